@@ -1,0 +1,258 @@
+"""Where frames and sounds come from: files and the synthetic world; live ones are in stream.rtc."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Generator, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from stream.frames import MAX_SIDE, SoundMaker, to_rgb
+from stream.window import SAMPLE_RATE, Frame, Item, Sound, Ticks, Window, Windower
+
+_BATCH = 16  # items fetched by one visit to the decoding thread
+_CHUNK_SAMPLES = 320  # 20 ms
+_FILE_LATENESS_S = 10.0  # containers interleave their tracks within a few seconds
+
+
+class MediaError(Exception):
+    """A file that cannot be used; the text says which, what is wrong, and what would be right."""
+
+
+class Source(Protocol):
+    """Items in order of capture, per track; times are seconds from the start of the stream."""
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether sounds will come."""
+        ...
+
+    @property
+    def has_video(self) -> bool:
+        """Whether frames will come."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Item]:
+        """Starts the stream."""
+        ...
+
+
+class SceneLike(Protocol):
+    """What :class:`SceneSource` needs of :class:`stream.scene.Scene`."""
+
+    def frame(self, time_s: float, size: int = 84) -> NDArray[np.uint8]:
+        """The picture at ``time_s``, uint8 [size, size, 3]."""
+        ...
+
+    def sound(self, start_s: float, samples: int) -> NDArray[np.float32]:
+        """``samples`` samples from ``start_s`` on, float32, 16 kHz mono."""
+        ...
+
+
+class FileSource:
+    """The first video and audio track of a media file, from time 0, as fast as it decodes.
+
+    ``fps``: convert only the frames that stand for a tick; None: all of them. ``max_side``: the
+    longest side of the pictures. Broken packets are passed over and counted in ``broken``.
+    """
+
+    def __init__(
+        self, path: str | Path, *, fps: float | None = None, max_side: int = MAX_SIDE
+    ) -> None:
+        """Opens the file once to look at it. Raises MediaError."""
+        self._path = Path(path)
+        self._fps = fps
+        self._max_side = max_side
+        self.broken = 0
+        with _opened(self._path) as container:
+            video, audio = _tracks(container, self._path)
+            self._has_video, self._has_audio = video is not None, audio is not None
+            length = container.duration
+        self.duration_s: float | None = None if length is None else length / av.time_base
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the file has a sound track."""
+        return self._has_audio
+
+    @property
+    def has_video(self) -> bool:
+        """Whether the file has a picture track."""
+        return self._has_video
+
+    def items(self) -> Generator[Item]:
+        """All items, synchronously. Raises MediaError where nothing of the file can be decoded."""
+        with _opened(self._path) as container:
+            yield from self._decoded(container)
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        """All items, decoded in a thread."""
+        items = self.items()
+        batch = None
+        try:
+            while True:
+                batch = asyncio.ensure_future(asyncio.to_thread(_take, items))
+                fetched = await asyncio.shield(batch)
+                if not fetched:
+                    return
+                for item in fetched:
+                    yield item
+        finally:
+            if batch is not None:
+                await asyncio.wait({batch})  # the thread must have left the generator
+            items.close()
+
+    def _decoded(self, container: InputContainer) -> Iterator[Item]:
+        video, audio = _tracks(container, self._path)
+        tracks = [track for track in (video, audio) if track is not None]
+        start_s = min((_start_s(track) for track in tracks), default=0.0)
+        pictures = _Pictures(self._fps, self._max_side)
+        sounds = SoundMaker()
+        decoded = 0
+        for frame in self._frames(container, tracks):
+            decoded += 1
+            if isinstance(frame, av.VideoFrame):
+                yield from pictures.push(frame, start_s)
+            elif isinstance(frame, av.AudioFrame) and frame.time is not None:
+                yield from sounds.push(frame, frame.time - start_s)
+        if not decoded:
+            raise MediaError(f"{self._path}: nothing in it can be decoded; the file is damaged")
+        yield from sounds.flush()
+
+    def _frames(
+        self, container: InputContainer, tracks: list[VideoStream | AudioStream]
+    ) -> Iterator[object]:
+        """Decoded frames in the order of the file; what cannot be read is counted."""
+        packets = container.demux(tracks)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError:  # the container itself is cut or damaged from here on
+                self.broken += 1
+                return
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                self.broken += 1
+
+
+class SceneSource:
+    """``duration_s`` seconds of a synthetic scene, from its time ``start_s`` on."""
+
+    has_audio = True
+    has_video = True
+
+    def __init__(
+        self,
+        scene: SceneLike,
+        duration_s: float,
+        *,
+        start_s: float = 0.0,
+        fps: float = 10.0,
+        size: int = 336,
+    ) -> None:
+        self._scene = scene
+        self._duration_s = duration_s
+        self._start_s = start_s
+        self._fps = fps
+        self._size = size
+
+    def items(self) -> Iterator[Item]:
+        """All items, synchronously: 20 ms of sound after the frames that begin in them."""
+        frames = sounds = 0
+        while sounds < self._duration_s * SAMPLE_RATE:
+            end_s = min((sounds + _CHUNK_SAMPLES) / SAMPLE_RATE, self._duration_s)
+            while frames / self._fps < end_s:
+                time_s = frames / self._fps
+                yield Frame(time_s, self._scene.frame(self._start_s + time_s, self._size))
+                frames += 1
+            count = round(end_s * SAMPLE_RATE) - sounds
+            start_s = sounds / SAMPLE_RATE
+            yield Sound(start_s, self._scene.sound(self._start_s + start_s, count))
+            sounds += _CHUNK_SAMPLES
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        """All items; gives way to other tasks after each."""
+        for item in self.items():
+            yield item
+            await asyncio.sleep(0)
+
+
+async def windows(source: Source, *, fps: float = 2.0) -> AsyncIterator[Window]:
+    """All windows of a source that ends (a file), in order and at the speed of its consumer."""
+    windower = Windower(
+        fps=fps,
+        lateness_s=_FILE_LATENESS_S,
+        has_audio=source.has_audio,
+        has_video=source.has_video,
+    )
+    newest_s = 0.0
+    async for item in source:
+        windower.push(item)
+        newest_s = max(newest_s, item.time_s if isinstance(item, Frame) else item.start_s)
+        windower.advance(newest_s)
+        while (window := windower.pop()) is not None:
+            yield window
+    windower.finish()
+    while (window := windower.pop()) is not None:
+        yield window
+
+
+class _Pictures:
+    """Frames of one video track, chosen and converted."""
+
+    def __init__(self, fps: float | None, max_side: int) -> None:
+        self._ticks = None if fps is None else Ticks(fps)
+        self._max_side = max_side
+
+    def push(self, frame: av.VideoFrame, start_s: float) -> Iterator[Frame]:
+        if frame.time is None:
+            return
+        time_s = frame.time - start_s
+        if self._ticks is None or self._ticks.wants(time_s):
+            yield Frame(time_s, to_rgb(frame, self._max_side))
+
+
+def _start_s(track: VideoStream | AudioStream) -> float:
+    if track.start_time is None or track.time_base is None:
+        return 0.0
+    return float(track.start_time * track.time_base)
+
+
+def _take(items: Iterator[Item]) -> list[Item]:
+    return list(islice(items, _BATCH))
+
+
+def _opened(path: Path) -> InputContainer:
+    try:
+        return av.open(str(path), mode="r")
+    except FileNotFoundError:
+        raise MediaError(f"{path}: there is no such file") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise MediaError(f"{path}: cannot be read ({error.strerror})") from None
+    except av.FFmpegError as error:
+        raise MediaError(f"{path}: not a media file, or damaged ({error.strerror})") from None
+
+
+def _tracks(container: InputContainer, path: Path) -> tuple[VideoStream | None, AudioStream | None]:
+    """The first track of each kind that can be decoded; cover pictures are no video."""
+    videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    audios = list(container.streams.audio)
+    usable_videos = [s for s in videos if s.codec_context is not None]
+    usable_audios = [s for s in audios if s.codec_context is not None]
+    if not usable_videos and not usable_audios:
+        if videos or audios:
+            raise MediaError(f"{path}: no decoder for any of its tracks")
+        raise MediaError(f"{path}: has neither a video nor an audio track")
+    return next(iter(usable_videos), None), next(iter(usable_audios), None)
