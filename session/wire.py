@@ -104,6 +104,16 @@ class Memory(Outgoing):
     newest_s: float | None
 
 
+class ErrorDetail(Outgoing):
+    """What was wrong; `param` names the field, `event_id` the data channel event at fault."""
+
+    type: str
+    message: str
+    param: str | None = None
+    code: str | None = None
+    event_id: str | None = None
+
+
 class Answer(Outgoing):
     """An answer and what it rests on. `text` is what was said so far when it was cut short."""
 
@@ -122,6 +132,7 @@ class Answer(Outgoing):
     retention: float  # in force when it was asked
     output_tokens: int
     second_look: KeptMap | None  # what was kept of the still open window, question known
+    error: ErrorDetail | None = None  # why it failed, when it did
 
 
 class Session(Outgoing):
@@ -145,16 +156,6 @@ class Session(Outgoing):
 
 
 # --- HTTP -----------------------------------------------------------------------------------------
-
-
-class ErrorDetail(Outgoing):
-    """What was wrong; `param` names the field, `event_id` the data channel event at fault."""
-
-    type: str
-    message: str
-    param: str | None = None
-    code: str | None = None
-    event_id: str | None = None
 
 
 class ErrorBody(Outgoing):

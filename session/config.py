@@ -1,0 +1,73 @@
+"""What the service is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every bound of the service that is not the engine's own."""
+
+    json_bytes: int = 256 * 1024
+    sdp_bytes: int = 128 * 1024
+    question_chars: int = 4_000
+    questions_in_flight: int = 4  # a session
+    history_turns: int = 4
+    event_ring: int = 512  # events a session keeps for those who come back
+    subscribers: int = 16  # a session
+    subscriber_queue: int = 256  # events a subscriber may lag behind
+    channel_message_bytes: int = 64 * 1024
+    connect_s: float = 10.0  # from the offer to the first media
+    silent_s: float = 30.0  # without media, until a session is given up
+    ended_s: float = 60.0  # how long an ended session can still be looked up
+    ended_sessions: int = 64
+    open_s: float = 10.0  # how long the engine may take to open a row
+    load: float = 0.8  # share of the engine's time that admission hands out to ingest
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a session has set for itself."""
+
+    fps: float
+    retention: float
+    instruction: str | None = None
+    slots: int | None = None
+
+    def changed(
+        self, retention: float | None, instruction: str | None, slots: int | None
+    ) -> Settings:
+        """None leaves a setting as it is; an empty instruction takes it away."""
+        return replace(
+            self,
+            retention=self.retention if retention is None else retention,
+            instruction=self.instruction if instruction is None else instruction or None,
+            slots=self.slots if slots is None else slots,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """Model, engine and address. `retention` None takes the model's own."""
+
+    model: str = "demo"
+    sieve: str | None = None
+    retention: float | None = None
+    device: str = "cpu"
+    rows: int = 8
+    slots: int = 512
+    max_branches: int = 16
+    fps: float = 2.0
+    host: str = "127.0.0.1"
+    port: int = 8080
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.retention is not None and not 0.0 < self.retention <= 1.0:
+            raise ValueError(f"retention must lie in (0, 1], not {self.retention}")
+        if not 0 <= self.port <= 65_535:
+            raise ValueError(f"port must lie in 0..65535, not {self.port}")
+        for name in ("rows", "slots", "max_branches"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -1,0 +1,94 @@
+"""What the service refuses, one class per remedy, each with its HTTP status and its wire type."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from session import wire
+
+
+class ServiceError(Exception):
+    """Base of all refusals; the text is fit to be shown to a user."""
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "server_error"
+    retry_after_s: ClassVar[int | None] = None
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+    def detail(self, event_id: str | None = None) -> wire.ErrorDetail:
+        return wire.ErrorDetail(
+            type=self.kind, message=str(self), param=self.param, event_id=event_id
+        )
+
+
+class BadRequest(ServiceError):
+    status, kind = 400, "bad_request"
+
+
+class SessionUnknown(ServiceError):
+    status, kind = 404, "session_unknown"
+
+
+class AnswerUnknown(ServiceError):
+    status, kind = 404, "answer_unknown"
+
+
+class NotAcceptable(ServiceError):
+    status, kind = 406, "not_acceptable"
+
+
+class SessionOver(ServiceError):
+    status, kind = 409, "session_over"
+
+
+class TooLarge(ServiceError):
+    status, kind = 413, "too_large"
+
+
+class QuestionTooLong(ServiceError):
+    status, kind = 413, "question_too_long"
+
+
+class WrongMediaType(ServiceError):
+    status, kind = 415, "wrong_media_type"
+
+
+class Invalid(ServiceError):
+    status, kind = 422, "invalid"
+
+
+class QuestionEmpty(ServiceError):
+    status, kind = 422, "question_empty"
+
+
+class SettingInvalid(ServiceError):
+    status, kind = 422, "setting_invalid"
+
+
+class TooManyQuestions(ServiceError):
+    status, kind, retry_after_s = 429, "too_many_questions", 1
+
+
+class TooManySubscribers(ServiceError):
+    status, kind, retry_after_s = 429, "too_many_subscribers", 5
+
+
+class EngineFailed(ServiceError):
+    status, kind = 500, "engine_failed"
+
+
+class NotSupported(ServiceError):
+    status, kind = 501, "not_supported"
+
+
+class NoCapacity(ServiceError):
+    """The service is full, or as busy as it may be without harm to those who are there."""
+
+    status, kind, retry_after_s = 503, "no_capacity", 5
+
+
+class EngineDown(ServiceError):
+    status, kind, retry_after_s = 503, "engine_down", 30

@@ -1,0 +1,102 @@
+"""Media in, closed windows out: the windower of one session and the clock that drives it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Protocol
+
+from session import wire
+from session.overload import Waiting
+from sieve.tokens import RawWindow
+from stream.window import Frame, Sound, Window, Windower
+
+TICK_S = 0.1  # how often the clock is looked at when no media comes
+
+
+class Media(Protocol):
+    """Where a session's frames and sound come from: a WebRTC peer, or a source with a clock."""
+
+    @property
+    def has_video(self) -> bool: ...
+
+    @property
+    def has_audio(self) -> bool: ...
+
+    def __aiter__(self) -> AsyncIterator[Frame | Sound]: ...
+
+    def now_s(self) -> float:
+        """The session clock, also while nothing comes."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Intake:
+    """Feeds a session's media through its windower. `take` is called when windows may be ready."""
+
+    def __init__(
+        self,
+        media: Media,
+        *,
+        fps: float,
+        take: Callable[[], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.media = media
+        self._windower = Windower(fps=fps, has_audio=media.has_audio, has_video=media.has_video)
+        self._take = take
+        self._now = now
+        self._heard_at = now()
+        self.started = False
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since the last packet of media, or since the start."""
+        return self._now() - self._heard_at
+
+    async def pump(self) -> None:
+        """Push media until it ends."""
+        async for item in self.media:
+            self.started = True
+            self._heard_at = self._now()
+            self._windower.push(item)
+            self._take()
+
+    async def tick(self) -> None:
+        """Let the clock go on where the media does not. Never ends by itself."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._windower.advance(self.media.now_s())
+            self._take()
+
+    def closed(self) -> Iterator[Window]:
+        """The windows that have closed since the last call."""
+        while window := self._windower.pop():
+            yield window
+
+    def open_window(self) -> RawWindow | None:
+        """What came of the window that is still open."""
+        window = self._windower.open_window(self.media.now_s())
+        return raw_window(window) if window else None
+
+
+def raw_window(window: Window) -> RawWindow | None:
+    """The arrays of a window as the engine takes them; None when it holds nothing at all."""
+    if not window.grids and (window.samples is None or not len(window.samples)):
+        return None
+    return RawWindow(
+        start_s=window.start_s,
+        grids=tuple(grid.pixels for grid in window.grids),
+        grid_times_s=tuple(grid.time_s for grid in window.grids),
+        grid_s=window.grid_s,
+        samples=window.samples,
+        lookahead=window.lookahead,
+    )
+
+
+def waiting(window: Window, raw: RawWindow, now: float) -> Waiting:
+    """A closed window with what is told about it later."""
+    gaps = tuple(wire.Gap(kind=g.kind, start_s=g.start_s, end_s=g.end_s) for g in window.gaps)
+    return Waiting(window.index, raw, now, window.newest_frame_s, gaps)

@@ -1,0 +1,359 @@
+"""One live session: windows to the engine, questions in, answers and events out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+
+from session import reports, views, wire
+from session.config import Limits, Settings
+from session.errors import (
+    AnswerUnknown,
+    EngineFailed,
+    QuestionEmpty,
+    QuestionTooLong,
+    ServiceError,
+    SessionOver,
+    SettingInvalid,
+)
+from session.events import Hub
+from session.intake import TICK_S, Intake, Media, raw_window, waiting
+from session.schedule import Ask, Cancel, Close, Configure, Open
+from session.turn import Dialogue, Turn
+from session.worker import Worker
+from sieve.tokens import WINDOW_S, MemoryState
+
+log = logging.getLogger(__name__)
+
+AnswerEvent = wire.AnswerStarted | wire.AnswerDelta | wire.AnswerDone
+
+
+class Answering:
+    """An answer as it is written. It holds at most one event a token and needs no other bound."""
+
+    def __init__(self, turn: Turn) -> None:
+        self.id = turn.id
+        self._events: asyncio.Queue[AnswerEvent] = asyncio.Queue()
+
+    def put(self, event: AnswerEvent) -> None:
+        self._events.put_nowait(event)
+
+    async def __aiter__(self) -> AsyncIterator[AnswerEvent]:
+        while True:
+            event = await self._events.get()
+            yield event
+            if isinstance(event, wire.AnswerDone):
+                return
+
+    async def done(self) -> wire.Answer:
+        """The whole answer, whatever its status."""
+        while not isinstance(event := await self._events.get(), wire.AnswerDone):
+            pass
+        return event.answer
+
+
+class LiveSession:
+    """A session from its offer to its end. All of it on the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        room: str,
+        media: Media,
+        worker: Worker,
+        settings: Settings,
+        limits: Limits,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.id = id
+        self.room = room
+        self.hub = Hub(
+            ring=limits.event_ring, subscribers=limits.subscribers, queue=limits.subscriber_queue
+        )
+        self.windows = self.skipped = 0
+        self.level: wire.OverloadLevel = "none"
+        self._created_at = time.time()
+        self._media = media
+        self._intake = Intake(media, fps=settings.fps, take=self._take_windows, now=now)
+        self._worker = worker
+        self._settings = settings
+        self._limits = limits
+        self._now = now
+        self._dialogue = Dialogue(
+            in_flight=limits.questions_in_flight, history=limits.history_turns
+        )
+        self._memory = views.NO_MEMORY
+        self._answering: dict[str, Answering] = {}
+        self._replies: deque[asyncio.Future[MemoryState]] = deque()
+        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    # --- Life ---
+
+    @property
+    def ended(self) -> bool:
+        return self._dialogue.state == "ended"
+
+    async def open(self) -> None:
+        """Take a row of the engine. Raises SettingInvalid with the engine's reason."""
+        settings = self._settings
+        job = Open(self.id, settings.retention, settings.instruction, settings.slots)
+        self._memory = views.memory(await self._request(job))
+        self.hub.publish(wire.SessionCreated(session=self.describe()))
+
+    async def run(self, *helpers: Coroutine[None, None, None]) -> None:
+        """Stream until the sender leaves or `stop` is called; helpers live as long as it does."""
+        reason = "the service stopped"
+        try:
+            reason = await self._stream(*helpers)
+        except* Exception as errors:
+            log.exception("session %s fails", self.id)
+            reason = self._fail(str(errors.exceptions[0]))
+        finally:
+            self._finish(reason)
+            await self._media.close()
+
+    async def abandon(self, reason: str) -> None:
+        """Give everything back of a session that was never run."""
+        self._finish(reason)
+        await self._media.close()
+
+    def stop(self, reason: str) -> None:
+        """End the session soon; the first reason stays."""
+        if not self._over.done():
+            self._over.set_result(reason)
+
+    async def _stream(self, *helpers: Coroutine[None, None, None]) -> str:
+        parts = (self._pump(), self._intake.tick(), self._watch(), *helpers)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(part) for part in parts]
+            reason = await self._over
+            for task in tasks:
+                task.cancel()
+        return reason
+
+    async def _pump(self) -> None:
+        await self._intake.pump()
+        self.stop("the sender left")
+
+    async def _watch(self) -> None:
+        """End a session that nothing comes from."""
+        limits = self._limits
+        while True:
+            await asyncio.sleep(TICK_S)
+            limit_s = limits.silent_s if self._intake.started else limits.connect_s
+            if self._intake.quiet_s > limit_s:
+                self.stop(f"no media came for {limit_s:g} s")
+
+    def _take_windows(self) -> None:
+        """Hand closed windows to the engine."""
+        if self._intake.started and self._dialogue.go_live():
+            self._tell_updated()
+        for window in self._intake.closed():
+            raw = raw_window(window)
+            if raw is None:
+                self._skip(window.index, window.start_s, window.end_s, "nothing came in it")
+            else:
+                self._worker.window(self.id, waiting(window, raw, self._now()))
+
+    def _finish(self, reason: str) -> None:
+        """Give everything back and tell everyone. Nothing of the session happens after it."""
+        for turn in self._dialogue.turns:
+            self._end_turn(turn.id, "cancelled")
+        self._dialogue.end(reason)
+        while self._replies:
+            self._reply(SessionOver(f"the session has ended ({reason})"))
+        self._worker.control(Close(self.id))
+        self.hub.publish(wire.SessionClosed(session=self.id, reason=reason))
+        self.hub.close()
+
+    def _fail(self, message: str) -> str:
+        """Tell that the session fails; the turns in flight fail with it. Gives the reason."""
+        detail = EngineFailed(message).detail()
+        self.hub.publish(wire.ErrorEvent(error=detail))
+        for turn in self._dialogue.turns:
+            self._end_turn(turn.id, "failed", detail)
+        return f"error: {message}"
+
+    # --- Questions and settings ---
+
+    def ask(self, request: wire.AskRequest) -> Answering:
+        """Put a question. Raises QuestionEmpty, QuestionTooLong, SessionOver, TooManyQuestions."""
+        question = self._checked(request.question)
+        turn = Turn(
+            id=new_id("ans"),
+            question=question,
+            asked_s=self._media.now_s(),
+            received=self._now(),
+            remembered=request.conversation == "auto",
+        )
+        self._dialogue.ask(turn)
+        answering = self._answering[turn.id] = Answering(turn)
+        self._tell(wire.AnswerStarted(id=turn.id, question=question, asked_s=turn.asked_s))
+        self._take_windows()
+        self._worker.ask(
+            Ask(
+                session=self.id,
+                turn=turn.id,
+                question=question,
+                history=self._dialogue.history if turn.remembered else (),
+                open_window=self._intake.open_window(),
+                max_tokens=request.max_tokens,
+            )
+        )
+        return answering
+
+    def cancel(self, turn_id: str) -> None:
+        """Stop an answer within one step; it ends as `cancelled`. Raises AnswerUnknown."""
+        if self._dialogue.find(turn_id) is None:
+            raise AnswerUnknown(f"no answer {turn_id} is being written")
+        self._worker.control(Cancel(self.id, turn_id))
+
+    async def configure(self, patch: wire.SessionPatch) -> wire.Session:
+        """Change settings. Raises SessionOver, SettingInvalid."""
+        instruction = patch.instruction
+        if "instruction" in patch.model_fields_set:
+            instruction = instruction or ""  # null takes it away
+        job = Configure(self.id, patch.retention, instruction, patch.slots)
+        self._memory = views.memory(await self._request(job))
+        self._settings = self._settings.changed(patch.retention, instruction, patch.slots)
+        self._tell_updated()
+        return self.describe()
+
+    def describe(self) -> wire.Session:
+        """The session as it is now."""
+        return wire.Session(
+            id=self.id,
+            room=self.room,
+            state=self._dialogue.state,
+            created_at=self._created_at,
+            clock_s=self._media.now_s(),
+            has_video=self._media.has_video,
+            has_audio=self._media.has_audio,
+            instruction=self._settings.instruction,
+            retention=self._settings.retention,
+            memory=self._memory,
+            windows=self.windows,
+            skipped=self.skipped,
+            behind_windows=self._worker.behind(self.id),
+            overload=self.level,
+            answering=len(self._dialogue.turns),
+        )
+
+    def _checked(self, question: str) -> str:
+        question = question.strip()
+        if not question:
+            raise QuestionEmpty("a question must hold some text", param="question")
+        limit = self._limits.question_chars
+        if len(question) > limit:
+            raise QuestionTooLong(
+                f"a question holds at most {limit} characters, not {len(question)}",
+                param="question",
+            )
+        return question
+
+    async def _request(self, job: Open | Configure) -> MemoryState:
+        """Post a control job and wait for what the engine says to it."""
+        if self.ended:
+            raise SessionOver(f"the session has ended ({self._dialogue.end_reason})")
+        reply: asyncio.Future[MemoryState] = asyncio.get_running_loop().create_future()
+        self._replies.append(reply)
+        self._worker.control(job)
+        return await reply
+
+    # --- What the engine reports ---
+
+    def on_report(self, report: reports.Report) -> None:
+        """Take a report of the engine thread, on the event loop's thread."""
+        if self.ended:
+            return
+        match report:
+            case reports.Opened() | reports.Configured():
+                self._reply(report.memory)
+            case reports.Refused():
+                self._reply(SettingInvalid(report.message))
+            case reports.WindowDone():
+                self._ingested(report)
+            case reports.WindowSkipped(waiting=lost):
+                end_s = lost.window.start_s + WINDOW_S
+                self._skip(lost.index, lost.window.start_s, end_s, "the engine is overloaded")
+            case reports.LevelChanged():
+                self._level_changed(report)
+            case reports.TurnBegun():
+                self._dialogue.begin(report.turn, report.begun)
+            case reports.TurnSaid():
+                self._say(report)
+            case reports.TurnEnded():
+                self._end_turn(report.turn, report.status, detail_of(report))
+            case reports.Failed():
+                self.stop(self._fail(report.message))
+
+    def _reply(self, result: MemoryState | ServiceError) -> None:
+        reply = self._replies.popleft()
+        if reply.done():  # whoever asked has gone
+            return
+        if isinstance(result, ServiceError):
+            reply.set_exception(result)
+        else:
+            reply.set_result(result)
+
+    def _ingested(self, report: reports.WindowDone) -> None:
+        event = views.window_ingested(report)
+        self.windows += 1
+        self._memory = event.memory
+        self.hub.publish(event)
+
+    def _skip(self, index: int, start_s: float, end_s: float, reason: str) -> None:
+        self.skipped += 1
+        self.hub.publish(
+            wire.WindowSkipped(index=index, start_s=start_s, end_s=end_s, reason=reason)
+        )
+
+    def _level_changed(self, report: reports.LevelChanged) -> None:
+        self.level = report.level
+        calm = "the engine keeps up again" if report.level == "none" else "the engine is behind"
+        self.hub.publish(
+            wire.Overload(level=report.level, reason=calm, behind_windows=report.behind)
+        )
+
+    def _say(self, report: reports.TurnSaid) -> None:
+        if self._dialogue.say(report.turn, report.text, self._now()) and report.text:
+            self._tell(wire.AnswerDelta(id=report.turn, delta=report.text))
+
+    def _end_turn(
+        self, turn_id: str, status: wire.AnswerStatus, error: wire.ErrorDetail | None = None
+    ) -> None:
+        turn = self._dialogue.finish(turn_id, status)
+        if turn is None:
+            return
+        grid_s = 2 / self._settings.fps
+        answer = views.answer(
+            self.id, turn, status, now=self._now(), grid_s=grid_s, error=error
+        )
+        self._tell(wire.AnswerDone(answer=answer))
+
+    def _tell(self, event: AnswerEvent) -> None:
+        """To whoever asked, and to all who listen."""
+        turn_id = event.answer.id if isinstance(event, wire.AnswerDone) else event.id
+        self._answering[turn_id].put(event)
+        if isinstance(event, wire.AnswerDone):
+            del self._answering[turn_id]
+        self.hub.publish(event)
+
+    def _tell_updated(self) -> None:
+        self.hub.publish(wire.SessionUpdated(session=self.describe()))
+
+
+def detail_of(report: reports.TurnEnded) -> wire.ErrorDetail | None:
+    if report.error is None:
+        return None
+    return wire.ErrorDetail(type=report.kind or "engine_failed", message=report.error)
+
+
+def new_id(prefix: str) -> str:
+    """An identifier nobody can guess, 128 bits."""
+    return f"{prefix}_{secrets.token_urlsafe(16)}"

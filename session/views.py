@@ -1,0 +1,99 @@
+"""Engine values as wire messages."""
+
+from __future__ import annotations
+
+from session import reports, wire
+from session.turn import Turn
+from sieve import tokens
+
+NO_MEMORY = wire.Memory(
+    slots=0, used=0, prompt=0, video=0, audio=0, bytes=0, oldest_s=None, newest_s=None
+)
+
+
+def counts(value: tokens.Counts) -> wire.Counts:
+    return wire.Counts(video=value.video, audio=value.audio)
+
+
+def kept_map(value: tokens.KeptMap, grid_s: float) -> wire.KeptMap:
+    """`grid_s` is how many seconds of picture one grid stands for."""
+    return wire.KeptMap(
+        start_s=value.start_s,
+        seen=counts(value.seen),
+        kept=counts(value.kept),
+        grids=[
+            wire.GridMap(
+                time_s=grid.time_s,
+                grid_s=grid_s,
+                rows=grid.rows,
+                cols=grid.cols,
+                kept=list(grid.kept),
+            )
+            for grid in value.grids
+        ],
+        audio_kept=list(value.audio_kept),
+    )
+
+
+def memory(value: tokens.MemoryState) -> wire.Memory:
+    return wire.Memory(
+        slots=value.slots,
+        used=value.used,
+        prompt=value.prompt,
+        video=value.video,
+        audio=value.audio,
+        bytes=value.bytes,
+        oldest_s=value.oldest_s,
+        newest_s=value.newest_s,
+    )
+
+
+def window_ingested(done: reports.WindowDone) -> wire.WindowIngested:
+    waiting = done.waiting
+    return wire.WindowIngested(
+        index=waiting.index,
+        start_s=waiting.window.start_s,
+        end_s=waiting.window.start_s + tokens.WINDOW_S,
+        newest_frame_s=waiting.newest_frame_s,
+        kept=kept_map(done.result.kept, waiting.window.grid_s),
+        memory=memory(done.result.memory),
+        evicted=done.result.evicted,
+        gaps=list(waiting.gaps),
+        retention=done.retention,
+        ingest_ms=1_000 * done.ingest_s,
+        behind_windows=done.behind,
+    )
+
+
+def answer(
+    session: str,
+    turn: Turn,
+    status: wire.AnswerStatus,
+    *,
+    now: float,
+    grid_s: float,
+    error: wire.ErrorDetail | None = None,
+) -> wire.Answer:
+    """The answer of a finished turn. Without a branch (cancelled early) it rests on nothing."""
+    begun = turn.begun
+    look = begun.second_look if begun else None
+    nothing = wire.Counts(video=0, audio=0)
+    first_ms = None if turn.first_token is None else 1_000 * (turn.first_token - turn.received)
+    return wire.Answer(
+        id=turn.id,
+        session=session,
+        question=turn.question,
+        text=turn.text,
+        status=status,
+        asked_s=turn.asked_s,
+        newest_frame_s=begun.newest_frame_s if begun else None,
+        spans=[wire.Span(start_s=s.start_s, end_s=s.end_s) for s in begun.spans] if begun else [],
+        first_token_ms=first_ms,
+        total_ms=1_000 * (now - turn.received),
+        seen=counts(begun.seen) if begun else nothing,
+        kept=counts(begun.kept) if begun else nothing,
+        retention=begun.retention if begun else 0.0,
+        output_tokens=turn.output_tokens,
+        second_look=kept_map(look, grid_s) if look else None,
+        error=error,
+    )

@@ -1,0 +1,305 @@
+"""The one thread that owns the engine, and the mailbox in front of it.
+
+Any thread posts; the engine thread takes one job at a time from the schedule and delivers reports.
+What waits is bounded: windows by `overload.MAX_BEHIND` a session, questions by the session's own
+limit, control jobs by the number of sessions. An error in one session ends that session. Only an
+engine that is no longer sound ends the thread; `alive` is then false and every session has failed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from session import reports, wire
+from session.overload import Waiting
+from session.schedule import Advance, Ask, Cancel, Close, Configure, Ingest, Job, Open, Schedule
+from sieve import RowConfig
+from sieve.errors import SieveError
+from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
+
+log = logging.getLogger(__name__)
+
+
+class EngineLike(Protocol):
+    """What the worker needs of `sieve.Engine`: synchronous, used by one thread."""
+
+    def open(self, config: RowConfig) -> int: ...
+
+    def configure(
+        self,
+        row: int,
+        *,
+        retention: float | None = None,
+        instruction: str | None = None,
+        slots: int | None = None,
+    ) -> None: ...
+
+    def ingest(self, row: int, window: RawWindow) -> Ingested: ...
+
+    def ask(
+        self,
+        row: int,
+        question: str,
+        *,
+        history: Sequence[tuple[str, str]] = (),
+        open_window: RawWindow | None = None,
+        max_tokens: int = 64,
+    ) -> Begun: ...
+
+    def step(self, branch: int) -> Step: ...
+
+    def cancel(self, branch: int) -> None: ...
+
+    def close(self, row: int) -> None: ...
+
+    def memory(self, row: int) -> MemoryState: ...
+
+    def check_integrity(self) -> bool: ...
+
+
+class EngineBroken(Exception):
+    """The engine's state is not sound after an error; nothing it says can be trusted."""
+
+
+@dataclass(slots=True)
+class Row:
+    """A session's row in the engine: the retention it chose and the one in force, its branches."""
+
+    number: int
+    chosen: float
+    in_force: float
+    branches: dict[str, int] = field(default_factory=dict)  # turn -> branch
+
+
+class Worker:
+    """Takes jobs from any thread and runs them on one. `deliver` is called on the engine thread."""
+
+    def __init__(
+        self,
+        engine: EngineLike,
+        *,
+        retention: float,
+        max_branches: int,
+        deliver: Callable[[reports.Report], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._retention = retention
+        self._deliver = deliver
+        self._now = now
+        self._schedule = Schedule(max_branches)
+        self._rows: dict[str, Row] = {}
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    # --- Any thread ---
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """End the thread after the job in hand; what still waits is dropped."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def control(self, job: Open | Configure | Cancel | Close) -> None:
+        with self._wake:
+            self._schedule.control(job)
+            self._wake.notify()
+
+    def window(self, session: str, waiting: Waiting) -> None:
+        """A window closed. What it pushes out, and a change of level, is reported at once."""
+        with self._wake:
+            arrival = self._schedule.window(session, waiting)
+            behind = self.behind(session)
+            self._wake.notify()
+        if arrival and arrival.skipped:
+            self._deliver(reports.WindowSkipped(session, arrival.skipped))
+        if arrival and arrival.level:
+            self._deliver(reports.LevelChanged(session, arrival.level, behind))
+
+    def ask(self, job: Ask) -> None:
+        with self._wake:
+            taken = self._schedule.ask(job)
+            self._wake.notify()
+        if not taken:
+            self._end(job.session, job.turn, "failed", "session_ended", "the session has ended")
+
+    def behind(self, session: str) -> int:
+        """How many closed windows of a session are not in its memory yet."""
+        backlog = self._schedule.backlog(session)
+        return backlog.behind if backlog else 0
+
+    # --- The engine thread ---
+
+    def _run(self) -> None:
+        try:
+            while (job := self._wait()) is not None:
+                self.do(job)
+        except Exception:
+            log.exception("the engine thread ends")
+            for session in tuple(self._rows):
+                self._deliver(reports.Failed(session, "the engine has failed"))
+
+    def _wait(self) -> Job | None:
+        """The next job; None when the worker stops."""
+        with self._wake:
+            while not self._stopping:
+                if job := self._schedule.take(self._now()):
+                    return job
+                self._wake.wait()
+        return None
+
+    def do(self, job: Job) -> None:
+        """Run one job. Raises EngineBroken when the engine is not sound after an error."""
+        try:
+            self._dispatch(job)
+        except Exception as error:
+            log.exception("session %s fails", job.session)
+            self._fail(job.session, error)
+
+    def _dispatch(self, job: Job) -> None:
+        match job:
+            case Open():
+                self._open(job)
+            case Close():
+                self._close(job.session)
+            case _ if (row := self._rows.get(job.session)) is None:
+                return  # closed while the job waited
+            case Configure():
+                self._configure(row, job)
+            case Cancel():
+                self._cancel(row, job)
+            case Ask():
+                self._ask(row, job)
+            case Ingest():
+                self._ingest(row, job)
+            case Advance():
+                self._step(row, job.session, job.turn)
+
+    def _open(self, job: Open) -> None:
+        retention = job.retention or self._retention
+        config = RowConfig(
+            retention=retention, instruction=job.instruction, slots=job.slots
+        )
+        try:
+            number = self._engine.open(config)
+        except SieveError as error:
+            self._drop(job.session)
+            self._deliver(reports.Refused(job.session, kind_of(error), str(error)))
+            return
+        self._rows[job.session] = Row(number, retention, retention)
+        self._deliver(reports.Opened(job.session, self._engine.memory(number)))
+
+    def _configure(self, row: Row, job: Configure) -> None:
+        try:
+            self._engine.configure(
+                row.number, retention=job.retention, instruction=job.instruction, slots=job.slots
+            )
+        except SieveError as error:
+            self._deliver(reports.Refused(job.session, kind_of(error), str(error)))
+            return
+        if job.retention is not None:
+            row.chosen = row.in_force = job.retention
+        self._deliver(reports.Configured(job.session, self._engine.memory(row.number)))
+
+    def _ingest(self, row: Row, job: Ingest) -> None:
+        self._apply_overload(row, job.session)
+        started = self._now()
+        result = self._engine.ingest(row.number, job.waiting.window)
+        took_s = self._now() - started
+        with self._wake:
+            self._schedule.ingested(job.session)
+            behind = self.behind(job.session)
+        self._deliver(
+            reports.WindowDone(job.session, job.waiting, result, row.in_force, took_s, behind)
+        )
+
+    def _apply_overload(self, row: Row, session: str) -> None:
+        """Bring the engine's retention to what the session's level of overload asks for."""
+        with self._wake:
+            backlog = self._schedule.backlog(session)
+        wanted = backlog.retention(row.chosen) if backlog else row.chosen
+        if wanted != row.in_force:
+            self._engine.configure(row.number, retention=wanted)
+            row.in_force = wanted
+
+    def _ask(self, row: Row, job: Ask) -> None:
+        """Begin a question and take its first step at once: that is the first token."""
+        try:
+            begun = self._engine.ask(
+                row.number,
+                job.question,
+                history=job.history,
+                open_window=job.open_window,
+                max_tokens=job.max_tokens,
+            )
+        except SieveError as error:
+            self._end(job.session, job.turn, "failed", kind_of(error), str(error))
+            return
+        row.branches[job.turn] = begun.branch
+        with self._wake:
+            self._schedule.began(job.session, job.turn)
+        self._deliver(reports.TurnBegun(job.session, job.turn, begun))
+        self._step(row, job.session, job.turn)
+
+    def _step(self, row: Row, session: str, turn: str) -> None:
+        step = self._engine.step(row.branches[turn])
+        self._deliver(reports.TurnSaid(session, turn, step.text))
+        if step.done:
+            del row.branches[turn]
+            self._end(session, turn, "truncated" if step.reason == "length" else "completed")
+
+    def _cancel(self, row: Row, job: Cancel) -> None:
+        branch = row.branches.pop(job.turn, None)
+        if branch is not None:
+            self._engine.cancel(branch)
+        self._end(job.session, job.turn, "cancelled")
+
+    def _close(self, session: str) -> None:
+        row = self._rows.pop(session, None)
+        if row is not None:
+            self._engine.close(row.number)
+
+    def _end(
+        self,
+        session: str,
+        turn: str,
+        status: wire.AnswerStatus,
+        kind: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        with self._wake:
+            self._schedule.ended(session, turn)
+        self._deliver(reports.TurnEnded(session, turn, status, kind, error))
+
+    def _fail(self, session: str, error: Exception) -> None:
+        """End one session after an error in it. Raises EngineBroken when that is not enough."""
+        self._drop(session)
+        self._deliver(reports.Failed(session, f"{type(error).__name__}: {error}"))
+        self._close(session)
+        if not self._engine.check_integrity():
+            raise EngineBroken("the engine's memory is not sound") from error
+
+    def _drop(self, session: str) -> None:
+        with self._wake:
+            self._schedule.drop(session)
+
+
+def kind_of(error: SieveError) -> str:
+    """The error's class as clients read it: QuestionTooLong -> question_too_long."""
+    name = type(error).__name__
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
