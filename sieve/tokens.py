@@ -87,7 +87,7 @@ class MemoryState:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of a window: the kept-token map, the memory after it, tokens that had to leave."""
+    """What became of a window: what was kept, the memory after it, tokens that had to leave."""
 
     kept: KeptMap
     memory: MemoryState

@@ -1,0 +1,189 @@
+"""The thinker of Qwen2.5-Omni through transformers: towers, decoder, tokenizer.
+
+The only module that knows transformers' model classes. Everything else sees embeddings [n, d],
+positions [3, n] and a cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AttentionInterface, Qwen2_5OmniThinkerForConditionalGeneration
+from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import (
+    Qwen2_5OmniDecoderLayer,
+    Qwen2_5OmniRMSNorm,
+)
+
+from sieve.errors import ClipError, NoTokenizer
+from sieve.rope import AbsoluteRotary
+
+DecoderLayer = Qwen2_5OmniDecoderLayer
+RMSNorm = Qwen2_5OmniRMSNorm
+ATTENTION = "echosieve"
+
+
+class KeyValues(Protocol):
+    """What the decoder needs of a cache: append the new, return all that may be attended to."""
+
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """keys, values [1, H_kv, n, D] of one layer -> [1, H_kv, m, D], m >= n."""
+        ...
+
+
+def grouped_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Scaled dot-product attention without copying K/V for grouped queries.
+
+    query [B, H, Lq, D], key and value [B, H_kv, Lk, D], mask bool broadcastable to
+    [B, 1, Lq, Lk]. Without a mask: causal where the module is causal and the whole sequence is
+    given at once, else full (a single decoding step, or a refiner layer).
+    """
+    causal = (
+        attention_mask is None
+        and getattr(module, "is_causal", True)
+        and query.shape[2] == key.shape[2]
+        and query.shape[2] > 1
+    )
+    out = F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=attention_mask,
+        is_causal=causal,
+        scale=scaling,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    return out.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(ATTENTION, grouped_attention)
+
+
+class Backbone:
+    """One thinker with its tokenizer, on one device."""
+
+    def __init__(
+        self,
+        thinker: Qwen2_5OmniThinkerForConditionalGeneration,
+        tokenizer: Any | None,
+        rotary: AbsoluteRotary,
+    ) -> None:
+        self.thinker = thinker
+        self.config = thinker.config
+        self.text_config = thinker.config.text_config
+        self._tokenizer = tokenizer
+        self.rotary = rotary
+        language_model = thinker.model.language_model
+        language_model.rotary_emb = rotary
+        language_model.config._attn_implementation = ATTENTION
+        self._layer_types = set(self.text_config.layer_types)
+
+    @property
+    def device(self) -> torch.device:
+        return self.thinker.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.thinker.model.language_model.embed_tokens.weight.dtype
+
+    @property
+    def has_tokenizer(self) -> bool:
+        return self._tokenizer is not None
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer; raises NoTokenizer where the directory had none."""
+        if self._tokenizer is None:
+            raise NoTokenizer(
+                "this model directory has no tokenizer files (tokenizer.json, "
+                "tokenizer_config.json): text can be neither read nor written with it"
+            )
+        return self._tokenizer
+
+    def token_ids(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
+        """Token ids -> embeddings [n, d]."""
+        at = torch.as_tensor(ids, dtype=torch.long, device=self.device)
+        return self.thinker.model.language_model.embed_tokens(at)
+
+    def see(self, pixel_values: Tensor, grid_thw: Tensor) -> Tensor:
+        """Patches [p, 1176] of whole temporal grids -> video tokens [p / 4, d]."""
+        visual = self.thinker.model.visual
+        pixels = pixel_values.to(self.device, visual.dtype)
+        return visual(pixels, grid_thw=grid_thw.to(self.device)).pooler_output.to(self.dtype)
+
+    def hear(self, mel: Tensor) -> Tensor:
+        """Log-mel [128, frames] -> audio tokens [n, d]; exact in pieces of 200 frames (2 s)."""
+        tower = self.thinker.model.audio_tower
+        lengths = torch.tensor([mel.shape[1]], device=self.device)
+        features = mel.to(self.device, tower.dtype)
+        return tower(features, feature_lens=lengths).last_hidden_state.to(self.dtype)
+
+    def read(
+        self, embeds: Tensor, positions: Tensor, cache: KeyValues | None, mask: Tensor | None
+    ) -> Tensor:
+        """One forward of the decoder: embeds [n, d], positions [3, n] -> hidden states [n, d].
+
+        ``mask`` is bool [1, 1, n, keys]; ``None`` is causal over the sequence alone.
+        """
+        out = self.thinker.model.language_model(
+            inputs_embeds=embeds[None],
+            position_ids=positions[:, None].to(self.device),
+            attention_mask=dict.fromkeys(self._layer_types, mask),
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        return out.last_hidden_state[0]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Hidden states [n, d] -> float32 logits [n, vocabulary]."""
+        return self.thinker.lm_head(hidden).float()
+
+    def clip_positions(self, inputs: dict[str, Tensor]) -> Tensor:
+        """[3, 1, L] of a whole clip by the library's own rule (TMRoPE, audio inside video)."""
+        lengths = inputs.get("feature_attention_mask")
+        positions, _ = self.thinker.model.get_rope_index(
+            inputs["input_ids"],
+            video_grid_thw=inputs.get("video_grid_thw"),
+            attention_mask=inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])),
+            use_audio_in_video=lengths is not None and inputs.get("video_grid_thw") is not None,
+            audio_seqlens=None if lengths is None else lengths.sum(-1),
+            second_per_grids=inputs.get("video_second_per_grid"),
+        )
+        return positions
+
+    def clip_embeds(self, inputs: dict[str, Tensor]) -> Tensor:
+        """[L, d]: text embeddings with the towers' tokens in the place of their placeholders."""
+        ids = inputs["input_ids"][0]
+        embeds = self.embed(ids).clone()
+        if inputs.get("pixel_values_videos") is not None:
+            video = self.see(inputs["pixel_values_videos"], inputs["video_grid_thw"])
+            _fill(embeds, ids == self.config.video_token_id, video, "video")
+        if inputs.get("input_features") is not None:
+            spoken = inputs["feature_attention_mask"][0].bool()
+            audio = self.hear(inputs["input_features"][0][:, spoken])
+            _fill(embeds, ids == self.config.audio_token_id, audio, "audio")
+        return embeds
+
+
+def _fill(embeds: Tensor, where: Tensor, tokens: Tensor, name: str) -> None:
+    places = int(where.sum())
+    if places != len(tokens):
+        raise ClipError(
+            f"the clip's text has {places} {name} placeholders but the {name} tower made "
+            f"{len(tokens)} tokens: they must be equal"
+        )
+    embeds[where.to(embeds.device)] = tokens

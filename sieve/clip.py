@@ -1,0 +1,138 @@
+"""The paper's whole-clip procedure, slow and readable: the reference for everything live.
+
+EchoingPixels (arXiv 2512.10324): CS2 reads text, video and audio of the whole clip together, keeps
+k = max(1, ceil(r n)) of the n audio-visual tokens and all text, and hands their refined states to
+the LLM in original order at original positions. New text continues after the largest original
+position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sieve.backbone import Backbone
+from sieve.cs2 import CS2, kept_count, top_k
+from sieve.errors import ClipError
+
+_NEEDS = {
+    "pixel_values_videos": "video_grid_thw",
+    "input_features": "feature_attention_mask",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClipResult:
+    """``position_ids`` [3, 1, L]; ``pool`` [n] indices of the audio-visual tokens in the sequence;
+    ``scores`` [n] float32 over the pool; ``keep`` [m] ascending indices into the sequence, text
+    included; ``logits`` [1, vocabulary] after the last token, or [m, vocabulary] for all kept."""
+
+    position_ids: Tensor
+    pool: Tensor
+    scores: Tensor
+    keep: Tensor
+    logits: Tensor
+
+
+class GrowingCache:
+    """K/V of all layers, appended to; the plainest cache there is."""
+
+    def __init__(self) -> None:
+        self._layers: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        if layer in self._layers:
+            old_keys, old_values = self._layers[layer]
+            keys, values = torch.cat([old_keys, keys], 2), torch.cat([old_values, values], 2)
+        self._layers[layer] = keys, values
+        return keys, values
+
+
+def forward_clip(
+    backbone: Backbone,
+    cs2: CS2 | None,
+    retention: float,
+    inputs: Mapping[str, Tensor],
+    logits: Literal["last", "kept"] = "last",
+) -> ClipResult:
+    """Sieve a clip given by the tensors of transformers' processor, batch 1.
+
+    ``inputs``: ``input_ids`` and ``attention_mask`` [1, L], ``pixel_values_videos`` [p, 1176] with
+    ``video_grid_thw`` [1, 3] and ``video_second_per_grid`` [1], ``input_features`` [1, 128, F] with
+    ``feature_attention_mask`` [1, F]. Audio beside video is taken as interleaved in it. Without
+    ``cs2`` every token is kept (the stock model). Raises ClipError where the tensors do not fit.
+    """
+    result, _ = _prefill(backbone, cs2, retention, inputs, logits, None)
+    return result
+
+
+def generate_clip(
+    backbone: Backbone,
+    cs2: CS2 | None,
+    retention: float,
+    inputs: Mapping[str, Tensor],
+    max_new_tokens: int,
+    stop_ids: frozenset[int],
+) -> Tensor:
+    """Greedy continuation: new token ids [m], m <= max_new_tokens, the stop token included."""
+    cache = GrowingCache()
+    result, next_id = _prefill(backbone, cs2, retention, inputs, "last", cache)
+    tokens = [int(result.logits[-1].argmax())]
+    while len(tokens) < max_new_tokens and tokens[-1] not in stop_ids:
+        at = torch.full((3, 1), next_id + len(tokens) - 1)
+        hidden = backbone.read(backbone.embed([tokens[-1]]), at, cache, None)
+        tokens.append(int(backbone.logits(hidden)[-1].argmax()))
+    return torch.tensor(tokens)
+
+
+def _prefill(
+    backbone: Backbone,
+    cs2: CS2 | None,
+    retention: float,
+    inputs: Mapping[str, Tensor],
+    logits: Literal["last", "kept"],
+    cache: GrowingCache | None,
+) -> tuple[ClipResult, int]:
+    clip = _checked(inputs, backbone.device)
+    embeds = backbone.clip_embeds(clip)
+    positions = backbone.clip_positions(clip)  # [3, 1, L]
+    ids = clip["input_ids"][0]
+    is_pool = (ids == backbone.config.video_token_id) | (ids == backbone.config.audio_token_id)
+    pool = is_pool.nonzero()[:, 0]
+    states, scores, keep = _sieve(cs2, retention, embeds, positions, pool)
+    hidden = backbone.read(states[keep], positions[:, 0, keep], cache, None)
+    read_out = hidden if logits == "kept" else hidden[-1:]
+    result = ClipResult(positions, pool, scores, keep, backbone.logits(read_out))
+    return result, int(positions.max()) + 1
+
+
+def _sieve(
+    cs2: CS2 | None, retention: float, embeds: Tensor, positions: Tensor, pool: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """States [L, d], scores [n] over the pool, kept indices [m] of the sequence, ascending."""
+    everything = torch.arange(len(embeds), device=embeds.device)
+    if cs2 is None:
+        return embeds, torch.zeros(len(pool), device=embeds.device), everything
+    states, scores = cs2(embeds[None], positions)
+    pool_scores = scores[0, pool]
+    kept = torch.ones(len(embeds), dtype=torch.bool, device=embeds.device)
+    kept[pool] = False
+    kept[pool[top_k(pool_scores, kept_count(retention, len(pool)))]] = True
+    return states[0], pool_scores, everything[kept]
+
+
+def _checked(inputs: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """The tensors that are there, on the device; raises ClipError for what is missing."""
+    clip = {name: value.to(device) for name, value in inputs.items() if isinstance(value, Tensor)}
+    if "input_ids" not in clip or clip["input_ids"].ndim != 2 or len(clip["input_ids"]) != 1:
+        raise ClipError("a clip needs input_ids of shape [1, L]: one clip at a time")
+    for tensor, companion in _NEEDS.items():
+        if tensor in clip and companion not in clip:
+            raise ClipError(f"a clip with {tensor} needs {companion} too")
+    if not bool(clip.get("attention_mask", torch.ones(1)).all()):
+        raise ClipError("attention_mask must be all ones: a single clip needs no padding")
+    return clip

@@ -1,0 +1,294 @@
+"""The engine: streams in, answers out. Synchronous; owned by one thread.
+
+Rows are sessions, branches are questions. A branch works on a snapshot of what its row remembered
+when it began: asking leaves the memory untouched, and ingest goes on while answers are written.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sieve.branch import Branch
+from sieve.cs2 import kept_count
+from sieve.errors import (
+    BranchUnknown,
+    NoBranchFree,
+    QuestionEmpty,
+    QuestionTooLong,
+    RowUnknown,
+    SettingInvalid,
+)
+from sieve.memory import Arena, ArenaShape, BranchCache, slots_of
+from sieve.model import Model
+from sieve.policy import Policy, ScoreWithAge
+from sieve.pool import Pool, check_window
+from sieve.prompt import DEFAULT_INSTRUCTION, question_text
+from sieve.rope import suffix_positions
+from sieve.row import Row, join_spans, total
+from sieve.select import Selection, Text
+from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """``rows`` sessions of ``slots`` each; ``look_back`` closed windows are looked at again with
+    the question, besides the open one; ``max_question_tokens`` bounds question and history."""
+
+    rows: int = 8
+    slots: int = 512
+    max_branches: int = 16
+    max_question_tokens: int = 1024
+    look_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowConfig:
+    """One session. ``None`` takes the model's retention, the default instruction, all slots."""
+
+    start_s: float = 0.0
+    retention: float | None = None
+    instruction: str | None = None
+    slots: int | None = None
+
+
+class Engine:
+    """See the module. Bad input raises a SieveError with a clear text before anything changes."""
+
+    def __init__(self, model: Model, config: EngineConfig, policy: Policy | None = None) -> None:
+        self.model, self.config = model, config
+        self._policy = policy or ScoreWithAge()
+        self._arena = Arena(_shape(model, config), model.backbone.dtype, model.backbone.device)
+        self._rows: dict[int, Row] = {}
+        self._retention: dict[int, float] = {}
+        self._recent: dict[int, deque[Pool]] = {}
+        self._branches: dict[int, Branch] = {}
+        self._next_branch = 0
+
+    # -- rows -------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def open(self, config: RowConfig) -> int:
+        """A new session; returns its row. Raises NoRowFree, SettingInvalid."""
+        retention = _share(config.retention, self.model.retention)
+        slots = config.slots if config.slots is not None else self.config.slots
+        if not 0 < slots <= self.config.slots:
+            raise SettingInvalid(f"a memory has 1 to {self.config.slots} slots, got {slots}")
+        index = self._arena.take_row()
+        instruction = config.instruction or DEFAULT_INSTRUCTION
+        try:
+            row = Row(self.model, self._arena, index, config.start_s, instruction, slots)
+        except Exception:
+            self._arena.give_row(index)
+            raise
+        self._rows[index] = row
+        self._retention[index] = retention
+        self._recent[index] = deque(maxlen=self.config.look_back)
+        return index
+
+    @torch.inference_mode()
+    def configure(
+        self,
+        row: int,
+        *,
+        retention: float | None = None,
+        instruction: str | None = None,
+        slots: int | None = None,
+    ) -> None:
+        """Change a running session; ``None`` leaves a setting. Raises SettingInvalid."""
+        state = self._row(row)
+        share = _share(retention, self._retention[row])
+        if slots is not None:
+            state.resize(slots, self._policy)
+        if instruction is not None:
+            state.set_instruction(instruction, self._policy)
+        self._retention[row] = share
+
+    def retention(self, row: int) -> float:
+        """The share of a pool in force for ``row``."""
+        self._row(row)
+        return self._retention[row]
+
+    def close(self, row: int) -> None:
+        """End a session and its questions; its slots are wiped."""
+        self._row(row)
+        for branch in [b.index for b in self._branches.values() if b.row == row]:
+            self.cancel(branch)
+        del self._rows[row], self._retention[row], self._recent[row]
+        self._arena.give_row(row)
+
+    def memory(self, row: int) -> MemoryState:
+        return self._row(row).state()
+
+    # -- windows ----------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def ingest(self, row: int, window: RawWindow) -> Ingested:
+        """Sieve a closed window and remember what is kept. Raises WindowOutOfOrder."""
+        state = self._row(row)
+        check_window(window)
+        state.begin(window)
+        pool = state.encoder.close_window(window, state.timeline)
+        selection = self._sieve(state, pool, None)
+        evicted = state.append(pool, selection, self._policy)
+        self._recent[row].append(pool)
+        return Ingested(pool.map_of(selection.keep), state.state(), evicted)
+
+    def _sieve(self, state: Row, pool: Pool, after: Text | None) -> Selection:
+        count = kept_count(self._retention[state.index], len(pool))
+        before = state.prompt_before(state.timeline.id_at(pool.start_s))
+        return self.model.selector.select(pool, count, before, after)
+
+    # -- questions --------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def ask(
+        self,
+        row: int,
+        question: str,
+        *,
+        history: Sequence[tuple[str, str]] = (),
+        open_window: RawWindow | None = None,
+        max_tokens: int = 64,
+    ) -> Begun:
+        """Begin to answer: prefill a branch with what is remembered, what is seen again with the
+        question as text, and the question. ``step`` then writes. Raises QuestionEmpty,
+        QuestionTooLong, NoBranchFree; the memory is not changed, whatever happens."""
+        state = self._row(row)
+        ids = self._question_ids(state, question, history)
+        if len(self._branches) >= self.config.max_branches:
+            raise NoBranchFree(f"{self.config.max_branches} questions are being answered already")
+        pools = list(self._recent[row])
+        if open_window is not None:
+            check_window(open_window)
+            pools.append(state.encoder.open_window(open_window, state.timeline))
+        looks, text = self._look_again(state, pools, ids)
+        return self._begin(state, looks, text, max_tokens)
+
+    def _question_ids(
+        self, state: Row, question: str, history: Sequence[tuple[str, str]]
+    ) -> list[int]:
+        if not question.strip():
+            raise QuestionEmpty("the question is empty: give it some text")
+        text = question_text(question.strip(), history, state.modalities)
+        limit = self.config.max_question_tokens
+        if len(text) > limit * 32:
+            raise QuestionTooLong(f"question and history have {len(text)} characters: too long")
+        ids = self.model.backbone.token_ids(text)
+        if len(ids) > limit:
+            raise QuestionTooLong(
+                f"question and history take {len(ids)} tokens, at most {limit} are read"
+            )
+        return ids
+
+    def _look_again(
+        self, state: Row, pools: Sequence[Pool], ids: Sequence[int]
+    ) -> tuple[list[tuple[Pool, Selection]], Text]:
+        """Sieve recent pools anew with the question after them; the text as the LLM reads it."""
+        markers = state.modalities.video + state.modalities.audio
+        first = state.next_text_id(pools[-1] if pools else None)
+        text = Text(self.model.backbone.embed(ids), suffix_positions(first, len(ids), markers))
+        looks = [(pool, self._sieve(state, pool, text)) for pool in pools if len(pool)]
+        if self.model.layout.text_states == "raw" or self.model.cs2 is None:
+            return looks, text
+        refined = looks[-1][1].after if looks else self._refine(state, text)
+        assert refined is not None
+        return looks, Text(refined, text.positions)
+
+    def _refine(self, state: Row, text: Text) -> Tensor:
+        """The question's states where there is no window to read it with: prompt and question."""
+        cs2 = self.model.cs2
+        assert cs2 is not None
+        before = state.prompt_before(int(text.positions.min()))
+        where = torch.cat([before.positions, text.positions], dim=1)[:, None]
+        states, _ = cs2(torch.cat([before.embeds, text.embeds])[None], where.to(text.embeds.device))
+        return states[0, len(before) :]
+
+    def _begin(
+        self, state: Row, looks: list[tuple[Pool, Selection]], text: Text, max_tokens: int
+    ) -> Begun:
+        again = [state.timeline.id_at(pool.start_s) for pool, _ in looks]
+        visible = slots_of(state.table, again)
+        embeds = torch.cat([*(chosen.states for _, chosen in looks), text.embeds])
+        seen = [pool.positions[:, chosen.keep.cpu()] for pool, chosen in looks]
+        positions = torch.cat([*seen, text.positions], dim=1)
+        cache = BranchCache(self._arena, state.index, visible, len(embeds) + max_tokens)
+        index = self._next_branch
+        branch = Branch(
+            index, state.index, self.model.backbone, cache, self.model.stop_ids, max_tokens
+        )
+        branch.prefill(embeds, positions)
+        self._next_branch += 1
+        self._branches[index] = branch
+        return self._begun(state, index, visible, looks)
+
+    def _begun(
+        self,
+        state: Row,
+        index: int,
+        visible: NDArray[np.int64],
+        looks: list[tuple[Pool, Selection]],
+    ) -> Begun:
+        maps = [pool.map_of(chosen.keep) for pool, chosen in looks]
+        seen, kept = state.evidence(visible)
+        newest = [grid.time_s for look in maps for grid in look.grids]
+        spans = [*seen, *(look.start_s for look in maps)]
+        return Begun(
+            branch=index,
+            newest_frame_s=max(newest, default=state.newest_frame_s),
+            spans=join_spans(spans),
+            seen=total([*seen.values(), *(look.seen for look in maps)]),
+            kept=total([kept, *(look.kept for look in maps)]),
+            retention=self._retention[state.index],
+            second_look=maps[-1] if maps else None,
+        )
+
+    @torch.inference_mode()
+    def step(self, branch: int) -> Step:
+        """One greedy token; after ``done`` the branch is gone. Raises BranchUnknown."""
+        if branch not in self._branches:
+            raise BranchUnknown(f"no question {branch} is being answered")
+        step = self._branches[branch].step()
+        if step.done:
+            self.cancel(branch)
+        return step
+
+    def cancel(self, branch: int) -> None:
+        """Forget a branch; one that is gone already is no error."""
+        self._branches.pop(branch, None)
+
+    # -- soundness --------------------------------------------------------------------------
+
+    def check_integrity(self) -> bool:
+        """Every row's slots add up, rows are taken or free, branches have rows, all K/V finite."""
+        rows = len(self._rows) + self._arena.rows_free() == self.config.rows
+        tables = all(row.table.is_sound() for row in self._rows.values())
+        branches = all(branch.row in self._rows for branch in self._branches.values())
+        finite = all(bool(torch.isfinite(layer).all()) for layer in self._arena.keys)
+        return rows and tables and branches and finite
+
+    def _row(self, row: int) -> Row:
+        if row not in self._rows:
+            raise RowUnknown(f"no session on row {row}")
+        return self._rows[row]
+
+
+def _share(wanted: float | None, otherwise: float) -> float:
+    share = otherwise if wanted is None else wanted
+    if not 0.0 < share <= 1.0:
+        raise SettingInvalid(f"retention is a share in (0, 1], got {share}")
+    return share
+
+
+def _shape(model: Model, config: EngineConfig) -> ArenaShape:
+    text = model.backbone.text_config
+    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return ArenaShape(
+        text.num_hidden_layers, config.rows, text.num_key_value_heads, config.slots, head_dim
+    )

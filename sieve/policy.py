@@ -1,0 +1,80 @@
+"""Which tokens leave a full memory. Pure: numbers in, slots out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sieve.tokens import IDS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The stream tokens of one row, arrays [n] of equal length and in no order.
+
+    ``window_id`` is the first position id of the token's window: tokens of one window share it.
+    """
+
+    slot: NDArray[np.int64]
+    kind: NDArray[np.uint8]
+    score: NDArray[np.float32]
+    time_id: NDArray[np.int64]
+    window_id: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+
+class Policy(Protocol):
+    """``victims`` returns ``count`` distinct slots of ``entries`` (all of them if fewer)."""
+
+    def victims(self, entries: Entries, count: int, now_id: int) -> NDArray[np.int64]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreWithAge:
+    """Tokens of all windows compete: the lowest score leaves first, scores fading with age.
+
+    ``fade_per_s`` is what a token's score loses a second (scores are logits). The ``floor`` best
+    tokens of each window and modality leave only when nothing else is left, the oldest first, so
+    that every window in memory keeps a trace of what was seen and what was heard.
+    """
+
+    fade_per_s: float = 0.05
+    floor: int = 1
+
+    def victims(self, entries: Entries, count: int, now_id: int) -> NDArray[np.int64]:
+        age_s = (now_id - entries.time_id) / IDS_PER_S
+        worth = entries.score - self.fade_per_s * age_s
+        traces = _rank_in_group(entries) < self.floor
+        order = np.lexsort((entries.slot, np.where(traces, entries.time_id, worth), traces))
+        return entries.slot[order[:count]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecentFirst:
+    """The oldest token leaves first: recent-N at equal bytes."""
+
+    def victims(self, entries: Entries, count: int, now_id: int) -> NDArray[np.int64]:
+        order = np.lexsort((entries.slot, entries.score, entries.time_id))
+        return entries.slot[order[:count]]
+
+
+def expired(entries: Entries, oldest_id: int) -> NDArray[np.int64]:
+    """Slots of tokens whose window began before ``oldest_id``: beyond the horizon."""
+    return entries.slot[entries.window_id < oldest_id]
+
+
+def _rank_in_group(entries: Entries) -> NDArray[np.int64]:
+    """0 for the best-scored token of its window and modality, 1 for the next, ..."""
+    order = np.lexsort((entries.slot, -entries.score, entries.kind, entries.window_id))
+    group = np.stack([entries.window_id[order], entries.kind[order].astype(np.int64)])
+    starts = np.ones(len(entries), dtype=bool)
+    starts[1:] = (group[:, 1:] != group[:, :-1]).any(axis=0)
+    first = np.maximum.accumulate(np.where(starts, np.arange(len(entries)), 0))
+    rank = np.empty(len(entries), dtype=np.int64)
+    rank[order] = np.arange(len(entries)) - first
+    return rank

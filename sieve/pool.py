@@ -1,0 +1,165 @@
+"""The pool: all video and audio tokens of one window, in one row, each with its position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sieve.audio import StreamingMel
+from sieve.backbone import Backbone
+from sieve.errors import SettingInvalid
+from sieve.rope import audio_positions, grid_positions
+from sieve.timeline import Timeline
+from sieve.tokens import (
+    AUDIO,
+    AUDIO_TOKENS_PER_S,
+    SAMPLE_RATE,
+    VIDEO,
+    WINDOW_SAMPLES,
+    Counts,
+    GridMap,
+    KeptMap,
+    RawWindow,
+)
+from sieve.vision import MERGE, patches
+
+
+@dataclass(frozen=True, slots=True)
+class GridShape:
+    """One temporal grid in the pool: rows x cols tokens from ``offset`` on."""
+
+    time_s: float
+    rows: int
+    cols: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Video tokens grid by grid, then audio tokens. Immutable; on the model's device."""
+
+    start_s: float
+    embeds: Tensor  # [n, d]
+    positions: Tensor  # [3, n], on the CPU
+    grids: tuple[GridShape, ...]
+    audio: int  # how many of the n are audio: the last ones
+
+    def __len__(self) -> int:
+        return len(self.embeds)
+
+    @property
+    def video(self) -> int:
+        return len(self) - self.audio
+
+    @property
+    def modality(self) -> Tensor:
+        """uint8 [n]."""
+        kinds = torch.full((len(self),), VIDEO, dtype=torch.uint8)
+        kinds[self.video :] = AUDIO
+        return kinds
+
+    def map_of(self, keep: Tensor) -> KeptMap:
+        """What a person may be shown of a selection ``keep`` [k]."""
+        kept = keep.tolist()
+        audio = tuple(i - self.video for i in kept if i >= self.video)
+        return KeptMap(
+            start_s=self.start_s,
+            seen=Counts(self.video, self.audio),
+            kept=Counts(len(kept) - len(audio), len(audio)),
+            grids=tuple(_grid_map(grid, kept) for grid in self.grids),
+            audio_kept=audio,
+        )
+
+
+def _grid_map(grid: GridShape, kept: Sequence[int]) -> GridMap:
+    end = grid.offset + grid.rows * grid.cols
+    inside = tuple(i - grid.offset for i in kept if grid.offset <= i < end)
+    return GridMap(grid.time_s, grid.rows, grid.cols, inside)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelLimits:
+    """Area of a resized frame, in pixels."""
+
+    min_pixels: int = 50_176
+    max_pixels: int = 105_369
+
+
+def check_window(window: RawWindow) -> None:
+    """Raise SettingInvalid for arrays that are no window: wrong shapes, types or lengths."""
+    if len(window.grids) != len(window.grid_times_s):
+        raise SettingInvalid(
+            f"{len(window.grids)} grids with {len(window.grid_times_s)} times: one time each"
+        )
+    for pair in window.grids:
+        if pair.dtype != np.uint8 or pair.ndim != 4 or pair.shape[::3] != (2, 3):
+            raise SettingInvalid(
+                f"a grid is uint8 [2, H, W, 3], got {pair.dtype} {list(pair.shape)}"
+            )
+    if window.samples is not None and len(window.samples) > WINDOW_SAMPLES:
+        raise SettingInvalid(
+            f"a window has at most {WINDOW_SAMPLES} samples at 16 kHz, got {len(window.samples)}"
+        )
+
+
+class WindowEncoder:
+    """Raw windows of one stream -> pools. Keeps the sound's left context between windows."""
+
+    def __init__(self, backbone: Backbone, limits: PixelLimits) -> None:
+        self._backbone = backbone
+        self._limits = limits
+        self._mel = StreamingMel()
+
+    def close_window(self, window: RawWindow, timeline: Timeline) -> Pool:
+        """The pool of a closed window of 32,000 samples (fewer are filled up with silence)."""
+        if window.samples is None:
+            self._mel.skip()
+            return self._pool(window, timeline, None)
+        mel = self._mel.push(window.samples, window.lookahead)
+        return self._pool(window, timeline, self._backbone.hear(mel))
+
+    def open_window(self, window: RawWindow, timeline: Timeline) -> Pool:
+        """The pool of the still open window, with the tokens of elapsed time only."""
+        if window.samples is None:
+            return self._pool(window, timeline, None)
+        elapsed = len(window.samples) * AUDIO_TOKENS_PER_S // SAMPLE_RATE
+        audio = self._backbone.hear(self._mel.peek(window.samples))[:elapsed]
+        return self._pool(window, timeline, audio)
+
+    def _pool(self, window: RawWindow, timeline: Timeline, audio: Tensor | None) -> Pool:
+        seen = [
+            self._see(pair, time_s, timeline)
+            for pair, time_s in zip(window.grids, window.grid_times_s, strict=True)
+        ]
+        embeds = [tokens for tokens, _, _ in seen]
+        positions = [position for _, position, _ in seen]
+        grids, offset = [], 0
+        for (_, _, (rows, cols)), time_s in zip(seen, window.grid_times_s, strict=True):
+            grids.append(GridShape(time_s, rows, cols, offset))
+            offset += rows * cols
+        if audio is not None:
+            embeds.append(audio)
+            positions.append(audio_positions(timeline.id_at(window.start_s), len(audio)))
+        width = self._backbone.text_config.hidden_size
+        empty = torch.zeros(0, width, dtype=self._backbone.dtype, device=self._backbone.device)
+        return Pool(
+            start_s=window.start_s,
+            embeds=torch.cat([empty, *embeds]),
+            positions=torch.cat([torch.zeros(3, 0, dtype=torch.long), *positions], dim=1),
+            grids=tuple(grids),
+            audio=0 if audio is None else len(audio),
+        )
+
+    def _see(
+        self, pair: np.ndarray, time_s: float, timeline: Timeline
+    ) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        pixels, gh, gw = patches(pair, self._limits.min_pixels, self._limits.max_pixels)
+        tokens = self._backbone.see(pixels, torch.tensor([[1, gh, gw]]))
+        rows, cols = gh // MERGE, gw // MERGE
+        time_id = timeline.id_at(time_s)
+        where = grid_positions(time_id, timeline.anchor_of(time_id), rows, cols)
+        return tokens, where, (rows, cols)

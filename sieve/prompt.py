@@ -1,0 +1,38 @@
+"""The chat template of Qwen2.5-Omni, cut where the stream goes in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+DEFAULT_INSTRUCTION = "You watch and listen."
+
+
+@dataclass(frozen=True, slots=True)
+class Modalities:
+    """Which markers surround the stream: a stream without sound has no audio markers."""
+
+    video: bool = True
+    audio: bool = True
+
+    @property
+    def begin(self) -> str:
+        return "<|vision_bos|>" * self.video + "<|audio_bos|>" * self.audio
+
+    @property
+    def end(self) -> str:
+        return "<|audio_eos|>" * self.audio + "<|vision_eos|>" * self.video
+
+
+def prompt_text(instruction: str, modalities: Modalities) -> str:
+    """What stands before the stream: the standing instruction, then the begin markers."""
+    return f"<|im_start|>system\n{instruction}<|im_end|>\n<|im_start|>user\n{modalities.begin}"
+
+
+def question_text(question: str, history: Sequence[tuple[str, str]], modalities: Modalities) -> str:
+    """What stands after the stream: end markers, earlier turns, the question, the answer's cue."""
+    turns = "".join(
+        f"{asked}<|im_end|>\n<|im_start|>assistant\n{answered}<|im_end|>\n<|im_start|>user\n"
+        for asked, answered in history
+    )
+    return f"{modalities.end}{turns}{question}<|im_end|>\n<|im_start|>assistant\n"
