@@ -1,0 +1,71 @@
+// The list of questions and answers, newest first. Each answer grows while it is written.
+
+import { clockText, duration, keptText, percent } from "./text.js";
+
+/**
+ * Put a question at the top of `list`; what is returned hears of its answer (session.js, ask).
+ * `truth`, where it is known, is a DemoQuestion of session/wire.py.
+ */
+export function exchange(list, question, truth) {
+  const item = element("li", "");
+  const answer = element("p", "answer");
+  item.append(element("p", "question", question), answer);
+  item.setAttribute("aria-busy", "true"); // read aloud when complete, not word by word
+  list.prepend(item);
+  const end = (state) => {
+    item.dataset.state = state;
+    item.setAttribute("aria-busy", "false");
+  };
+  return {
+    delta: (text) => answer.append(text),
+    failed: (message) => {
+      item.append(element("p", "failed", message));
+      end("failed");
+    },
+    done: (response) => {
+      const facts = response.x;
+      if (facts) {
+        answer.textContent = facts.text;
+        item.append(factList(facts, truth));
+      }
+      const trouble = troubleText(response);
+      if (trouble) item.append(element("p", "failed", trouble));
+      end(response.status);
+    },
+  };
+}
+
+function troubleText(response) {
+  switch (response.status) {
+    case "completed":
+      return null;
+    case "incomplete":
+      return "The answer was cut at its greatest length.";
+    case "cancelled":
+      return "The answer was stopped.";
+    default:
+      return response.status_details?.message ?? "There is no answer.";
+  }
+}
+
+function factList(facts, truth) {
+  const list = element("ul", "facts");
+  const words = [
+    truth && `the scene at ${clockText(truth.asked_s)} says ${truth.answer}`,
+    facts.newest_frame_s !== null && `seen up to ${facts.newest_frame_s.toFixed(1)} s`,
+    facts.first_token_ms !== null && `first word ${duration(facts.first_token_ms)}`,
+    `done in ${duration(facts.total_ms)}`,
+    `from ${keptText(facts.kept, facts.seen)}`,
+    `retention ${percent(facts.retention)}`,
+  ];
+  for (const text of words) if (text) list.append(element("li", "", text));
+  list.title = `asked at ${clockText(facts.asked_s)}`;
+  return list;
+}
+
+function element(name, className, text = "") {
+  const made = document.createElement(name);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}

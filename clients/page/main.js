@@ -1,0 +1,197 @@
+// The page: picks a source, opens a session, asks, and shows what the session says.
+
+import { exchange } from "./answers.js";
+import { Film, Overlay } from "./overlay.js";
+import { Session } from "./session.js";
+import { camera, demoScene, NoSource, release } from "./sources.js";
+import { Strip } from "./strip.js";
+import { Suggestions } from "./suggestions.js";
+import { clockText, keptText, percent, plural } from "./text.js";
+import { Refused } from "./whip.js";
+
+const SETTINGS = ["question", "send", "retention", "instruction", "apply"];
+const at = (id) => document.getElementById(id);
+
+const video = at("video");
+const overlay = new Overlay(at("overlay"));
+const strip = new Strip(at("strip"));
+const film = new Film(at("film"), video, () => session?.clock_s ?? 0);
+const suggestions = new Suggestions(at("suggestions"), video, ask);
+
+let session = null;
+let stream = null;
+let source = null; // "demo" or "camera", as last chosen
+let newest = null; // the newest window
+
+// --- Connecting and leaving ---------------------------------------------------------------------
+
+async function start(chosen) {
+  leave();
+  source = chosen;
+  show("connecting", "Connecting");
+  try {
+    stream = await (chosen === "demo" ? openDemo() : camera(video));
+    session = await Session.open(stream, on);
+  } catch (error) {
+    if (!(error instanceof NoSource || error instanceof Refused)) throw error;
+    leave();
+    problem(error.message, true);
+  }
+}
+
+async function openDemo() {
+  const seed = new URLSearchParams(location.search).get("seed") ?? Math.floor(Math.random() * 1000);
+  await suggestions.load(seed);
+  return demoScene(video, seed);
+}
+
+function leave() {
+  session?.close();
+  release(video, stream);
+  session = stream = newest = null;
+  film.stop();
+  suggestions.stop();
+  show("idle", "Not connected");
+}
+
+function show(name, text) {
+  for (const id of ["page", "status"]) at(id).dataset.state = name;
+  at("status").textContent = text;
+  at("start").hidden = name !== "idle";
+  at("live").hidden = at("close").hidden = name === "idle";
+  at("clock").hidden = name !== "live";
+  at("sound").hidden = source !== "demo";
+  for (const id of SETTINGS) at(id).disabled = name !== "live";
+  if (name === "connecting") problem(null);
+}
+
+function problem(message, again = false) {
+  at("problem").hidden = !message;
+  at("problem-text").textContent = message ?? "";
+  at("again").hidden = !again;
+}
+
+// --- What the session says ----------------------------------------------------------------------
+
+const on = {
+  state(told, model) {
+    if (told.state === "live" && at("status").dataset.state !== "live") begin(model);
+    at("retention").value = Math.round(told.retention * 100);
+    at("retention-text").textContent = percent(told.retention);
+    if (document.activeElement !== at("instruction")) at("instruction").value = told.instruction ?? "";
+    memory(told.memory);
+  },
+
+  window(ingested) {
+    newest = ingested;
+    const { kept, grids = kept.grids } = ingested;
+    if (at("show-kept").checked) overlay.show(grids);
+    film.show(grids);
+    strip.window(ingested);
+    memory(ingested.memory);
+    at("caption").textContent =
+      `${clockText(ingested.start_s)} to ${clockText(ingested.end_s)}: kept ` +
+      keptText(kept.kept, kept.seen);
+    pace(ingested.behind_windows);
+  },
+
+  skipped(window) {
+    strip.skipped(window);
+    pace(0, `Live, skipped ${clockText(window.start_s)} to ${clockText(window.end_s)}`);
+  },
+
+  overload({ level, reason }) {
+    problem(level === "none" ? null : `The service cannot keep up: ${reason}.`);
+  },
+
+  problem: (message) => problem(message),
+
+  closed(message) {
+    if (message === null) return;
+    session = null;
+    leave();
+    problem(message, true);
+  },
+};
+
+function begin(model) {
+  show("live", "Live");
+  overlay.clear();
+  strip.clear();
+  film.start();
+  at("answers").replaceChildren();
+  at("model-note").hidden = !(model === "demo" && source === "camera");
+  at("question").focus();
+}
+
+function pace(behind, text = behind ? `Live, ${plural(behind, "window")} behind` : "Live") {
+  at("status").dataset.behind = behind > 0 || text !== "Live";
+  if (at("status").textContent !== text) at("status").textContent = text;
+}
+
+function memory({ slots, used, prompt, video, audio }) {
+  const parts = { prompt, video, audio };
+  for (const [name, count] of Object.entries(parts)) {
+    at("memory").querySelector(`.${name}`).style.width = `${(100 * count) / slots}%`;
+  }
+  const text =
+    `${used} of ${slots} slots: ${prompt} for the instruction, ${video} for the picture, ` +
+    `${audio} for sound`;
+  at("memory-text").textContent = text;
+  at("memory").setAttribute("aria-label", text);
+}
+
+// --- What the person does -----------------------------------------------------------------------
+
+function ask(question, truth = null) {
+  strip.asked(session.clock_s);
+  session.ask(question, exchange(at("answers"), question, truth));
+}
+
+async function configure(settings) {
+  at("tune-text").textContent = "";
+  try {
+    await session.configure(settings);
+    at("tune-text").textContent = "Set; it holds from the next window on.";
+  } catch (error) {
+    at("tune-text").textContent = error.message;
+  }
+}
+
+function listen(id, type, handle) {
+  at(id).addEventListener(type, (event) => {
+    if (type === "submit") event.preventDefault();
+    handle(event);
+  });
+}
+
+listen("demo", "click", () => start("demo"));
+listen("camera", "click", () => start("camera"));
+listen("again", "click", () => start(source));
+listen("close", "click", leave);
+listen("ask", "submit", () => {
+  const question = at("question").value.trim();
+  if (!question) return;
+  at("question").value = "";
+  ask(question);
+});
+listen("tune", "submit", () => configure({ instruction: at("instruction").value.trim() || null }));
+listen("retention", "input", () => {
+  at("retention-text").textContent = percent(at("retention").value / 100);
+});
+listen("retention", "change", () => configure({ retention: at("retention").value / 100 }));
+listen("show-kept", "change", () => {
+  if (at("show-kept").checked && newest) overlay.show(newest.kept.grids);
+  else overlay.clear();
+});
+listen("sound", "click", () => {
+  video.muted = !video.muted;
+  at("sound").setAttribute("aria-pressed", String(!video.muted));
+});
+video.addEventListener("resize", () => {
+  at("stage").style.setProperty("--shape", video.videoWidth / video.videoHeight);
+});
+setInterval(() => {
+  if (session) at("clock").textContent = clockText(session.clock_s);
+}, 500);
+addEventListener("pagehide", () => session?.close());

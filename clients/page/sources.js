@@ -1,0 +1,55 @@
+// Where picture and sound come from.
+
+/** There is no picture or sound to send. `message` is for the person in front of the page. */
+export class NoSource extends Error {}
+
+const CAMERA = {
+  // Unscaled, uncropped: what the sieve sees is what the page shows.
+  video: { width: 640, height: 480, frameRate: { ideal: 10 }, resizeMode: "none" },
+  // Made for calls, these take away everything that is not speech.
+  audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+};
+const CAMERA_TROUBLE = {
+  NotAllowedError: "The camera and the microphone may not be used: allow them for this page.",
+  NotFoundError: "No camera or no microphone was found.",
+  NotReadableError: "The camera or the microphone is in use by another program.",
+};
+
+/** Camera and microphone as a MediaStream. Throws `NoSource`. */
+export async function camera(video) {
+  if (!navigator.mediaDevices) {
+    throw new NoSource("The browser gives cameras to pages on https or localhost only.");
+  }
+  const stream = await navigator.mediaDevices.getUserMedia(CAMERA).catch((error) => {
+    throw new NoSource(CAMERA_TROUBLE[error.name] ?? `The camera cannot be used: ${error.message}`);
+  });
+  video.srcObject = stream;
+  await video.play();
+  return stream;
+}
+
+/** The demo scene of `seed`, playing in `video`, as a MediaStream. Throws `NoSource`. */
+export async function demoScene(video, seed) {
+  if (!video.captureStream) {
+    throw new NoSource("This browser cannot send a playing video. Use Chromium, or the camera.");
+  }
+  video.src = `/v1/demo/scene.webm?seed=${seed}`;
+  video.loop = true;
+  await new Promise((resolve, reject) => {
+    video.addEventListener("loadeddata", resolve, { once: true });
+    video.addEventListener("error", () => reject(new NoSource("The demo scene did not load.")), {
+      once: true,
+    });
+  });
+  await video.play();
+  return video.captureStream();
+}
+
+/** Let go of whatever `video` shows. */
+export function release(video, stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+  video.pause();
+  video.srcObject = null;
+  video.removeAttribute("src");
+  video.load();
+}

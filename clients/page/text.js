@@ -1,0 +1,27 @@
+// Numbers as people read them.
+
+/** 75.31 -> "1:15". */
+export function clockText(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** 0.2 -> "20 %". */
+export function percent(share) {
+  return `${Math.round(share * 100)} %`;
+}
+
+/** 12.34 -> "12 ms", 4210 -> "4.2 s". */
+export function duration(ms) {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** `{video: 3, audio: 5}` of `{video: 18, audio: 50}` as a phrase. */
+export function keptText(kept, seen) {
+  return `${kept.video} of ${seen.video} picture and ${kept.audio} of ${seen.audio} sound tokens`;
+}
+
+/** (2, "window") -> "2 windows". */
+export function plural(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
