@@ -1,0 +1,75 @@
+"""What several folders of tests share."""
+
+from __future__ import annotations
+
+import os
+
+# Two threads per test process at most: the machines this runs on are small and shared.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from sieve import Model, load_model
+from tests import tiny
+
+settings.register_profile(
+    "echosieve",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+settings.load_profile("echosieve")
+
+
+@pytest.fixture(scope="session")
+def stream_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A random tiny model with a sieve, laid out for streams as the built-in one is."""
+    directory = tmp_path_factory.mktemp("stream")
+    shape = tiny.TinyShape(sections=(2, 2, 2, 2))
+    return load_model(tiny.write_sieve(directory, shape, ours=tiny.STREAM))
+
+
+@pytest.fixture(scope="session")
+def authors_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """The same in the authors' layout: refined text, anchors far apart."""
+    directory = tmp_path_factory.mktemp("authors")
+    shape = tiny.TinyShape(sections=(2, 2, 2, 2))
+    return load_model(tiny.write_sieve(directory, shape), sync_rope_sections=(2, 2, 2, 2))
+
+
+@pytest.fixture(scope="session")
+def stock_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A thinker without a sieve."""
+    return tiny.write_stock(tmp_path_factory.mktemp("stock"), tiny.TinyShape())
+
+
+@pytest.fixture(scope="session")
+def stock_model(stock_directory: Path) -> Model:
+    return load_model(stock_directory, retention=1.0)
+
+
+@pytest.fixture(scope="session")
+def demo_model() -> Model:
+    """The built-in model."""
+    return load_model("demo")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running() -> Iterator[None]:
+    """No test may leave a thread or a task behind."""
+    before = set(threading.enumerate())
+    yield
+    leaked = [t.name for t in set(threading.enumerate()) - before if t.is_alive() and not t.daemon]
+    assert not leaked, f"threads left running: {leaked}"
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    tasks = [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task(loop)]
+    assert not tasks, f"tasks left running: {tasks}"

@@ -1,0 +1,102 @@
+"""Writes down every forward of an engine's decoder, so that one plain forward can repeat it all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from sieve.backbone import Backbone, KeyValues
+from sieve.memory import BranchCache, RowWriter
+from sieve.rope import prompt_positions
+from sieve.row import Row
+
+
+@dataclass
+class Offline:
+    """One long sequence: embeddings, positions, and for each token the tokens it may see."""
+
+    embeds: list[Tensor] = field(default_factory=list)
+    positions: list[Tensor] = field(default_factory=list)
+    visible: list[list[int]] = field(default_factory=list)
+
+    def add(self, embeds: Tensor, positions: Tensor, past: list[int]) -> list[int]:
+        """Append tokens that see ``past`` and, causally, each other; returns their indices."""
+        first = len(self.visible)
+        new = list(range(first, first + len(embeds)))
+        self.embeds.append(embeds)
+        self.positions.append(positions)
+        self.visible += [past + new[: i + 1] for i in range(len(new))]
+        return new
+
+    def hidden(self, backbone: Backbone) -> Tensor:
+        """[N, d]: one forward of the stock decoder under the visibility mask, without a cache."""
+        size = len(self.visible)
+        mask = torch.zeros(size, size, dtype=torch.bool)
+        for token, seen in enumerate(self.visible):
+            mask[token, seen] = True
+        where = torch.cat(self.positions, dim=1)
+        with torch.inference_mode():
+            return backbone.read(torch.cat(self.embeds), where, None, mask[None, None])
+
+
+class Recorder:
+    """Stands before ``backbone.read`` for one row and keeps the offline twin of what passes."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.backbone = row.model.backbone
+        self.offline = Offline()
+        self.token_of_slot: dict[int, int] = {}
+        self.answers: list[tuple[list[int], Tensor]] = []  # tokens and their hidden states
+        self._prompt_end = row._prompt_end
+        self._branch_past: dict[int, list[int]] = {}
+        self._read = self.backbone.read
+        self._copy_prompt()
+
+    def __enter__(self) -> Recorder:
+        self.backbone.read = self.read  # type: ignore[method-assign]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.backbone.read = self._read  # type: ignore[method-assign]
+
+    def read(
+        self, embeds: Tensor, positions: Tensor, cache: KeyValues | None, mask: Tensor | None
+    ) -> Tensor:
+        self._follow_prompt()
+        if isinstance(cache, RowWriter):
+            self._note_append(embeds, positions, cache)
+        hidden = self._read(embeds, positions, cache, mask)
+        if isinstance(cache, BranchCache):
+            self._note_branch(embeds, positions, cache, hidden)
+        return hidden
+
+    def _copy_prompt(self) -> None:
+        """The prompt at its place of now; tokens read before keep seeing its earlier copies."""
+        embeds = self.row.prompt_embeds
+        where = prompt_positions(self._prompt_end, len(embeds), self.row._markers)
+        new = self.offline.add(embeds, where, [])
+        self.token_of_slot.update(zip(self.row._prompt_slots.tolist(), new, strict=True))
+
+    def _follow_prompt(self) -> None:
+        if self.row._prompt_end != self._prompt_end:
+            self._prompt_end = self.row._prompt_end
+            self._copy_prompt()
+
+    def _visible_now(self) -> list[int]:
+        slots = self.row.table.valid.nonzero()[0].tolist()
+        return [self.token_of_slot[slot] for slot in slots]
+
+    def _note_append(self, embeds: Tensor, positions: Tensor, cache: RowWriter) -> None:
+        new = self.offline.add(embeds, positions, self._visible_now())
+        self.token_of_slot.update(zip(cache._slots.tolist(), new, strict=True))
+
+    def _note_branch(
+        self, embeds: Tensor, positions: Tensor, cache: BranchCache, hidden: Tensor
+    ) -> None:
+        past = self._branch_past.setdefault(id(cache), self._visible_now())
+        new = self.offline.add(embeds, positions, list(past))
+        past += new
+        self.answers.append((new, hidden))
