@@ -1,0 +1,243 @@
+"""Sends a source over WebRTC, in real time: to a WHIP endpoint (RFC 9725), or to any peer.
+
+publication = await publish(FileSource("talk.webm"), "http://localhost:8000/whip/room")
+await publication.finished()
+await publication.close()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from fractions import Fraction
+from typing import Any
+from urllib.parse import urljoin
+
+import av
+import httpx
+import numpy as np
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from numpy.typing import NDArray
+
+from stream.receive import Loopback, close_connection, prepare_ice
+from stream.rtc import Channel
+from stream.source import Source
+from stream.window import SAMPLE_RATE, Frame, Item, Sound
+
+_AHEAD_S = 0.2  # how much of a track may wait for its encoder
+_TAIL_S = 0.2  # what still has to leave, and to pass the receiver's buffers, after the last item
+_VIDEO_RATE = 90_000
+
+
+class PublishError(Exception):
+    """The other side did not take the stream; ``status`` is its HTTP status, 0 without one."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Sending:
+    """A peer connection that sends a source; the signalling is the caller's.
+
+    The source's clock starts when the connection stands. Use: :meth:`offer`, :meth:`accept`,
+    :meth:`finished`, :meth:`close`.
+    """
+
+    def __init__(
+        self, source: Source, *, with_channel: bool = False, loopback: Loopback = "auto"
+    ) -> None:
+        self.channel = Channel()
+        self._source = source
+        self._with_channel = with_channel
+        self._loopback = loopback
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._outlets = {
+            kind: _Outlet(kind)
+            for kind, sent in (("audio", source.has_audio), ("video", source.has_video))
+            if sent
+        }
+        self._state = asyncio.Event()  # set when the connection stands, or never will
+        self._pump: asyncio.Task[None] | None = None
+
+    async def offer(self) -> str:
+        """The SDP offer, with all candidates."""
+        connection = self._connection
+        for outlet in self._outlets.values():
+            connection.addTransceiver(outlet, direction="sendonly")
+        if self._with_channel:
+            self.channel.bind(connection.createDataChannel("echosieve"))
+        connection.on("connectionstatechange", self._state_changed)
+        prepare_ice(connection, self._loopback)
+        await connection.setLocalDescription(await connection.createOffer())
+        return str(connection.localDescription.sdp)
+
+    async def accept(self, answer_sdp: str) -> None:
+        """Takes the SDP answer and starts to send. Raises PublishError where it is unusable."""
+        answer = RTCSessionDescription(sdp=answer_sdp, type="answer")
+        try:
+            await self._connection.setRemoteDescription(answer)
+        except Exception as error:  # aiortc's parser raises whatever its code runs into
+            raise PublishError(f"the answer cannot be used: {error!r}") from error
+        self._pump = asyncio.create_task(self._send())
+
+    async def finished(self) -> None:
+        """Waits until the source has ended and its last item has left.
+
+        Raises PublishError where the connection failed or was closed by the other side before, and
+        whatever the source raised.
+        """
+        if self._pump is None:
+            raise PublishError("nothing is being sent; accept an answer first")
+        await asyncio.shield(self._pump)
+
+    async def close(self) -> None:
+        """Stops sending; may be called at any time, any number of times."""
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.wait({self._pump})
+        for outlet in self._outlets.values():
+            outlet.stop()
+        self.channel.close()
+        await close_connection(self._connection)
+
+    def _state_changed(self) -> None:
+        if self._connection.connectionState in ("connected", "failed", "closed"):
+            self._state.set()
+
+    async def _send(self) -> None:
+        await self._state.wait()
+        began_s = time.monotonic()
+        async for item in self._source:
+            time_s = item.time_s if isinstance(item, Frame) else item.start_s
+            await asyncio.sleep(max(0.0, began_s + time_s - time.monotonic()))
+            self._check_connected()
+            await self._outlets["video" if isinstance(item, Frame) else "audio"].put(item)
+        for outlet in self._outlets.values():
+            await outlet.end()
+        await asyncio.sleep(_TAIL_S)
+
+    def _check_connected(self) -> None:
+        state = self._connection.connectionState
+        if state != "connected":
+            raise PublishError(f"the connection to the receiver is {state}")
+
+
+class Publication:
+    """A stream that is being sent to a WHIP endpoint. Made by :func:`publish`."""
+
+    def __init__(self, sending: Sending, client: httpx.AsyncClient, resource: str) -> None:
+        self.resource = resource  # the URL of the WHIP session
+        self._sending = sending
+        self._client = client
+
+    @property
+    def channel(self) -> Channel:
+        """The data channel, where one was asked for."""
+        return self._sending.channel
+
+    async def finished(self) -> None:
+        """Waits until the source has been sent; see :meth:`Sending.finished`."""
+        await self._sending.finished()
+
+    async def close(self) -> None:
+        """Stops sending and ends the session at the endpoint (DELETE)."""
+        try:
+            await self._client.delete(self.resource)
+        except httpx.HTTPError as error:
+            raise PublishError(f"the endpoint could not be told of the end: {error!r}") from error
+        finally:
+            await self._sending.close()
+            await self._client.aclose()
+
+
+async def publish(
+    source: Source,
+    url: str,
+    *,
+    bearer: str | None = None,
+    with_channel: bool = False,
+    loopback: Loopback = "auto",
+) -> Publication:
+    """Starts to send ``source`` to the WHIP endpoint ``url``; returns when it was accepted.
+
+    ``bearer``: the token for the Authorization header. Raises PublishError.
+    """
+    headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+    client = httpx.AsyncClient(headers=headers, timeout=15.0)
+    sending = Sending(source, with_channel=with_channel, loopback=loopback)
+    try:
+        answer = await _post(client, url, await sending.offer())
+        await sending.accept(answer.text)
+    except BaseException:
+        await sending.close()
+        await client.aclose()
+        raise
+    return Publication(sending, client, urljoin(url, answer.headers["Location"]))
+
+
+async def _post(client: httpx.AsyncClient, url: str, offer: str) -> httpx.Response:
+    try:
+        answer = await client.post(url, content=offer, headers={"Content-Type": "application/sdp"})
+    except httpx.HTTPError as error:
+        raise PublishError(f"{url} cannot be reached: {error!r}") from error
+    if answer.status_code != 201 or "Location" not in answer.headers:
+        text = f"{url} answered {answer.status_code} instead of 201 with a Location: {answer.text}"
+        raise PublishError(text, answer.status_code)
+    return answer
+
+
+class _Outlet(MediaStreamTrack):
+    """A track fed by :meth:`put`, read by aiortc's encoder; its time stamps never go back."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self._frames: asyncio.Queue[Any] = asyncio.Queue(maxsize=max(1, round(_AHEAD_S / 0.02)))
+        self._next = 0  # the least time stamp to come
+        self._last: NDArray[np.uint8] | None = None
+
+    async def recv(self) -> Any:
+        """For aiortc: the next frame."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        return await self._frames.get()
+
+    async def put(self, item: Item) -> None:
+        """Sends an item; waits while the encoder is behind."""
+        if isinstance(item, Frame):
+            await self._put_picture(item.rgb, round(item.time_s * _VIDEO_RATE))
+        else:
+            await self._put_sound(item)
+
+    async def end(self) -> None:
+        """After the last item: pushes it out of the buffers of encoder and receiver."""
+        if self._last is not None:
+            await self._put_picture(self._last, self._next + _VIDEO_RATE // 30)
+        elif self.kind == "audio":
+            await self._put_samples(np.zeros(round(_TAIL_S * SAMPLE_RATE), np.float32))
+
+    async def _put_picture(self, rgb: NDArray[np.uint8], pts: int) -> None:
+        if pts < self._next:
+            return  # at the time of one sent before
+        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+        frame.pts, frame.time_base = pts, Fraction(1, _VIDEO_RATE)
+        self._next, self._last = pts + 1, rgb
+        await self._frames.put(frame)
+
+    async def _put_sound(self, sound: Sound) -> None:
+        missing = round(sound.start_s * SAMPLE_RATE) - self._next
+        samples = sound.samples[max(0, -missing) :]
+        await self._put_samples(np.concatenate([np.zeros(max(0, missing), np.float32), samples]))
+
+    async def _put_samples(self, samples: NDArray[np.float32]) -> None:
+        """Sends 20 ms at a time, as the encoder takes them."""
+        pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
+        for start in range(0, len(pcm), 320):
+            piece = np.ascontiguousarray(pcm[None, start : start + 320])
+            frame = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
+            frame.sample_rate = SAMPLE_RATE
+            frame.pts, frame.time_base = self._next, Fraction(1, SAMPLE_RATE)
+            self._next += piece.shape[1]
+            await self._frames.put(frame)

@@ -1,0 +1,430 @@
+"""The receive layer over aiortc, with the guards aiortc lacks.
+
+aiortc 1.16 decodes in a thread per track and leaves frames in unlimited queues, with time stamps
+that start at zero for every track. Here each receiver gets
+
+* a bounded queue before its decoder (the oldest goes; a key frame is asked for),
+* RTP time stamps that are kept as they are, and sender reports that are noted, so that both tracks
+  can be laid on one session clock (stream.clock),
+* a tap behind its decoder which, still in the decoder's thread, converts just the frames that can
+  be in a window, and hands them to the event loop.
+
+All this reaches into private attributes, in this file only; it says so clearly when a version of
+aiortc has moved them. The better jitter buffer will be installed in :meth:`Reception.attach`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import aiortc
+import av
+from aiortc import RTCPeerConnection, RTCRtpReceiver
+from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
+
+from stream.clock import OPUS_DELAY_S, SenderClock, TrackClock, Unwrapper, ntp_seconds
+from stream.frames import MAX_SIDE, SoundMaker, to_rgb
+from stream.window import Frame, Item, Ticks
+
+log = logging.getLogger(__name__)
+
+# "__x" is the private name RTCRtpReceiver.__x.
+_NEEDED = (
+    "_handle_rtp_packet",
+    "_handle_rtcp_packet",
+    "__codecs",
+    "__decoder_queue",
+    "__decoder_error",
+    "__timestamp_mapper",
+    "__jitter_buffer",
+)
+_DECODER_LIMIT = {"audio": 100, "video": 45}  # encoded frames waiting: 2 s and 1.5 s
+_RATE = {"audio": 48_000, "video": 90_000}  # Opus; all video
+_PEER_REFLEXIVE_PRIORITY = 110 << 24 | 65535 << 8 | 255  # RFC 8445, section 5.1.2.1
+
+Loopback = Literal["auto", "always", "never"]
+
+
+class IncompatibleAiortcError(RuntimeError):
+    """This version of aiortc lacks internals that this project relies upon."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveConfig:
+    """``fps``: frames converted a second; ``max_side``: of pictures; ``unread_bytes``: how much may
+    wait for the consumer before the oldest goes."""
+
+    fps: float = 2.0
+    max_side: int = MAX_SIDE
+    unread_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class ReceiveCounts:
+    """What came, and what of it has been dropped, and why."""
+
+    packets: int = 0
+    dropped_before_decoder: int = 0  # the decoder was too slow
+    dropped_unread: int = 0  # the consumer was too slow
+    dropped_untimely: int = 0  # left over from before the sender's RTP time jumped
+
+
+class ItemQueue:
+    """Items between the tracks and the one consumer; bounded in bytes, the oldest goes first.
+
+    Belongs to one event loop. Iterating ends when the queue has been closed and emptied.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.dropped = 0
+        self._limit = limit_bytes
+        self._items: deque[Item] = deque()
+        self._bytes = 0
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def put(self, item: Item) -> None:
+        """Adds an item; drops and counts the oldest ones beyond the limit."""
+        if self._closed:
+            return
+        self._items.append(item)
+        self._bytes += _size(item)
+        while self._bytes > self._limit and len(self._items) > 1:
+            self._bytes -= _size(self._items.popleft())
+            self.dropped += 1
+        self._changed.set()
+
+    def close(self) -> None:
+        """Nothing will come any more."""
+        self._closed = True
+        self._changed.set()
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        while True:
+            while self._items:
+                item = self._items.popleft()
+                self._bytes -= _size(item)
+                yield item
+            if self._closed:
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+
+class Reception:
+    """What one peer sends: its tracks, laid on the session clock, in one bounded queue.
+
+    ``now`` gives session seconds. ``on_end(error)`` is called on the event loop when the last track
+    has ended (None), or when frames cannot be converted (the error).
+    """
+
+    def __init__(
+        self,
+        config: ReceiveConfig,
+        now: Callable[[], float],
+        on_end: Callable[[Exception | None], None],
+    ) -> None:
+        self.config = config
+        self.now = now
+        self.items = ItemQueue(config.unread_bytes)
+        self.heard_s = now()  # when something last came
+        self._on_end = on_end
+        self._counts = ReceiveCounts()
+        self._sender = SenderClock()
+        self._lock = threading.Lock()  # decoder threads ask the clock that the event loop feeds
+        self._live = 0
+        self._queues: list[_DecoderQueue] = []
+
+    @property
+    def counts(self) -> ReceiveCounts:
+        """What came and what was dropped so far."""
+        self._counts.dropped_unread = self.items.dropped
+        self._counts.dropped_before_decoder = sum(queue.dropped for queue in self._queues)
+        return self._counts
+
+    def attach(self, receiver: RTCRtpReceiver) -> None:
+        """Takes over a receiver; to be called before media starts, when its track is announced.
+
+        Raises IncompatibleAiortcError where aiortc's internals have changed.
+        """
+        _check(receiver)
+        kind = receiver.track.kind
+        line = _TimeLine(
+            self._sender.track(_RATE[kind], OPUS_DELAY_S if kind == "audio" else 0.0),
+            self._lock,
+            self.now,
+        )
+        queue = _DecoderQueue(_DECODER_LIMIT[kind], _get(receiver, "__decoder_error"))
+        converter = _Pictures(self.config) if kind == "video" else _Sounds()
+        _set(receiver, "__decoder_queue", queue)
+        _set(receiver, "__timestamp_mapper", line)
+        _set(receiver.track, "_queue", _Tap(converter, line, self))
+        self._queues.append(queue)
+        self._live += 1
+        self._listen(receiver, line)
+
+    def deliver(self, items: list[Item]) -> None:
+        """From a track, on the event loop: items in order."""
+        for item in items:
+            self.items.put(item)
+
+    def untimely(self) -> None:
+        """From a track: a frame whose time cannot be right has been dropped."""
+        self._counts.dropped_untimely += 1
+
+    def ended(self, error: Exception | None) -> None:
+        """From a track, on the event loop: it is over, or cannot be converted."""
+        self._live -= 1
+        if error is not None or self._live <= 0:
+            self._on_end(error)
+
+    def _listen(self, receiver: RTCRtpReceiver, line: _TimeLine) -> None:
+        """Notes arrivals and sender reports on their way into the receiver."""
+        handle_rtp = _get(receiver, "_handle_rtp_packet")
+        handle_rtcp = _get(receiver, "_handle_rtcp_packet")
+        codecs = _get(receiver, "__codecs")
+
+        async def on_rtp(packet: RtpPacket, arrival_time_ms: int) -> None:
+            self.heard_s = self.now()
+            self._counts.packets += 1
+            codec = codecs.get(packet.payload_type)
+            # Retransmissions and empty packets carry time stamps that mean nothing here.
+            if codec is not None and packet.payload and codec.name.lower() != "rtx":
+                line.arrive(packet.ssrc, packet.timestamp)
+            await handle_rtp(packet, arrival_time_ms)
+
+        async def on_rtcp(packet: AnyRtcpPacket) -> None:
+            self.heard_s = self.now()
+            if isinstance(packet, RtcpSrPacket):
+                info = packet.sender_info
+                line.report(packet.ssrc, info.ntp_timestamp, info.rtp_timestamp)
+            await handle_rtcp(packet)
+
+        _set(receiver, "_handle_rtp_packet", on_rtp)
+        _set(receiver, "_handle_rtcp_packet", on_rtcp)
+
+
+class _TimeLine:
+    """The time of one track: fed on the event loop, asked in the decoder's thread.
+
+    Stands in for aiortc's timestamp mapper, whose zero-based times relate to no other track.
+    """
+
+    def __init__(self, clock: TrackClock, lock: threading.Lock, now: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = lock
+        self.now = now
+        self._unwrapper = Unwrapper()
+        self._ssrc: int | None = None
+
+    def arrive(self, ssrc: int, timestamp: int) -> None:
+        with self._lock:
+            self._ssrc = ssrc
+            self._clock.arrive(self._unwrapper.map(timestamp), self.now())
+
+    def report(self, ssrc: int, ntp: int, timestamp: int) -> None:
+        if ssrc == self._ssrc:  # retransmissions have reports of their own
+            with self._lock:
+                self._clock.report(ntp_seconds(ntp), self._unwrapper.near(timestamp))
+
+    def map(self, timestamp: int) -> int:
+        """The extended time stamp, which becomes the pts of the decoded frame."""
+        return self._unwrapper.near(timestamp)
+
+    def seconds(self, rtp: int) -> float:
+        with self._lock:
+            return self._clock.seconds(rtp)
+
+
+class _DecoderQueue:
+    """Encoded frames on their way into the decoder's thread; the oldest goes when it is full."""
+
+    def __init__(self, limit: int, ask_for_keyframe: threading.Event) -> None:
+        self.dropped = 0
+        self._limit = limit
+        self._ask_for_keyframe = ask_for_keyframe
+        self._tasks: deque[object] = deque()
+        self._filled = threading.Condition()
+
+    def put(self, task: object) -> None:
+        """A task, or None: the end, before which nothing that waits is decoded any more."""
+        with self._filled:
+            if task is None:
+                self._tasks.clear()
+            elif len(self._tasks) >= self._limit:
+                self._tasks.popleft()
+                self.dropped += 1
+                self._ask_for_keyframe.set()
+            self._tasks.append(task)
+            self._filled.notify()
+
+    def get(self) -> object:
+        """The oldest task; waits for one."""
+        with self._filled:
+            while not self._tasks:
+                self._filled.wait()
+            return self._tasks.popleft()
+
+
+class _Converter(Protocol):
+    def convert(self, frame: Any, at_s: float) -> Iterator[Item]: ...
+    def flush(self) -> Iterator[Item]: ...
+
+
+class _Pictures:
+    """Decoded pictures to frames, those that stand for a tick."""
+
+    def __init__(self, config: ReceiveConfig) -> None:
+        self._ticks = Ticks(config.fps)
+        self._max_side = config.max_side
+
+    def convert(self, frame: av.VideoFrame, at_s: float) -> Iterator[Item]:
+        if self._ticks.wants(at_s):
+            yield Frame(at_s, to_rgb(frame, self._max_side))
+
+    def flush(self) -> Iterator[Item]:
+        return iter(())
+
+
+class _Sounds:
+    """Decoded sound to 16 kHz mono."""
+
+    def __init__(self) -> None:
+        self._maker = SoundMaker()
+
+    def convert(self, frame: av.AudioFrame, at_s: float) -> Iterator[Item]:
+        return self._maker.push(frame, at_s)
+
+    def flush(self) -> Iterator[Item]:
+        return self._maker.flush()
+
+
+class _Tap:
+    """Stands in for a track's queue. aiortc's decoder thread calls :meth:`put` for every frame and
+    schedules the coroutine it gets on the event loop, so converting happens in the thread."""
+
+    def __init__(self, converter: _Converter, line: _TimeLine, reception: Reception) -> None:
+        self._converter = converter
+        self._line = line
+        self._reception = reception
+        self._failed = False
+
+    async def _deliver(self, items: list[Item], ended: bool, error: Exception | None) -> None:
+        self._reception.deliver(items)
+        if ended:
+            self._reception.ended(error)
+
+    def put(self, frame: Any) -> Any:
+        """A decoded frame, or None at the end of the track."""
+        try:
+            items = [] if self._failed else list(self._items(frame))
+        except Exception as error:  # must reach the peer: an exception here would end the thread
+            self._failed = True
+            return self._deliver([], True, error)
+        return self._deliver(items, frame is None and not self._failed, None)
+
+    def _items(self, frame: Any) -> Iterator[Item]:
+        if frame is None:
+            return self._converter.flush()
+        at_s = self._line.seconds(frame.pts)
+        if at_s > self._line.now():
+            self._reception.untimely()
+            return iter(())
+        return self._converter.convert(frame, at_s)
+
+
+def prepare_ice(connection: RTCPeerConnection, loopback: Loopback) -> None:
+    """Two repairs to the ICE transports of a connection, before it gathers its candidates.
+
+    aioice never offers 127.0.0.1: it is added where there is no other address ("auto"), or always.
+    And it needs every STUN request to have a PRIORITY, which not all senders write.
+    """
+    for transport in _ice_transports(connection):
+        agent = _get(transport, "_connection")
+        _offer_loopback(agent, loopback)
+        _tolerate_missing_priority(agent)
+
+
+def _ice_transports(connection: RTCPeerConnection) -> list[Any]:
+    dtls = [transceiver.receiver.transport for transceiver in connection.getTransceivers()]
+    if connection.sctp is not None:
+        dtls.append(connection.sctp.transport)
+    return list({id(transport.transport): transport.transport for transport in dtls}.values())
+
+
+def _offer_loopback(agent: Any, loopback: Loopback) -> None:
+    gather = agent.get_component_candidates
+
+    async def with_loopback(component: int, addresses: list[str], timeout: int = 5) -> Any:  # noqa: ASYNC109
+        usable = [a for a in addresses if not ipaddress.ip_address(a).is_loopback]
+        if loopback == "always" or (loopback == "auto" and not usable):
+            usable = [*usable, "127.0.0.1"]
+        return await gather(component=component, addresses=usable, timeout=timeout)
+
+    agent.get_component_candidates = with_loopback
+
+
+def _tolerate_missing_priority(agent: Any) -> None:
+    check = agent.check_incoming
+
+    def with_priority(message: Any, addr: tuple[str, int], protocol: Any) -> None:
+        message.attributes.setdefault("PRIORITY", _PEER_REFLEXIVE_PRIORITY)
+        check(message, addr, protocol)
+
+    agent.check_incoming = with_priority
+
+
+async def close_connection(connection: RTCPeerConnection, patience_s: float = 3.0) -> None:
+    """Closes a connection for certain. aiortc's own close can fail or hang half way when the other
+    side has sent nonsense; then its parts are stopped one by one."""
+    try:
+        await asyncio.wait_for(connection.close(), patience_s)
+    except Exception as error:
+        log.warning("closing a connection failed (%r); stopping its parts", error)
+        await _stop_parts(connection, patience_s)
+
+
+async def _stop_parts(connection: RTCPeerConnection, patience_s: float) -> None:
+    parts: list[Any] = []
+    for transceiver in connection.getTransceivers():
+        parts += [transceiver.sender, transceiver.receiver, transceiver.receiver.transport]
+    if connection.sctp is not None:
+        parts += [connection.sctp, connection.sctp.transport]
+    for part in [*parts, *_ice_transports(connection)]:
+        try:
+            await asyncio.wait_for(part.stop(), patience_s)
+        except Exception as error:
+            log.warning("could not stop %s: %r", type(part).__name__, error)
+
+
+def _check(receiver: RTCRtpReceiver) -> None:
+    missing = [name for name in _NEEDED if not hasattr(receiver, _mangled(receiver, name))]
+    if not hasattr(receiver.track, "_queue"):
+        missing.append("track._queue")
+    if missing:
+        raise IncompatibleAiortcError(
+            f"aiortc {aiortc.__version__} lacks {', '.join(missing)}; install aiortc==1.16.0"
+        )
+
+
+def _mangled(owner: object, name: str) -> str:
+    return f"_{type(owner).__name__}{name}" if name.startswith("__") else name
+
+
+def _get(owner: object, name: str) -> Any:
+    return getattr(owner, _mangled(owner, name))
+
+
+def _set(owner: object, name: str, value: object) -> None:
+    setattr(owner, _mangled(owner, name), value)
+
+
+def _size(item: Item) -> int:
+    return item.rgb.nbytes if isinstance(item, Frame) else item.samples.nbytes
