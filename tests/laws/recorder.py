@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+import sieve.engine as engine_module
 from sieve.backbone import Backbone, KeyValues
-from sieve.memory import BranchCache, RowWriter
+from sieve.memory import BranchCache, RowWriter, SlotTable
 from sieve.rope import prompt_positions
 from sieve.row import Row
 
@@ -51,16 +55,25 @@ class Recorder:
         self.token_of_slot: dict[int, int] = {}
         self.answers: list[tuple[list[int], Tensor]] = []  # tokens and their hidden states
         self._prompt_end = row._prompt_end
-        self._branch_past: dict[int, list[int]] = {}
+        self._branch_past: dict[int, tuple[BranchCache, list[int]]] = {}
         self._read = self.backbone.read
+        self._slots_of = engine_module.slots_of
+        self._branch_slots: list[int] = []
         self._copy_prompt()
 
     def __enter__(self) -> Recorder:
         self.backbone.read = self.read  # type: ignore[method-assign]
+        engine_module.slots_of = self.slots_of
         return self
 
     def __exit__(self, *_: object) -> None:
         self.backbone.read = self._read  # type: ignore[method-assign]
+        engine_module.slots_of = self._slots_of
+
+    def slots_of(self, table: SlotTable, without_windows: Sequence[int]) -> NDArray[np.int64]:
+        slots = self._slots_of(table, without_windows)
+        self._branch_slots = slots.tolist()
+        return slots
 
     def read(
         self, embeds: Tensor, positions: Tensor, cache: KeyValues | None, mask: Tensor | None
@@ -85,18 +98,19 @@ class Recorder:
             self._prompt_end = self.row._prompt_end
             self._copy_prompt()
 
-    def _visible_now(self) -> list[int]:
-        slots = self.row.table.valid.nonzero()[0].tolist()
+    def _tokens(self, slots: list[int]) -> list[int]:
         return [self.token_of_slot[slot] for slot in slots]
 
     def _note_append(self, embeds: Tensor, positions: Tensor, cache: RowWriter) -> None:
-        new = self.offline.add(embeds, positions, self._visible_now())
+        visible = self.row.table.valid.nonzero()[0].tolist()
+        new = self.offline.add(embeds, positions, self._tokens(visible))
         self.token_of_slot.update(zip(cache._slots.tolist(), new, strict=True))
 
     def _note_branch(
         self, embeds: Tensor, positions: Tensor, cache: BranchCache, hidden: Tensor
     ) -> None:
-        past = self._branch_past.setdefault(id(cache), self._visible_now())
+        first = (cache, self._tokens(self._branch_slots))  # held, so that no id is used twice
+        _, past = self._branch_past.setdefault(id(cache), first)
         new = self.offline.add(embeds, positions, list(past))
         past += new
         self.answers.append((new, hidden))
