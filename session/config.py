@@ -18,8 +18,6 @@ class Limits:
     subscribers: int = 16  # a session
     subscriber_queue: int = 256  # events a subscriber may lag behind
     channel_message_bytes: int = 64 * 1024
-    connect_s: float = 10.0  # from the offer to the first media
-    silent_s: float = 30.0  # without media, until a session is given up
     ended_s: float = 60.0  # how long an ended session can still be looked up
     ended_sessions: int = 64
     open_s: float = 10.0  # how long the engine may take to open a row
@@ -61,6 +59,8 @@ class ServiceConfig:
     fps: float = 2.0
     host: str = "127.0.0.1"
     port: int = 8080
+    origins: tuple[str, ...] = ()  # other web sites whose pages may use this service
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")  # names it answers to
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import ValidationError
+
 from session import wire
 
 
@@ -26,6 +28,10 @@ class ServiceError(Exception):
 
 class BadRequest(ServiceError):
     status, kind = 400, "bad_request"
+
+
+class NotFound(ServiceError):
+    status, kind = 404, "not_found"
 
 
 class SessionUnknown(ServiceError):
@@ -92,3 +98,13 @@ class NoCapacity(ServiceError):
 
 class EngineDown(ServiceError):
     status, kind, retry_after_s = 503, "engine_down", 30
+
+
+def refusal(error: ValidationError) -> ServiceError:
+    """The first thing that is wrong with a message, in one sentence."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    param = ".".join(str(part) for part in first["loc"]) or None
+    if first["type"] == "json_invalid":
+        return BadRequest(f"this is not JSON: {first['msg']}")
+    where = f"{param}: " if param else ""
+    return Invalid(f"{where}{first['msg']}", param=param)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from session import wire
-from session.errors import TooManySubscribers
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +66,9 @@ class Subscription:
 class Hub:
     """Publishes the events of one session. All of it on the event loop's thread."""
 
-    def __init__(self, *, ring: int, subscribers: int, queue: int) -> None:
+    def __init__(self, *, ring: int, queue: int) -> None:
         self._ring: deque[Numbered] = deque(maxlen=ring)
         self._subscriptions: set[Subscription] = set()
-        self._max_subscribers = subscribers
         self._queue = queue
         self._last_id = 0
         self._closed = False
@@ -90,12 +88,7 @@ class Hub:
                 self.dropped += 1
 
     def subscribe(self, after_id: int | None = None) -> Subscription:
-        """Listen from now on, or from the event after `after_id`, as far as it is still held.
-
-        Raises TooManySubscribers.
-        """
-        if len(self._subscriptions) >= self._max_subscribers:
-            raise TooManySubscribers(f"{self._max_subscribers} subscribers are listening already")
+        """Listen from now on, or from the event after `after_id`, as far as it is still held."""
         missed = [] if after_id is None else self._since(after_id)
         subscription = Subscription(self._queue + len(missed))
         for numbered in missed:

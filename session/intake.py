@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Protocol
 
@@ -26,8 +25,12 @@ class Media(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Frame | Sound]: ...
 
-    def now_s(self) -> float:
-        """The session clock, also while nothing comes."""
+    def now(self) -> float:
+        """Seconds on the session clock, also while nothing comes."""
+        ...
+
+    async def closed(self) -> str:
+        """Waits until no more media will come, and tells why."""
         ...
 
     async def close(self) -> None: ...
@@ -36,31 +39,16 @@ class Media(Protocol):
 class Intake:
     """Feeds a session's media through its windower. `take` is called when windows may be ready."""
 
-    def __init__(
-        self,
-        media: Media,
-        *,
-        fps: float,
-        take: Callable[[], None],
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.media = media
+    def __init__(self, media: Media, *, fps: float, take: Callable[[], None]) -> None:
+        self.started = False
+        self._media = media
         self._windower = Windower(fps=fps, has_audio=media.has_audio, has_video=media.has_video)
         self._take = take
-        self._now = now
-        self._heard_at = now()
-        self.started = False
-
-    @property
-    def quiet_s(self) -> float:
-        """Seconds since the last packet of media, or since the start."""
-        return self._now() - self._heard_at
 
     async def pump(self) -> None:
         """Push media until it ends."""
-        async for item in self.media:
+        async for item in self._media:
             self.started = True
-            self._heard_at = self._now()
             self._windower.push(item)
             self._take()
 
@@ -68,7 +56,7 @@ class Intake:
         """Let the clock go on where the media does not. Never ends by itself."""
         while True:
             await asyncio.sleep(TICK_S)
-            self._windower.advance(self.media.now_s())
+            self._windower.advance(self._media.now())
             self._take()
 
     def closed(self) -> Iterator[Window]:
@@ -76,10 +64,9 @@ class Intake:
         while window := self._windower.pop():
             yield window
 
-    def open_window(self) -> RawWindow | None:
+    def open_window(self) -> Window | None:
         """What came of the window that is still open."""
-        window = self._windower.open_window(self.media.now_s())
-        return raw_window(window) if window else None
+        return self._windower.open_window(self._media.now())
 
 
 def raw_window(window: Window) -> RawWindow | None:

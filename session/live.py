@@ -21,13 +21,20 @@ from session.errors import (
     SettingInvalid,
 )
 from session.events import Hub
-from session.intake import TICK_S, Intake, Media, raw_window, waiting
+from session.intake import Intake, Media, raw_window, waiting
 from session.schedule import Ask, Cancel, Close, Configure, Open
 from session.turn import Dialogue, Turn
 from session.worker import Worker
 from sieve.tokens import WINDOW_S, MemoryState
 
 log = logging.getLogger(__name__)
+
+ENDINGS = {
+    "remote": "the sender left",
+    "timeout": "the sender did not connect",
+    "silent": "the sender fell silent",
+    "failed": "the connection failed",
+}
 
 AnswerEvent = wire.AnswerStarted | wire.AnswerDelta | wire.AnswerDone
 
@@ -72,14 +79,12 @@ class LiveSession:
     ) -> None:
         self.id = id
         self.room = room
-        self.hub = Hub(
-            ring=limits.event_ring, subscribers=limits.subscribers, queue=limits.subscriber_queue
-        )
+        self.hub = Hub(ring=limits.event_ring, queue=limits.subscriber_queue)
         self.windows = self.skipped = 0
         self.level: wire.OverloadLevel = "none"
         self._created_at = time.time()
         self._media = media
-        self._intake = Intake(media, fps=settings.fps, take=self._take_windows, now=now)
+        self._intake = Intake(media, fps=settings.fps, take=self._take_windows)
         self._worker = worker
         self._settings = settings
         self._limits = limits
@@ -88,6 +93,7 @@ class LiveSession:
             in_flight=limits.questions_in_flight, history=limits.history_turns
         )
         self._memory = views.NO_MEMORY
+        self._newest_frame_s: float | None = None  # in the memory
         self._answering: dict[str, Answering] = {}
         self._replies: deque[asyncio.Future[MemoryState]] = deque()
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -128,7 +134,7 @@ class LiveSession:
             self._over.set_result(reason)
 
     async def _stream(self, *helpers: Coroutine[None, None, None]) -> str:
-        parts = (self._pump(), self._intake.tick(), self._watch(), *helpers)
+        parts = (self._pump(), self._intake.tick(), *helpers)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part) for part in parts]
             reason = await self._over
@@ -138,16 +144,8 @@ class LiveSession:
 
     async def _pump(self) -> None:
         await self._intake.pump()
-        self.stop("the sender left")
-
-    async def _watch(self) -> None:
-        """End a session that nothing comes from."""
-        limits = self._limits
-        while True:
-            await asyncio.sleep(TICK_S)
-            limit_s = limits.silent_s if self._intake.started else limits.connect_s
-            if self._intake.quiet_s > limit_s:
-                self.stop(f"no media came for {limit_s:g} s")
+        why = await self._media.closed()
+        self.stop(ENDINGS.get(why, why))
 
     def _take_windows(self) -> None:
         """Hand closed windows to the engine."""
@@ -184,24 +182,26 @@ class LiveSession:
     def ask(self, request: wire.AskRequest) -> Answering:
         """Put a question. Raises QuestionEmpty, QuestionTooLong, SessionOver, TooManyQuestions."""
         question = self._checked(request.question)
+        self._take_windows()
+        window = self._intake.open_window()
         turn = Turn(
             id=new_id("ans"),
             question=question,
-            asked_s=self._media.now_s(),
+            asked_s=self._media.now(),
             received=self._now(),
             remembered=request.conversation == "auto",
+            newest_frame_s=window.newest_frame_s if window else None,
         )
         self._dialogue.ask(turn)
         answering = self._answering[turn.id] = Answering(turn)
         self._tell(wire.AnswerStarted(id=turn.id, question=question, asked_s=turn.asked_s))
-        self._take_windows()
         self._worker.ask(
             Ask(
                 session=self.id,
                 turn=turn.id,
                 question=question,
                 history=self._dialogue.history if turn.remembered else (),
-                open_window=self._intake.open_window(),
+                open_window=raw_window(window) if window else None,
                 max_tokens=request.max_tokens,
             )
         )
@@ -212,6 +212,11 @@ class LiveSession:
         if self._dialogue.find(turn_id) is None:
             raise AnswerUnknown(f"no answer {turn_id} is being written")
         self._worker.control(Cancel(self.id, turn_id))
+
+    def forget(self, answering: Answering) -> None:
+        """Whoever asked does not listen any more: an answer still being written is cancelled."""
+        if self._dialogue.find(answering.id) is not None:
+            self.cancel(answering.id)
 
     async def configure(self, patch: wire.SessionPatch) -> wire.Session:
         """Change settings. Raises SessionOver, SettingInvalid."""
@@ -231,7 +236,7 @@ class LiveSession:
             room=self.room,
             state=self._dialogue.state,
             created_at=self._created_at,
-            clock_s=self._media.now_s(),
+            clock_s=self._media.now(),
             has_video=self._media.has_video,
             has_audio=self._media.has_audio,
             instruction=self._settings.instruction,
@@ -276,6 +281,24 @@ class LiveSession:
                 self._reply(report.memory)
             case reports.Refused():
                 self._reply(SettingInvalid(report.message))
+            case reports.Failed():
+                self.stop(self._fail(report.message))
+            case reports.TurnBegun() | reports.TurnSaid() | reports.TurnEnded():
+                self._on_turn(report)
+            case reports.WindowDone() | reports.WindowSkipped() | reports.LevelChanged():
+                self._on_window(report)
+
+    def _on_turn(self, report: reports.TurnReport) -> None:
+        match report:
+            case reports.TurnBegun():
+                self._dialogue.begin(report.turn, report.begun, self._newest_frame_s)
+            case reports.TurnSaid():
+                self._say(report)
+            case reports.TurnEnded():
+                self._end_turn(report.turn, report.status, detail_of(report))
+
+    def _on_window(self, report: reports.WindowReport) -> None:
+        match report:
             case reports.WindowDone():
                 self._ingested(report)
             case reports.WindowSkipped(waiting=lost):
@@ -283,14 +306,6 @@ class LiveSession:
                 self._skip(lost.index, lost.window.start_s, end_s, "the engine is overloaded")
             case reports.LevelChanged():
                 self._level_changed(report)
-            case reports.TurnBegun():
-                self._dialogue.begin(report.turn, report.begun)
-            case reports.TurnSaid():
-                self._say(report)
-            case reports.TurnEnded():
-                self._end_turn(report.turn, report.status, detail_of(report))
-            case reports.Failed():
-                self.stop(self._fail(report.message))
 
     def _reply(self, result: MemoryState | ServiceError) -> None:
         reply = self._replies.popleft()
@@ -305,6 +320,7 @@ class LiveSession:
         event = views.window_ingested(report)
         self.windows += 1
         self._memory = event.memory
+        self._newest_frame_s = event.newest_frame_s or self._newest_frame_s
         self.hub.publish(event)
 
     def _skip(self, index: int, start_s: float, end_s: float, reason: str) -> None:
@@ -331,9 +347,7 @@ class LiveSession:
         if turn is None:
             return
         grid_s = 2 / self._settings.fps
-        answer = views.answer(
-            self.id, turn, status, now=self._now(), grid_s=grid_s, error=error
-        )
+        answer = views.answer(self.id, turn, status, now=self._now(), grid_s=grid_s, error=error)
         self._tell(wire.AnswerDone(answer=answer))
 
     def _tell(self, event: AnswerEvent) -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from pydantic import ValidationError
 
 from session import wire
 from session.config import Limits
-from session.errors import BadRequest, Invalid, ServiceError, TooLarge
-from session.live import Answering, LiveSession, new_id
+from session.errors import BadRequest, ServiceError, TooLarge, refusal
+from session.live import AnswerEvent, Answering, LiveSession, new_id
+from stream.rtc import ChannelClosedError
+
+log = logging.getLogger(__name__)
 
 PENDING_ITEMS = 16  # questions put into the conversation that wait for a response.create
 
-STATUS = {
+STATUS: dict[wire.AnswerStatus, wire.ResponseStatus] = {
     "completed": "completed",
     "truncated": "incomplete",
     "cancelled": "cancelled",
@@ -30,23 +34,85 @@ class TextChannel(Protocol):
 
     def __aiter__(self) -> AsyncIterator[str]: ...
 
-    def send(self, text: str) -> bool:
-        """False when the other side reads too slowly and the message was not taken."""
+    async def send(self, text: str) -> None:
+        """Waits until the channel is open and not congested. Raises ChannelClosedError."""
         ...
 
 
-@dataclass(slots=True)
-class Writing:
-    """A response on its way: the OpenAI names for one of our answers."""
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The OpenAI names for one of our answers. Pure."""
 
-    answering: Answering
+    response_id: str
     item_id: str
+    previous_item_id: str | None
     metadata: dict[str, str] | None
     remembered: bool
 
-    @property
-    def response_id(self) -> str:
-        return self.answering.id
+    def tell(self, event: AnswerEvent) -> Iterator[wire.ServerMessage]:
+        match event:
+            case wire.AnswerStarted():
+                yield from self._begin()
+            case wire.AnswerDelta():
+                yield wire.OutputTextDelta(**self._place(), delta=event.delta)
+            case wire.AnswerDone():
+                yield from self._end(event.answer)
+
+    def _begin(self) -> Iterator[wire.ServerMessage]:
+        yield wire.ResponseCreated(event_id=new_id("evt"), response=self._response("in_progress"))
+        item = self._item("in_progress", [])
+        if self.remembered:
+            yield wire.ItemAdded(**self._spot(), item=item)
+        yield wire.OutputItemAdded(event_id=new_id("evt"), response_id=self.response_id, item=item)
+        yield wire.ContentPartAdded(**self._place(), part=wire.Part(type="text", text=""))
+
+    def _end(self, answer: wire.Answer) -> Iterator[wire.ServerMessage]:
+        text = answer.text
+        item = self._item(
+            "completed" if answer.status == "completed" else "incomplete",
+            [wire.Part(type="output_text", text=text)],
+        )
+        yield wire.OutputTextDone(**self._place(), text=text)
+        yield wire.ContentPartDone(**self._place(), part=wire.Part(type="text", text=text))
+        yield wire.OutputItemDone(event_id=new_id("evt"), response_id=self.response_id, item=item)
+        if self.remembered:
+            yield wire.ItemDone(**self._spot(), item=item)
+        response = self._response(STATUS[answer.status]).model_copy(
+            update={
+                "status_details": answer.error,
+                "output": [item],
+                "usage": usage_of(answer),
+                "x": answer,
+            }
+        )
+        yield wire.ResponseDone(event_id=new_id("evt"), response=response)
+
+    def _response(self, status: wire.ResponseStatus) -> wire.Response:
+        return wire.Response(id=self.response_id, status=status, metadata=self.metadata)
+
+    def _item(self, status: wire.ItemStatus, content: list[wire.Part]) -> wire.Item:
+        return wire.Item(id=self.item_id, status=status, role="assistant", content=content)
+
+    def _place(self) -> Place:
+        return Place(event_id=new_id("evt"), response_id=self.response_id, item_id=self.item_id)
+
+    def _spot(self) -> Spot:
+        return Spot(event_id=new_id("evt"), previous_item_id=self.previous_item_id)
+
+
+class Place(TypedDict):
+    """Where a piece of text belongs."""
+
+    event_id: str
+    response_id: str
+    item_id: str
+
+
+class Spot(TypedDict):
+    """Where an item stands in the conversation."""
+
+    event_id: str
+    previous_item_id: str | None
 
 
 class Talk:
@@ -61,14 +127,21 @@ class Talk:
         self._limits = limits
         self._pending: deque[wire.Item] = deque(maxlen=PENDING_ITEMS)
         self._last_item: str | None = None
-        self._writing: dict[str, Writing] = {}
+        self._writing: list[Answering] = []  # oldest first
 
     async def run(self) -> None:
-        """Listen and tell until cancelled; ends when both the channel and the session do."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._tell_events())
-            async for text in self._channel:
-                await self._hear(text, group)
+        """Listen and tell until the channel closes; what is being written then is cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                telling = group.create_task(self._tell_events())
+                async for text in self._channel:
+                    await self._hear(text, group)
+                telling.cancel()
+        except* ChannelClosedError:
+            log.debug("the channel of session %s closed", self._session.id)
+        finally:
+            for answering in self._writing:
+                self._session.forget(answering)
 
     # --- What the client says ---
 
@@ -80,21 +153,23 @@ class Talk:
             event_id = message.event_id
             await self._obey(message, group)
         except ServiceError as error:
-            self._send(wire.RealtimeError(event_id=new_id("evt"), error=error.detail(event_id)))
+            detail = error.detail(event_id)
+            await self._send(wire.RealtimeError(event_id=new_id("evt"), error=detail))
 
     async def _obey(self, message: wire.ClientMessage, group: asyncio.TaskGroup) -> None:
         match message:
             case wire.UpdateSession():
                 await self._session.configure(patch_of(message.session))
             case wire.CreateItem():
-                self._add(message.item)
+                await self._add(message.item)
             case wire.CreateResponse():
-                writing = self._respond(message.response or wire.ResponseSettings())
-                group.create_task(self._write(writing))
+                script, answering = self._respond(message.response or wire.ResponseSettings())
+                group.create_task(self._write(script, answering))
             case wire.CancelResponse():
                 self._session.cancel(self._which(message.response_id))
 
-    def _add(self, message: wire.UserMessage) -> None:
+    async def _add(self, message: wire.UserMessage) -> None:
+        """Put a question into the conversation; the oldest of too many is forgotten."""
         item = wire.Item(
             id=message.id or new_id("item"),
             status="completed",
@@ -102,20 +177,30 @@ class Talk:
             content=[wire.Part(type="input_text", text=message.text)],
         )
         self._pending.append(item)
-        self._announce(item)
+        spot = Spot(event_id=new_id("evt"), previous_item_id=self._last_item)
+        await self._send(wire.ItemAdded(**spot, item=item))
+        await self._send(wire.ItemDone(**spot, item=item))
+        self._last_item = item.id
 
-    def _respond(self, settings: wire.ResponseSettings) -> Writing:
+    def _respond(self, settings: wire.ResponseSettings) -> tuple[Script, Answering]:
         """Start the response to `input`, or to the newest question. Raises ServiceError."""
         request = wire.AskRequest(
             question=self._question(settings),
-            max_tokens=settings.max_output_tokens or 64,
+            max_tokens=settings.max_output_tokens or wire.DEFAULT_ANSWER_TOKENS,
             conversation=settings.conversation,
         )
         answering = self._session.ask(request)
-        remembered = settings.conversation == "auto"
-        writing = Writing(answering, new_id("item"), settings.metadata, remembered)
-        self._writing[writing.response_id] = writing
-        return writing
+        script = Script(
+            response_id=answering.id,
+            item_id=new_id("item"),
+            previous_item_id=self._last_item,
+            metadata=settings.metadata,
+            remembered=settings.conversation == "auto",
+        )
+        self._writing.append(answering)
+        if script.remembered:
+            self._last_item = script.item_id
+        return script, answering
 
     def _question(self, settings: wire.ResponseSettings) -> str:
         if settings.input:
@@ -127,33 +212,92 @@ class Talk:
         return question
 
     def _which(self, response_id: str | None) -> str:
-        if response_id is not None:
-            return response_id
-        if not self._writing:
+        if response_id is None and not self._writing:
             raise BadRequest("no response is being written")
-        return next(reversed(self._writing))
+        return response_id or self._writing[-1].id
 
     # --- What the session says ---
 
-    async def _write(self, writing: Writing) -> None:
+    async def _write(self, script: Script, answering: Answering) -> None:
         """Tell one answer, from response.created to response.done."""
-        async for event in writing.answering:
-            match event:
-                case wire.AnswerStarted():
-                    self._begin(writing)
-                case wire.AnswerDelta():
-                    self._delta(writing, event.delta)
-                case wire.AnswerDone():
-                    del self._writing[writing.response_id]
-                    self._end(writing, event.answer)
+        async for event in answering:
+            for message in script.tell(event):
+                await self._send(message)
+        self._writing.remove(answering)
 
-    def _begin(self, writing: Writing) -> None:
-        response = wire.Response(
-            id=writing.response_id, status="in_progress", metadata=writing.metadata
+    async def _tell_events(self) -> None:
+        """Greet as soon as the channel opens; then tell what happens, as fast as it is read."""
+        greeting = self._describe(self._session.describe())
+        await self._send(wire.RealtimeSessionCreated(event_id=new_id("evt"), session=greeting))
+        while not self._session.ended:
+            subscription = self._session.hub.subscribe()
+            try:
+                async for numbered in subscription:
+                    if message := self._translate(numbered.event):
+                        await self._send(message)
+            finally:
+                self._session.hub.unsubscribe(subscription)
+
+    def _translate(self, event: wire.Event) -> wire.ServerMessage | None:
+        """What the channel tells of a session's event; answers have their own script."""
+        match event:
+            case wire.SessionUpdated():
+                session = self._describe(event.session)
+                return wire.RealtimeSessionUpdated(event_id=new_id("evt"), session=session)
+            case wire.WindowIngested():
+                return wire.SieveWindow(event_id=new_id("evt"), window=event)
+            case wire.WindowSkipped():
+                return wire.SieveSkipped(event_id=new_id("evt"), window=event)
+            case wire.Overload():
+                return wire.SieveOverload(event_id=new_id("evt"), overload=event)
+            case wire.SessionClosed():
+                return wire.SieveClosed(event_id=new_id("evt"), reason=event.reason)
+            case wire.ErrorEvent():
+                return wire.RealtimeError(event_id=new_id("evt"), error=event.error)
+            case _:
+                return None
+
+    def _describe(self, session: wire.Session) -> wire.RealtimeSession:
+        return wire.RealtimeSession(
+            id=session.id, model=self._model, instructions=session.instruction, x=session
         )
-        item = wire.Item(id=writing.item_id, status="in_progress", role="assistant", content=[])
-        ids = {"response_id": writing.response_id, "event_id": new_id("evt")}
-        self._send(wire.ResponseCreated(event_id=new_id("evt"), response=response))
-        self._send(wire.OutputItemAdded(**ids, item=item))
-        part = wire.Part(type="text", text="")
-        self._send(wire.ContentPartAdded(**ids, item_id=writing.item_id, part=part))
+
+    async def _send(self, message: wire.ServerMessage) -> None:
+        await self._channel.send(message.model_dump_json(exclude_none=True))
+
+
+def parse(text: str, limit: int) -> wire.ClientMessage:
+    """One message of a client. Raises TooLarge, BadRequest (not JSON), Invalid."""
+    if len(text) > limit:
+        raise TooLarge(f"a message holds at most {limit} characters, not {len(text)}")
+    try:
+        return wire.CLIENT_MESSAGE.validate_json(text)
+    except ValidationError as error:
+        raise refusal(error) from None
+
+
+def patch_of(settings: wire.SessionSettings) -> wire.SessionPatch:
+    """`session.update` as a patch: only what was named changes."""
+    named: dict[str, str | float | int | None] = {}
+    if "instructions" in settings.model_fields_set:
+        named["instruction"] = settings.instructions
+    if settings.x is not None:
+        named.update(settings.x.model_dump(exclude_unset=True))
+    return wire.SessionPatch.model_validate(named)
+
+
+def usage_of(answer: wire.Answer) -> wire.Usage:
+    """The tokens an answer could attend to, and those it wrote."""
+    seen = answer.kept.video + answer.kept.audio
+    details = wire.TokenDetails(
+        text_tokens=0,
+        audio_tokens=answer.kept.audio,
+        image_tokens=answer.kept.video,
+        cached_tokens=seen,
+    )
+    return wire.Usage(
+        total_tokens=seen + answer.output_tokens,
+        input_tokens=seen,
+        output_tokens=answer.output_tokens,
+        input_token_details=details,
+    )

@@ -88,15 +88,6 @@ class Failed:
     message: str
 
 
-Report = (
-    Opened
-    | Configured
-    | Refused
-    | WindowDone
-    | WindowSkipped
-    | LevelChanged
-    | TurnBegun
-    | TurnSaid
-    | TurnEnded
-    | Failed
-)
+WindowReport = WindowDone | WindowSkipped | LevelChanged
+TurnReport = TurnBegun | TurnSaid | TurnEnded
+Report = Opened | Configured | Refused | Failed | WindowReport | TurnReport

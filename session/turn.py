@@ -22,6 +22,7 @@ class Turn:
     asked_s: float  # session clock
     received: float  # monotonic
     remembered: bool
+    newest_frame_s: float | None  # capture time of the newest frame it sees
     begun: Begun | None = None
     first_token: float | None = None  # monotonic
     pieces: list[str] = field(default_factory=list)
@@ -77,10 +78,12 @@ class Dialogue:
     def find(self, turn_id: str) -> Turn | None:
         return self._turns.get(turn_id)
 
-    def begin(self, turn_id: str, begun: Begun) -> None:
-        """The engine took the question."""
+    def begin(self, turn_id: str, begun: Begun, newest_frame_s: float | None) -> None:
+        """The engine took the question; `newest_frame_s` is that of the memory."""
         if turn := self._turns.get(turn_id):
             turn.begun = begun
+            if turn.newest_frame_s is None:
+                turn.newest_frame_s = newest_frame_s
 
     def say(self, turn_id: str, text: str, now: float) -> bool:
         """One more token, whose text may be empty. False when the turn is no longer open."""

@@ -86,7 +86,7 @@ def answer(
         text=turn.text,
         status=status,
         asked_s=turn.asked_s,
-        newest_frame_s=begun.newest_frame_s if begun else None,
+        newest_frame_s=turn.newest_frame_s,
         spans=[wire.Span(start_s=s.start_s, end_s=s.end_s) for s in begun.spans] if begun else [],
         first_token_ms=first_ms,
         total_ms=1_000 * (now - turn.received),

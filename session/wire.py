@@ -16,10 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 MAX_QUESTION_CHARS = 4_000
 MAX_INSTRUCTION_CHARS = 4_000
 MAX_ANSWER_TOKENS = 256
+DEFAULT_ANSWER_TOKENS = 64
 
 SessionState = Literal["connecting", "live", "ended"]
 AnswerStatus = Literal["completed", "truncated", "cancelled", "failed"]
 OverloadLevel = Literal["none", "frame_rate", "retention", "skipped"]
+ResponseStatus = Literal["in_progress", "completed", "cancelled", "failed", "incomplete"]
+ItemStatus = Literal["completed", "in_progress", "incomplete"]
 Conversation = Literal["auto", "none"]
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
@@ -182,7 +185,7 @@ class AskRequest(Incoming):
     """`POST /v1/sessions/{id}/ask`. With `conversation: none` it leaves no trace in the history."""
 
     question: str
-    max_tokens: int = Field(default=64, gt=0, le=MAX_ANSWER_TOKENS)
+    max_tokens: int = Field(default=DEFAULT_ANSWER_TOKENS, gt=0, le=MAX_ANSWER_TOKENS)
     conversation: Conversation = "auto"
 
 
@@ -441,7 +444,7 @@ class Item(Outgoing):
     id: str
     object: Literal["realtime.item"] = "realtime.item"
     type: Literal["message"] = "message"
-    status: Literal["completed", "in_progress", "incomplete"]
+    status: ItemStatus
     role: Literal["user", "assistant"]
     content: list[Part]
 
@@ -465,7 +468,7 @@ class Usage(Outgoing):
 class Response(Outgoing):
     id: str
     object: Literal["realtime.response"] = "realtime.response"
-    status: Literal["in_progress", "completed", "cancelled", "failed", "incomplete"]
+    status: ResponseStatus
     status_details: ErrorDetail | None = None
     output: list[Item] = []
     metadata: dict[str, str] | None = None

@@ -20,6 +20,7 @@ from session.overload import Waiting
 from session.schedule import Advance, Ask, Cancel, Close, Configure, Ingest, Job, Open, Schedule
 from sieve import RowConfig
 from sieve.errors import SieveError
+from sieve.prompt import DEFAULT_INSTRUCTION
 from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
 
 log = logging.getLogger(__name__)
@@ -172,13 +173,15 @@ class Worker:
             self._fail(job.session, error)
 
     def _dispatch(self, job: Job) -> None:
+        if isinstance(job, Open):
+            self._open(job)
+        elif isinstance(job, Close):
+            self._close(job.session)
+        elif row := self._rows.get(job.session):  # it may have been closed while the job waited
+            self._serve(row, job)
+
+    def _serve(self, row: Row, job: Configure | Cancel | Ask | Ingest | Advance) -> None:
         match job:
-            case Open():
-                self._open(job)
-            case Close():
-                self._close(job.session)
-            case _ if (row := self._rows.get(job.session)) is None:
-                return  # closed while the job waited
             case Configure():
                 self._configure(row, job)
             case Cancel():
@@ -192,9 +195,7 @@ class Worker:
 
     def _open(self, job: Open) -> None:
         retention = job.retention or self._retention
-        config = RowConfig(
-            retention=retention, instruction=job.instruction, slots=job.slots
-        )
+        config = RowConfig(retention=retention, instruction=job.instruction, slots=job.slots)
         try:
             number = self._engine.open(config)
         except SieveError as error:
@@ -207,7 +208,10 @@ class Worker:
     def _configure(self, row: Row, job: Configure) -> None:
         try:
             self._engine.configure(
-                row.number, retention=job.retention, instruction=job.instruction, slots=job.slots
+                row.number,
+                retention=job.retention,
+                instruction=DEFAULT_INSTRUCTION if job.instruction == "" else job.instruction,
+                slots=job.slots,
             )
         except SieveError as error:
             self._deliver(reports.Refused(job.session, kind_of(error), str(error)))

@@ -1,0 +1,118 @@
+"""The composition root: engine, worker, sessions and routes become one application."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from session import pages, rest, system, whip
+from session.config import ServiceConfig
+from session.errors import BadRequest, NotAcceptable
+from session.http import SecurityHeaders, install_errors
+from session.manager import Connect, Manager, Peer
+from session.metrics import Metrics
+from session.reports import Report
+from session.scenes import Scenes
+from session.service import Service
+from session.worker import EngineLike, Worker
+from sieve import Engine, EngineConfig, load_model
+from stream import rtc
+from stream.receive import ReceiveConfig
+
+METHODS = ["GET", "POST", "PATCH", "DELETE", "OPTIONS"]
+EXPOSED = ["Location", "Link", "ETag", "X-EchoSieve-Session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An engine ready to work, and the retention its model asks for."""
+
+    engine: EngineLike
+    retention: float
+
+
+def load_engine(config: ServiceConfig) -> Loaded:
+    """Load the model and build its engine. Raises CheckpointError."""
+    model = load_model(
+        config.model, sieve=config.sieve, retention=config.retention, device=config.device
+    )
+    sizes = EngineConfig(rows=config.rows, slots=config.slots, max_branches=config.max_branches)
+    return Loaded(Engine(model, sizes), model.retention)
+
+
+def create_app(config: ServiceConfig, loaded: Loaded, connect: Connect | None = None) -> FastAPI:
+    """The application. `connect` makes a peer of an SDP offer, by default over aiortc."""
+    connect = connect or rtc_connect(config)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(config, loaded, connect) as service:
+            app.state.service = service
+            yield
+
+    app = FastAPI(title="EchoSieve", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    install_errors(app)
+    for part in (whip, rest, system, pages):
+        app.include_router(part.router)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=config.origins,
+        allow_methods=METHODS,
+        allow_headers=["*"],
+        expose_headers=EXPOSED,
+    )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(config.hosts))
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+@asynccontextmanager
+async def running(
+    config: ServiceConfig, loaded: Loaded, connect: Connect
+) -> AsyncIterator[Service]:
+    """A service with its engine thread; everything is given back at the end."""
+    loop = asyncio.get_running_loop()
+
+    def deliver(report: Report) -> None:
+        loop.call_soon_threadsafe(manager.on_report, report)
+
+    metrics = Metrics()
+    worker = Worker(
+        loaded.engine,
+        retention=loaded.retention,
+        max_branches=config.max_branches,
+        deliver=deliver,
+    )
+    manager = Manager(
+        config, retention=loaded.retention, worker=worker, connect=connect, metrics=metrics
+    )
+    worker.start()
+    with tempfile.TemporaryDirectory(prefix="echosieve-") as directory:
+        try:
+            yield Service(config, manager, metrics, Scenes(Path(directory)))
+        finally:
+            await manager.close()
+            await asyncio.to_thread(worker.stop)
+
+
+def rtc_connect(config: ServiceConfig) -> Connect:
+    """Answers offers with aiortc peers that sample frames as the windows need them."""
+    peer_config = rtc.PeerConfig(receive=ReceiveConfig(fps=config.fps))
+
+    async def connect(offer_sdp: str) -> tuple[Peer, str]:
+        try:
+            return await rtc.Peer.answer(offer_sdp, config=peer_config)
+        except rtc.SdpError as error:
+            raise BadRequest(str(error)) from error
+        except rtc.UnsupportedMedia as error:
+            raise NotAcceptable(str(error)) from error
+
+    return connect

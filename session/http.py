@@ -1,0 +1,168 @@
+"""What HTTP surfaces share: bounded bodies, one form of errors, headers, server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from session import wire
+from session.errors import ServiceError, TooLarge, WrongMediaType, refusal
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+
+HEARTBEAT_S = 15.0
+HEADERS = {
+    b"content-security-policy": (
+        b"default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; "
+        b"object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    b"permissions-policy": b"camera=(self), microphone=(self)",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+}
+
+
+# --- Bodies ---------------------------------------------------------------------------------------
+
+
+async def read_body(request: Request, media_type: str, limit: int) -> bytes:
+    """The body, read no further than `limit`. Raises WrongMediaType, TooLarge."""
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent != media_type:
+        raise WrongMediaType(f"send {media_type}, not {sent or 'a body without a type'}")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge(f"the body may hold at most {limit} bytes")
+    return bytes(body)
+
+
+async def read_json(request: Request, model: type[M], limit: int) -> M:
+    """The body as a message. Raises WrongMediaType, TooLarge, BadRequest (no JSON), Invalid."""
+    body = await read_body(request, "application/json", limit)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise refusal(error) from None
+
+
+# --- Errors ---------------------------------------------------------------------------------------
+
+
+def install_errors(app: FastAPI) -> None:
+    """Every error leaves as {error: {type, message, param}}."""
+    app.add_exception_handler(ServiceError, _on_service_error)
+    app.add_exception_handler(RequestValidationError, _on_bad_parameter)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_unforeseen)
+
+
+def error_response(error: ServiceError) -> JSONResponse:
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
+    return _body(error.status, error.detail(), headers)
+
+
+def _body(
+    status: int, detail: wire.ErrorDetail, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    content = wire.ErrorBody(error=detail).model_dump(exclude_none=True)
+    return JSONResponse(content, status, headers)
+
+
+async def _on_service_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return error_response(error)
+
+
+async def _on_bad_parameter(_: Request, error: Exception) -> Response:
+    """A path or query parameter that is not what it should be."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    param = ".".join(str(part) for part in first["loc"][1:])
+    return _body(422, wire.ErrorDetail(type="invalid", message=first["msg"], param=param))
+
+
+async def _on_http_error(_: Request, error: Exception) -> Response:
+    """What the framework refuses: unknown paths, wrong methods."""
+    assert isinstance(error, HTTPException)
+    kinds = {404: "not_found", 405: "method_not_allowed"}
+    detail = wire.ErrorDetail(type=kinds.get(error.status_code, "error"), message=error.detail)
+    return _body(error.status_code, detail, dict(error.headers or {}))
+
+
+async def _on_unforeseen(_: Request, error: Exception) -> Response:
+    detail = wire.ErrorDetail(type="server_error", message=f"{type(error).__name__}: see the log")
+    return _body(500, detail)
+
+
+# --- Server-sent events ---------------------------------------------------------------------------
+
+
+def event_stream(parts: AsyncIterator[str]) -> StreamingResponse:
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(parts, media_type="text/event-stream", headers=headers)
+
+
+def wants_events(request: Request) -> bool:
+    return "text/event-stream" in request.headers.get("accept", "")
+
+
+async def with_heartbeat(
+    following: Callable[[], Awaitable[str | None]], every_s: float = HEARTBEAT_S
+) -> AsyncIterator[str]:
+    """What `following` gives until None, with a comment line where nothing came for a while."""
+    while True:
+        try:
+            async with asyncio.timeout(every_s):
+                part = await following()
+        except TimeoutError:
+            part = ": still here\n\n"
+        if part is None:
+            return
+        yield part
+
+
+async def unless_gone(request: Request, result: Awaitable[T]) -> T | None:
+    """Wait for `result`; None when the client hangs up first, and the wait is cancelled."""
+    wanted = asyncio.ensure_future(result)
+    gone = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait({wanted, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return wanted.result() if wanted.done() else None
+    finally:
+        wanted.cancel()
+        gone.cancel()
+        await asyncio.wait({wanted, gone})
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+# --- Headers --------------------------------------------------------------------------------------
+
+
+class SecurityHeaders:
+    """Adds `HEADERS` to every HTTP response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS.items()]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

@@ -1,0 +1,30 @@
+"""What the routes stand on: one object, made by `session.app`, found through the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from session.config import ServiceConfig
+from session.manager import Manager
+from session.metrics import Metrics
+from session.scenes import Scenes
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    config: ServiceConfig
+    manager: Manager
+    metrics: Metrics
+    scenes: Scenes
+
+
+def _of(request: Request) -> Service:
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+Running = Annotated[Service, Depends(_of)]

@@ -1,0 +1,41 @@
+"""Whether the service lives, whether it would take a session, and what it has done."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+
+from session import wire
+from session.errors import ServiceError
+from session.service import Running
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+async def health() -> wire.Health:
+    return wire.Health()
+
+
+@router.get("/readyz", response_model=wire.Ready)
+async def ready(service: Running) -> Response:
+    """503 with a reason while a new session would be refused."""
+    reason = None
+    try:
+        service.manager.check_ready()
+    except ServiceError as refused:
+        reason = str(refused)
+    state = wire.Ready(
+        ready=reason is None,
+        reason=reason,
+        model=service.config.model,
+        sessions=len(service.manager.all()),
+        capacity=service.config.rows,
+    )
+    return JSONResponse(state.model_dump(), 200 if reason is None else 503)
+
+
+@router.get("/metrics")
+async def metrics(service: Running) -> PlainTextResponse:
+    text = service.metrics.render(live=len(service.manager.all()))
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")

@@ -1,0 +1,61 @@
+"""WHIP, the way in for live media (RFC 9725): an SDP offer by POST, the end by DELETE."""
+
+from __future__ import annotations
+
+import re
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from session.errors import BadRequest, NotSupported
+from session.http import read_body
+from session.service import Running
+
+SDP = "application/sdp"
+ROOM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+router = APIRouter(prefix="/whip")
+
+
+@router.options("/{room}")
+async def options(room: str) -> Response:
+    """What can be posted (RFC 9725, section 4.2)."""
+    check_room(room)
+    return Response(headers={"Accept-Post": SDP, "Allow": "POST, OPTIONS"})
+
+
+@router.post("/{room}", status_code=201)
+async def offer(room: str, request: Request, service: Running) -> Response:
+    """Starts a session. `Location` is secret: whoever knows it can end the session."""
+    check_room(room)
+    body = await read_body(request, SDP, service.config.limits.sdp_bytes)
+    created = await service.manager.create(room, utf8(body))
+    headers = {
+        "Location": f"/whip/{room}/{created.secret}",
+        "X-EchoSieve-Session": created.session.id,
+    }
+    return Response(created.answer_sdp, 201, headers, SDP)
+
+
+@router.delete("/{room}/{secret}")
+async def end(room: str, secret: str, service: Running) -> Response:
+    await service.manager.end_by_secret(secret)
+    return Response()
+
+
+@router.patch("/{room}/{secret}")
+async def patch(room: str, secret: str) -> Response:
+    """Neither trickle ICE nor ICE restarts: the answer carries all candidates (section 4.3)."""
+    raise NotSupported("send all candidates in the offer; to reconnect, POST a new offer")
+
+
+def check_room(room: str) -> None:
+    if not ROOM.fullmatch(room):
+        raise BadRequest("a room is 1 to 64 of A-Z a-z 0-9 . _ -", param="room")
+
+
+def utf8(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("an SDP offer is UTF-8 text") from None
