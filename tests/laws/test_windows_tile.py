@@ -85,8 +85,12 @@ def disturbed(draw: st.DrawFn) -> tuple[list[tuple[int, int]], list[int]]:
     """Packets of 20 to 60 ms, some lost or doubled, and an order that is off by a few places."""
     sizes = draw(st.lists(st.sampled_from([320, 321, 640, 960]), min_size=20, max_size=160))
     starts = np.cumsum([0, *sizes[:-1]]).tolist()
-    kept = draw(st.lists(st.sampled_from([0, 1, 1, 1, 1, 2]), min_size=len(sizes), max_size=len(sizes)))
-    packets = [(a, n) for a, n, times in zip(starts, sizes, kept, strict=True) for _ in range(times)]
+    kept = draw(
+        st.lists(st.sampled_from([0, 1, 1, 1, 1, 2]), min_size=len(sizes), max_size=len(sizes))
+    )
+    packets = [
+        (a, n) for a, n, times in zip(starts, sizes, kept, strict=True) for _ in range(times)
+    ]
     delays = draw(st.lists(st.integers(0, 4), min_size=len(packets), max_size=len(packets)))
     order = sorted(range(len(packets)), key=lambda i: (i + delays[i], i))
     return [packets[i] for i in order], starts
