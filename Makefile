@@ -1,0 +1,47 @@
+# The two commands: `make demo` and `make test`. Everything goes into .venv; ARGS reach the program.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo run test check format train-demo bench clean
+
+demo: $(VENV)/serve
+	@$(BIN)/echosieve demo $(ARGS)
+
+run: $(VENV)/serve
+	@$(BIN)/echosieve serve $(ARGS)
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+train-demo: $(VENV)/serve
+	$(BIN)/echosieve train --recipe demo --out sieve/demo $(ARGS)
+
+bench: $(VENV)/serve
+	$(BIN)/echosieve bench prefill $(ARGS)
+	$(BIN)/echosieve bench live $(ARGS)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/serve: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[serve]'
+	@touch $@
+
+$(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(VENV)/serve $@
+
+clean:
+	rm -rf $(VENV) build dist
