@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -94,7 +95,8 @@ def make_clip(model: Model, seconds: int) -> dict[str, Tensor]:
     per_window = [config.video_token_id] * (2 * gh * gw // 4) + [config.audio_token_id] * 50
     begin = [config.vision_start_token_id, config.audio_start_token_id]
     end = [config.audio_end_token_id, config.vision_end_token_id]
-    ids = [5, 6, 7, *begin, *per_window * (seconds // 2), *end, *range(8, 24)]
+    before, after = _plain_ids(config, 8), _plain_ids(config, 16)
+    ids = [*before, *begin, *per_window * (seconds // 2), *end, *after]
     generator = torch.Generator().manual_seed(0)
     device = model.backbone.device
     clip = {
@@ -107,6 +109,13 @@ def make_clip(model: Model, seconds: int) -> dict[str, Tensor]:
         "feature_attention_mask": torch.ones(1, 100 * seconds, dtype=torch.long),
     }
     return {name: value.to(device) for name, value in clip.items()}
+
+
+def _plain_ids(config: Any, count: int) -> list[int]:
+    """Token ids of ordinary text, by the vocabulary's end and none of the markers."""
+    markers = {value for name, value in vars(config).items() if name.endswith("token_id")}
+    vocabulary = range(config.text_config.vocab_size - 1, -1, -1)
+    return [i for i in vocabulary if i not in markers][:count]
 
 
 def _patch_grid(model: Model) -> tuple[int, int]:
