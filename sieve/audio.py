@@ -7,18 +7,21 @@ clamp at the clip's maximum - 8, for which the maximum heard so far stands in.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers.audio_utils import mel_filter_bank
 
-from sieve.tokens import LOOKAHEAD_SAMPLES, WINDOW_SAMPLES
+from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_S, WINDOW_SAMPLES
 
 N_FFT, HOP, MELS = 400, 160, 128
 _LEFT = N_FFT // 2
 _FLOOR = 1e-10
 _DYNAMIC_RANGE = 8.0  # log10 units below the maximum
+_HALF_SAMPLE_S = 0.5 / SAMPLE_RATE
 
 _WINDOW = torch.hann_window(N_FFT)
 _FILTERS = torch.from_numpy(
@@ -48,34 +51,40 @@ def normalise(log_mel: Tensor, loudest: float) -> Tensor:
 class StreamingMel:
     """The log-mel of one stream, fed with whole windows in order.
 
-    ``initial_floor`` is where the running maximum starts, in log10 power.
+    A window that does not follow the last one at once (the first, or after a gap in the sound) is
+    reflected at its left edge. ``initial_floor`` is where the running maximum starts, in log10
+    power.
     """
 
     def __init__(self, initial_floor: float = 0.0) -> None:
         self.loudest = initial_floor
-        self._left: Tensor | None = None  # the 200 samples before the next window
+        self._tail = torch.zeros(_LEFT)  # the last 200 samples of the last window
+        self._end_s = -math.inf  # and its end
 
-    def push(self, samples: NDArray[np.float32], lookahead: NDArray[np.float32] | None) -> Tensor:
+    def push(
+        self,
+        samples: NDArray[np.float32],
+        lookahead: NDArray[np.float32] | None,
+        start_s: float,
+    ) -> Tensor:
         """[128, 200] of a closed window of 32,000 samples; remembers its end and its maximum."""
         wave = _whole(samples)
-        log_mel, loudest = self._read(wave, lookahead)
-        self.loudest = loudest
-        self._left = wave[-_LEFT:].clone()
-        return normalise(log_mel, loudest)
+        log_mel, self.loudest = self._read(wave, lookahead, start_s)
+        self._tail, self._end_s = wave[-_LEFT:].clone(), start_s + WINDOW_S
+        return normalise(log_mel, self.loudest)
 
-    def peek(self, samples: NDArray[np.float32]) -> Tensor:
+    def peek(self, samples: NDArray[np.float32], start_s: float) -> Tensor:
         """[128, 200] of an open window, silence for what has not come; changes nothing."""
-        return normalise(*self._read(_whole(samples), None))
+        return normalise(*self._read(_whole(samples), None, start_s))
 
-    def skip(self) -> None:
-        """A window without a sound track: the next one starts afresh."""
-        self._left = None
-
-    def _read(self, wave: Tensor, lookahead: NDArray[np.float32] | None) -> tuple[Tensor, float]:
+    def _read(
+        self, wave: Tensor, lookahead: NDArray[np.float32] | None, start_s: float
+    ) -> tuple[Tensor, float]:
         right = torch.zeros(LOOKAHEAD_SAMPLES)
         if lookahead is not None:
             right[: len(lookahead)] = torch.from_numpy(np.asarray(lookahead, dtype=np.float32))
-        left = wave[1 : _LEFT + 1].flip(0) if self._left is None else self._left
+        follows = abs(start_s - self._end_s) < _HALF_SAMPLE_S
+        left = self._tail if follows else wave[1 : _LEFT + 1].flip(0)
         log_mel = log_power(torch.cat([left, wave, right]))
         return log_mel, max(self.loudest, float(log_mel.max()))
 

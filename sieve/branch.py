@@ -60,7 +60,13 @@ class Branch:
     def _decoded(self) -> str:
         tokenizer: Any = self._backbone.tokenizer
         said = [token for token in self._tokens if token not in self._stop_ids]
-        return str(tokenizer.decode(said, skip_special_tokens=True))
+        return str(
+            tokenizer.decode(
+                said,
+                skip_special_tokens=True,
+                clean_up_tokenization_spaces=False,  # it would change text that was sent already
+            )
+        )
 
     def _grow(self) -> str:
         """The text the last token added; a character cut in two waits for its second half."""

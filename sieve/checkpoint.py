@@ -30,9 +30,10 @@ from sieve.model import Model, StreamLayout
 from sieve.pool import PixelLimits
 from sieve.rope import AbsoluteRotary
 from sieve.select import CS2Selector, Selector
+from sieve.tokens import IDS_PER_S
 
 DEMO = Path(__file__).parent / "demo"
-AUTHORS_SECTIONS = (18, 18, 18, 10)
+STOCK_SECTIONS, AUTHORS_SECTIONS = (16, 24, 24), (18, 18, 18, 10)
 _REFINER, _COMPRESSOR = "model.bidir_encoder.", "model.compressor."
 _DEFAULT_RETENTION = 0.2
 
@@ -48,36 +49,41 @@ def load_model(
 ) -> Model:
     """Load a thinker and, where there is one, its sieve.
 
-    ``"demo"`` is the built-in model. ``sieve`` names another directory that holds the CS2 weights.
-    ``retention`` defaults to the checkpoint's. ``sync_rope_sections`` are rotary pairs on
-    (T, H, W, T); by default those of the config, or (18, 18, 18, 10) for a CS2 checkpoint whose
-    config has only the stock three. A directory without tokenizer files loads; its text functions
-    then raise NoTokenizer. Raises CheckpointError for anything missing, broken or misshapen.
+    ``"demo"`` is the built-in model. ``sieve`` names another directory that holds the CS2 weights;
+    its config then says how streams are laid out. ``retention`` defaults to the checkpoint's.
+    ``sync_rope_sections`` are rotary pairs on (T, H, W, T); by default those of the config, or
+    (18, 18, 18, 10) for a CS2 checkpoint whose config has only the stock three. A directory
+    without tokenizer files loads; its text functions then raise NoTokenizer. Raises
+    CheckpointError for anything missing, broken or misshapen.
     """
     directory = _resolve(directory_or_hub_id)
-    config = _read_config(directory)
-    thinker = _load_thinker(directory, dtype)
     cs2_directory = _resolve(sieve) if sieve is not None else directory
+    _read_config(directory)
+    config = _read_config(cs2_directory)
+    text_config = _text_config(config)
+    chosen = _retention(text_config.get("compression_ratio") if retention is None else retention)
     tensors = _cs2_tensors(cs2_directory)
-    rotary = _rotary(thinker, sync_rope_sections, has_sieve=bool(tensors))
-    thinker = thinker.to(device).eval()
-    backbone = Backbone(thinker, _tokenizer(directory), rotary)
-    cs2_config = _text_config(_read_config(cs2_directory))
-    cs2 = _build_cs2(tensors, backbone, cs2_config) if tensors else None
-    if retention is None:
-        retention = float(cs2_config.get("compression_ratio", _DEFAULT_RETENTION))
+    if sieve is not None and not tensors:
+        raise CheckpointError(f"{sieve} holds no sieve: no tensor is named {_REFINER}*")
+    layout = _layout(config, refined=bool(tensors))
+    thinker = _load_thinker(directory, dtype)
+    rotary = _rotary(thinker, sync_rope_sections, text_config, has_sieve=bool(tensors))
+    backbone = Backbone(thinker.to(device).eval(), _tokenizer(directory), rotary)
+    cs2 = _build_cs2(tensors, backbone, text_config) if tensors else None
     selector: Selector = CS2Selector(cs2) if cs2 is not None else Uniform()
-    layout = _layout(config, refined=cs2 is not None)
-    return Model(str(directory_or_hub_id), backbone, selector, cs2, layout, _checked(retention))
+    return Model(str(directory_or_hub_id), backbone, selector, cs2, layout, chosen)
 
 
 def save_cs2(cs2: CS2) -> dict[str, Tensor]:
     """The sieve's tensors under the names of the checkpoint layout, without ``thinker.``."""
-    named = {}
-    for name, value in cs2.state_dict().items():
-        head = _REFINER if name.startswith("layers.") else _COMPRESSOR
-        named[head + name] = value.detach().cpu().contiguous()
-    return named
+    return {
+        _full_name(name): value.detach().cpu().contiguous()
+        for name, value in cs2.state_dict().items()
+    }
+
+
+def _full_name(name: str) -> str:
+    return (_REFINER if name.startswith("layers.") else _COMPRESSOR) + name
 
 
 def save_model(
@@ -142,37 +148,44 @@ def _read_config(directory: Path) -> dict[str, Any]:
         config = json.loads(path.read_text())
     except FileNotFoundError:
         raise CheckpointError(f"{directory} has no config.json: not a model directory") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # no UTF-8, or no JSON
         raise CheckpointError(f"{path} is not JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} holds no JSON object")
+    if not isinstance(config, dict) or not _text_config(config):
+        raise CheckpointError(
+            f"{path} is not of a Qwen2.5-Omni: it has no text_config, neither at its top nor in "
+            "thinker_config"
+        )
     return config
 
 
-def _text_config(config: dict[str, Any]) -> dict[str, Any]:
-    return dict(config.get("thinker_config", config).get("text_config", {}))
+def _text_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    thinker = config.get("thinker_config", config)
+    found = thinker.get("text_config") if isinstance(thinker, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager
 def _quiet() -> Any:
     level = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers_logging.set_verbosity(level)
-        transformers_logging.enable_progress_bar()
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 def _load_thinker(directory: Path, dtype: torch.dtype) -> Any:
-    _check_shards(directory)
+    _check_weight_files(directory)
     try:
         with _quiet():
             thinker, report = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
                 directory, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
             )
-    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever a config of the wrong kind makes the library stumble on
         raise CheckpointError(f"{directory} cannot be loaded: {error}") from error
     if report["mismatched_keys"]:
         raise CheckpointError(f"{directory}: wrong shape: {_shapes(report['mismatched_keys'])}")
@@ -193,22 +206,35 @@ def _shapes(mismatched: Any) -> str:
 
 
 def _weight_files(directory: Path) -> list[Path]:
-    index = directory / "model.safetensors.index.json"
-    if index.exists():
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        return [directory / name for name in names]
-    return [directory / "model.safetensors"]
+    whole, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
+    if whole.exists() or not index.exists():  # as the library looks for them
+        return [whole]
+    try:
+        names = set(json.loads(index.read_text())["weight_map"].values())
+        return [directory / name for name in sorted(names)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{index} is no index: it needs a weight_map from tensor names to files"
+        ) from error
 
 
-def _check_shards(directory: Path) -> None:
+def _check_weight_files(directory: Path) -> None:
+    """Every file is there and whole; safetensors checks the length against its header."""
     for path in _weight_files(directory):
-        if not path.exists():
+        if not path.is_file():
             raise CheckpointError(f"{directory} lacks {path.name}: an incomplete download?")
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"{path} is broken or was cut short, it should be fetched again: {error}"
+            ) from error
 
 
 def _cs2_tensors(directory: Path) -> dict[str, Tensor]:
     """The sieve's tensors of a directory under the module's own names; empty if there are none."""
-    _check_shards(directory)
+    _check_weight_files(directory)
     found: dict[str, Tensor] = {}
     for path in _weight_files(directory):
         with safe_open(path, framework="pt") as file:
@@ -223,32 +249,58 @@ def _cs2_tensors(directory: Path) -> dict[str, Tensor]:
 def _build_cs2(
     tensors: dict[str, Tensor], backbone: Backbone, text_config: Mapping[str, Any]
 ) -> CS2:
-    present = {int(name.split(".")[1]) for name in tensors if name.startswith("layers.")}
-    layers = int(text_config.get("av_refiner_layers", len(present)))
-    if present != set(range(layers)):
+    present = sorted({int(name.split(".")[1]) for name in tensors if name.startswith("layers.")})
+    wanted = text_config.get("av_refiner_layers", len(present))
+    if present != list(range(len(present))) or wanted != len(present):
         raise CheckpointError(
-            f"the sieve's refiner layers {sorted(present)} do not fit av_refiner_layers = {layers}"
+            f"the sieve has refiner layers {present} where the config's av_refiner_layers = "
+            f"{wanted!r} asks for as many, from 0 on"
         )
-    decoder_config = backbone.thinker.model.language_model.config
-    cs2 = CS2(decoder_config, layers, backbone.rotary)
-    try:
-        cs2.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"the sieve's tensors do not fit: {error}") from error
+    cs2 = CS2(backbone.text_config, len(present), backbone.rotary)
+    _check_cs2(tensors, cs2.state_dict())
+    cs2.load_state_dict(tensors)
     return cs2.to(backbone.device, backbone.dtype).eval()
 
 
-def _rotary(thinker: Any, sections: Sequence[int] | None, *, has_sieve: bool) -> AbsoluteRotary:
+def _check_cs2(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    for what, names in (("lacks", wanted.keys() - found), ("does not know", found.keys() - wanted)):
+        if names:
+            among = ", ".join(_full_name(name) for name in sorted(names)[:5])
+            raise CheckpointError(f"the sieve {what} {len(names)} tensors, among them {among}")
+    shapes = [
+        (_full_name(name), found[name].shape, wanted[name].shape)
+        for name in wanted
+        if found[name].shape != wanted[name].shape
+    ]
+    if shapes:
+        raise CheckpointError(f"the sieve has tensors of wrong shape: {_shapes(shapes)}")
+
+
+def _rotary(
+    thinker: Any,
+    sections: Sequence[int] | None,
+    sieve_config: Mapping[str, Any],
+    *,
+    has_sieve: bool,
+) -> AbsoluteRotary:
     config = thinker.config.text_config
     head_dim = getattr(config, "head_dim", None) or (
         config.hidden_size // config.num_attention_heads
     )
     theta = config.rope_parameters["rope_theta"]
     inv_freq = 1.0 / theta ** (torch.arange(0, head_dim, 2).float() / head_dim)
-    chosen = sections or config.rope_parameters.get("mrope_section", [16, 24, 24])
-    if sections is None and has_sieve and len(chosen) == 3:
-        chosen = AUTHORS_SECTIONS
-    return AbsoluteRotary(inv_freq, [int(n) for n in chosen])
+    if sections is None:
+        sections = _sections_of(sieve_config) or config.rope_parameters.get("mrope_section")
+        if has_sieve and len(sections or ()) != 4:
+            sections = AUTHORS_SECTIONS
+    return AbsoluteRotary(inv_freq, [int(n) for n in sections or STOCK_SECTIONS])
+
+
+def _sections_of(text_config: Mapping[str, Any]) -> Sequence[int] | None:
+    """``mrope_section`` under the new name of its block or the old one."""
+    rope = text_config.get("rope_parameters") or text_config.get("rope_scaling") or {}
+    found = rope.get("mrope_section") if isinstance(rope, dict) else None
+    return found if isinstance(found, list) else None
 
 
 def _tokenizer(directory: Path) -> Any | None:
@@ -257,23 +309,37 @@ def _tokenizer(directory: Path) -> Any | None:
     try:
         with _quiet():
             return AutoTokenizer.from_pretrained(directory)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # the tokenizers library raises nothing more special
         raise CheckpointError(f"the tokenizer of {directory} cannot be read: {error}") from error
 
 
 def _layout(config: Mapping[str, Any], *, refined: bool) -> StreamLayout:
-    ours = config.get("echosieve")
-    if ours is None:
+    if "echosieve" not in config:
         return StreamLayout(text_states="refined" if refined else "raw")
-    return StreamLayout(
-        horizon_ids=round(float(ours["horizon_s"]) * 25),
-        anchor_period_ids=int(ours["anchor_period_ids"]),
-        text_states=ours["text_states"],
-        pixels=PixelLimits(int(ours["min_pixels"]), int(ours["max_pixels"])),
-    )
+    try:
+        return _our_layout(config["echosieve"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            "the config's echosieve block needs horizon_s, anchor_period_ids, min_pixels, "
+            f"max_pixels (numbers above 0) and text_states (raw or refined): {error!r}"
+        ) from error
 
 
-def _checked(retention: float) -> float:
-    if not 0.0 < retention <= 1.0:
-        raise CheckpointError(f"retention is a share in (0, 1], got {retention}")
-    return retention
+def _our_layout(ours: Mapping[str, Any]) -> StreamLayout:
+    horizon_ids = round(float(ours["horizon_s"]) * IDS_PER_S)
+    period, states = int(ours["anchor_period_ids"]), ours["text_states"]
+    pixels = PixelLimits(int(ours["min_pixels"]), int(ours["max_pixels"]))
+    if states not in ("raw", "refined") or min(horizon_ids, period, pixels.min_pixels) < 1:
+        raise ValueError(f"got {dict(ours)}")
+    if pixels.max_pixels < pixels.min_pixels:
+        raise ValueError("max_pixels is below min_pixels")
+    return StreamLayout(horizon_ids, period, states, pixels)
+
+
+def _retention(wanted: Any) -> float:
+    """What is wanted, the default for None; raises CheckpointError for what is no share."""
+    if wanted is None:
+        return _DEFAULT_RETENTION
+    if not isinstance(wanted, int | float) or not 0.0 < wanted <= 1.0:
+        raise CheckpointError(f"retention is a share in (0, 1], got {wanted!r}")
+    return float(wanted)

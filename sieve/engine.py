@@ -6,6 +6,7 @@ when it began: asking leaves the memory untouched, and ingest goes on while answ
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class EngineConfig:
     slots: int = 512
     max_branches: int = 16
     max_question_tokens: int = 1024
+    max_answer_tokens: int = 1024
     look_back: int = 0
 
 
@@ -78,8 +80,8 @@ class Engine:
         """A new session; returns its row. Raises NoRowFree, SettingInvalid."""
         retention = _share(config.retention, self.model.retention)
         slots = config.slots if config.slots is not None else self.config.slots
-        if not 0 < slots <= self.config.slots:
-            raise SettingInvalid(f"a memory has 1 to {self.config.slots} slots, got {slots}")
+        if not math.isfinite(config.start_s):
+            raise SettingInvalid(f"a stream starts at a finite second, got {config.start_s}")
         index = self._arena.take_row()
         instruction = config.instruction or DEFAULT_INSTRUCTION
         try:
@@ -101,9 +103,13 @@ class Engine:
         instruction: str | None = None,
         slots: int | None = None,
     ) -> None:
-        """Change a running session; ``None`` leaves a setting. Raises SettingInvalid."""
+        """Change a running session; ``None`` leaves a setting, an empty instruction is the default
+        one. Raises SettingInvalid, having changed nothing."""
         state = self._row(row)
         share = _share(retention, self._retention[row])
+        if instruction is not None:
+            instruction = instruction or DEFAULT_INSTRUCTION
+        state.check_settings(slots, instruction)
         if slots is not None:
             state.resize(slots, self._policy)
         if instruction is not None:
@@ -135,7 +141,7 @@ class Engine:
         check_window(window)
         state.begin(window)
         pool = state.encoder.close_window(window, state.timeline)
-        selection = self._sieve(state, pool, None)
+        selection = state.fit(self._sieve(state, pool, None))
         evicted = state.append(pool, selection, self._policy)
         self._recent[row].append(pool)
         return Ingested(pool.map_of(selection.keep), state.state(), evicted)
@@ -158,16 +164,23 @@ class Engine:
         max_tokens: int = 64,
     ) -> Begun:
         """Begin to answer: prefill a branch with what is remembered, what is seen again with the
-        question as text, and the question. ``step`` then writes. Raises QuestionEmpty,
-        QuestionTooLong, NoBranchFree; the memory is not changed, whatever happens."""
+        question as text, and the question. ``step`` then writes at most ``max_tokens``. An open
+        window that was ingested meanwhile is in the memory and not looked at again. Raises
+        QuestionEmpty, QuestionTooLong, NoBranchFree, SettingInvalid; the memory is not changed,
+        whatever happens."""
         state = self._row(row)
+        if not 0 < max_tokens <= self.config.max_answer_tokens:
+            raise SettingInvalid(
+                f"an answer has 1 to {self.config.max_answer_tokens} tokens, got {max_tokens}"
+            )
         ids = self._question_ids(state, question, history)
         if len(self._branches) >= self.config.max_branches:
             raise NoBranchFree(f"{self.config.max_branches} questions are being answered already")
         pools = list(self._recent[row])
         if open_window is not None:
             check_window(open_window)
-            pools.append(state.encoder.open_window(open_window, state.timeline))
+            if state.is_next(open_window):
+                pools.append(state.encoder.open_window(open_window, state.timeline))
         looks, text = self._look_again(state, pools, ids)
         return self._begin(state, looks, text, max_tokens)
 
@@ -239,6 +252,8 @@ class Engine:
         seen, kept = state.evidence(visible)
         newest = [grid.time_s for look in maps for grid in look.grids]
         spans = [*seen, *(look.start_s for look in maps)]
+        past_s = -math.inf if state.last_start_s is None else state.last_start_s
+        still_open = [look for look in maps if look.start_s > past_s]
         return Begun(
             branch=index,
             newest_frame_s=max(newest, default=state.newest_frame_s),
@@ -246,7 +261,7 @@ class Engine:
             seen=total([*seen.values(), *(look.seen for look in maps)]),
             kept=total([kept, *(look.kept for look in maps)]),
             retention=self._retention[state.index],
-            second_look=maps[-1] if maps else None,
+            second_look=still_open[0] if still_open else None,
         )
 
     @torch.inference_mode()
@@ -270,7 +285,8 @@ class Engine:
         rows = len(self._rows) + self._arena.rows_free() == self.config.rows
         tables = all(row.table.is_sound() for row in self._rows.values())
         branches = all(branch.row in self._rows for branch in self._branches.values())
-        finite = all(bool(torch.isfinite(layer).all()) for layer in self._arena.keys)
+        stored = (*self._arena.keys, *self._arena.values)
+        finite = all(bool(torch.isfinite(layer).all()) for layer in stored)
         return rows and tables and branches and finite
 
     def _row(self, row: int) -> Row:

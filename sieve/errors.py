@@ -34,7 +34,7 @@ class NoBranchFree(SieveError):
 
 
 class WindowOutOfOrder(SieveError):
-    """A window starts before one that was ingested already."""
+    """A window starts before the end of one that was ingested already."""
 
 
 class QuestionEmpty(SieveError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,15 +18,19 @@ from sieve.timeline import Timeline
 from sieve.tokens import (
     AUDIO,
     AUDIO_TOKENS_PER_S,
+    LOOKAHEAD_SAMPLES,
     SAMPLE_RATE,
     VIDEO,
+    WINDOW_S,
     WINDOW_SAMPLES,
     Counts,
     GridMap,
     KeptMap,
     RawWindow,
 )
-from sieve.vision import MERGE, patches
+from sieve.vision import MERGE, check_size, patches
+
+_TIME_SLACK_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +95,43 @@ class PixelLimits:
 
 
 def check_window(window: RawWindow) -> None:
-    """Raise SettingInvalid for arrays that are no window: wrong shapes, types or lengths."""
+    """Raise SettingInvalid for arrays that are no window (shapes, types, lengths, times, values),
+    ClipError for pictures that cannot be seen."""
+    _check_grids(window)
+    _check_sound("samples", window.samples, WINDOW_SAMPLES)
+    _check_sound("lookahead", window.lookahead, LOOKAHEAD_SAMPLES)
+
+
+def _check_grids(window: RawWindow) -> None:
+    if not math.isfinite(window.start_s):
+        raise SettingInvalid(f"a window starts at a finite second, got {window.start_s}")
     if len(window.grids) != len(window.grid_times_s):
         raise SettingInvalid(
             f"{len(window.grids)} grids with {len(window.grid_times_s)} times: one time each"
         )
-    for pair in window.grids:
+    for pair, time_s in zip(window.grids, window.grid_times_s, strict=True):
         if pair.dtype != np.uint8 or pair.ndim != 4 or pair.shape[::3] != (2, 3):
             raise SettingInvalid(
                 f"a grid is uint8 [2, H, W, 3], got {pair.dtype} {list(pair.shape)}"
             )
-    if window.samples is not None and len(window.samples) > WINDOW_SAMPLES:
+        check_size(pair.shape[1], pair.shape[2])
+        if not -_TIME_SLACK_S <= time_s - window.start_s < WINDOW_S:
+            raise SettingInvalid(
+                f"a grid at {time_s} s is outside its window, which covers "
+                f"[{window.start_s}, {window.start_s + WINDOW_S}) s"
+            )
+
+
+def _check_sound(name: str, samples: np.ndarray | None, most: int) -> None:
+    if samples is None:
+        return
+    if samples.dtype != np.float32 or samples.ndim != 1 or len(samples) > most:
         raise SettingInvalid(
-            f"a window has at most {WINDOW_SAMPLES} samples at 16 kHz, got {len(window.samples)}"
+            f"{name} are float32 [S], S at most {most} at 16 kHz, "
+            f"got {samples.dtype} {list(samples.shape)}"
         )
+    if not np.isfinite(samples).all():
+        raise SettingInvalid(f"{name} hold values that are no numbers: all must be finite")
 
 
 class WindowEncoder:
@@ -117,9 +145,8 @@ class WindowEncoder:
     def close_window(self, window: RawWindow, timeline: Timeline) -> Pool:
         """The pool of a closed window of 32,000 samples (fewer are filled up with silence)."""
         if window.samples is None:
-            self._mel.skip()
             return self._pool(window, timeline, None)
-        mel = self._mel.push(window.samples, window.lookahead)
+        mel = self._mel.push(window.samples, window.lookahead, window.start_s)
         return self._pool(window, timeline, self._backbone.hear(mel))
 
     def open_window(self, window: RawWindow, timeline: Timeline) -> Pool:
@@ -127,7 +154,7 @@ class WindowEncoder:
         if window.samples is None:
             return self._pool(window, timeline, None)
         elapsed = len(window.samples) * AUDIO_TOKENS_PER_S // SAMPLE_RATE
-        audio = self._backbone.hear(self._mel.peek(window.samples))[:elapsed]
+        audio = self._backbone.hear(self._mel.peek(window.samples, window.start_s))[:elapsed]
         return self._pool(window, timeline, audio)
 
     def _pool(self, window: RawWindow, timeline: Timeline, audio: Tensor | None) -> Pool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sieve.cs2 import top_k
 from sieve.errors import SettingInvalid, WindowOutOfOrder
 from sieve.memory import Arena, RowWriter, SlotTable
 from sieve.model import Model
@@ -30,7 +32,9 @@ from sieve.tokens import (
     Span,
 )
 
-_WINDOW_IDS = 2 * IDS_PER_S
+_WINDOW_IDS = round(WINDOW_S * IDS_PER_S)
+_MIN_STREAM_SLOTS = 16
+_TIME_SLACK_S = 1e-6
 
 
 class Row:
@@ -52,20 +56,20 @@ class Row:
         self._start_s = start_s
         self._prompt_slots: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._prompt_keys: list[Tensor] = []
+        self.check_settings(slots, instruction)
         self._write_prompt(first=True)
 
     # -- the prompt -------------------------------------------------------------------------
 
     def _write_prompt(self, *, first: bool, policy: Policy | None = None) -> None:
         """Read the prompt anew into its pinned slots; it ends right before the stream begins."""
-        ids = self.model.backbone.token_ids(prompt_text(self.instruction, self.modalities))
+        ids = self._prompt_ids(self.instruction)
         markers = self.modalities.video + self.modalities.audio
         distinct = len(ids) - max(markers - 1, 0)
         if first:
             self.timeline = Timeline(
                 self._origin_id + distinct, self._start_s, self.model.layout.anchor_period_ids
             )
-        self._check_room(len(ids))
         self.table.evict(self._prompt_slots)
         if policy is not None:
             self._make_room(len(ids), policy, self.next_text_id())
@@ -112,22 +116,25 @@ class Row:
 
     def set_instruction(self, instruction: str, policy: Policy) -> None:
         """Replace the standing instruction; what was ingested stays as it was read."""
-        before = self.instruction
         self.instruction = instruction
-        try:
-            self._write_prompt(first=False, policy=policy)
-        except SettingInvalid:
-            self.instruction = before
-            raise
+        self._write_prompt(first=False, policy=policy)
         self._follow_horizon()
 
-    def _check_room(self, prompt: int) -> None:
-        need = prompt + _MIN_STREAM_SLOTS
-        if self.table.budget < need:
+    def check_settings(self, slots: int | None, instruction: str | None) -> None:
+        """Raise SettingInvalid where ``resize`` and ``set_instruction`` could not both be done."""
+        budget = self.table.budget if slots is None else slots
+        if not 0 < budget <= self.table.slots:
+            raise SettingInvalid(f"a memory has 1 to {self.table.slots} slots, got {budget}")
+        prompt = len(self._prompt_ids(self.instruction if instruction is None else instruction))
+        if budget < prompt + _MIN_STREAM_SLOTS:
             raise SettingInvalid(
-                f"a memory of {self.table.budget} slots is too small: the prompt takes {prompt} "
-                f"and the stream needs {_MIN_STREAM_SLOTS}, so at least {need}"
+                f"a memory of {budget} slots is too small: the prompt takes {prompt} "
+                f"and the stream needs {_MIN_STREAM_SLOTS}, so at least "
+                f"{prompt + _MIN_STREAM_SLOTS}"
             )
+
+    def _prompt_ids(self, instruction: str) -> list[int]:
+        return self.model.backbone.token_ids(prompt_text(instruction, self.modalities))
 
     def prompt_before(self, position_id: int) -> Text:
         """The prompt as CS2 reads it: raw, right before a window."""
@@ -136,12 +143,20 @@ class Row:
 
     # -- the stream -------------------------------------------------------------------------
 
+    @property
+    def _earliest_s(self) -> float:
+        return self._start_s if self.last_start_s is None else self.last_start_s + WINDOW_S
+
+    def is_next(self, window: RawWindow) -> bool:
+        """Whether a window lies after all that were ingested (and after the stream's start)."""
+        return window.start_s > self._earliest_s - _TIME_SLACK_S
+
     def begin(self, window: RawWindow) -> None:
-        """Take note of a closed window's time; the first fixes which markers surround the stream."""
-        if self.last_start_s is not None and window.start_s <= self.last_start_s:
+        """Take note of a closed window's time; the first fixes the markers around the stream."""
+        if not self.is_next(window):
             raise WindowOutOfOrder(
-                f"window at {window.start_s} s after one at {self.last_start_s} s: "
-                "windows are ingested in order, each once"
+                f"a window at {window.start_s} s where the next starts at {self._earliest_s} s or "
+                "later: windows are ingested in order, each once"
             )
         found = Modalities(bool(window.grids), window.samples is not None)
         if self._newest_id is None and found != self.modalities and (found.video or found.audio):
@@ -149,15 +164,21 @@ class Row:
             self._write_prompt(first=True)
         self.last_start_s = window.start_s
 
+    def fit(self, selection: Selection) -> Selection:
+        """The best of a selection where a window alone would overfill the memory."""
+        room = self.table.budget - len(self._prompt_slots)
+        if len(selection.keep) <= room:
+            return selection
+        best = top_k(selection.scores[selection.keep], room)
+        return replace(selection, keep=selection.keep[best], states=selection.states[best])
+
     def append(self, pool: Pool, selection: Selection, policy: Policy) -> int:
-        """Write the kept tokens of a pool; returns how many older ones had to leave."""
+        """Write a selection that fits; returns how many older tokens had to leave."""
         window_id = self.timeline.id_at(pool.start_s)
         evicted = self._forget_expired(window_id)
-        keep = selection.keep.cpu()
-        keep = _fit(keep, selection, self.table.budget - len(self._prompt_slots))
-        evicted += self._make_room(len(keep), policy, window_id + _WINDOW_IDS)
-        if len(keep):
-            self._write(pool, selection, keep, window_id)
+        evicted += self._make_room(len(selection.keep), policy, window_id + _WINDOW_IDS)
+        if len(selection.keep):
+            self._write(pool, selection, window_id)
             self._newest_id = max(self._newest_id or 0, int(pool.positions.max()))
             self._seen[window_id] = (pool.start_s, Counts(pool.video, pool.audio))
         self._seen = {at: seen for at, seen in self._seen.items() if at in self._windows_held()}
@@ -173,7 +194,7 @@ class Row:
         return len(old)
 
     def _follow_horizon(self) -> None:
-        if self._newest_id is not None and self.last_start_s is not None:
+        if self.last_start_s is not None:
             newest = self.timeline.id_at(self.last_start_s) + _WINDOW_IDS
             self._move_prompt(newest - self.model.layout.horizon_ids)
 
@@ -185,37 +206,26 @@ class Row:
         self.table.evict(leaving)
         return len(leaving)
 
-    def _write(self, pool: Pool, selection: Selection, keep: Tensor, window_id: int) -> None:
+    def _write(self, pool: Pool, selection: Selection, window_id: int) -> None:
+        keep = selection.keep.cpu()
         slots = self.table.take(len(keep))
         writer = RowWriter(self.arena, self.index, slots, self.table.valid)
-        chosen = torch.isin(selection.keep.cpu(), keep)
         where = pool.positions[:, keep]
-        self.model.backbone.read(
-            selection.states[chosen.to(selection.states.device)], where, writer, writer.mask
-        )
+        self.model.backbone.read(selection.states, where, writer, writer.mask)
         scores = selection.scores.cpu()[keep].float().numpy()
         self.table.fill(slots, pool.modality[keep].numpy(), scores, where[0].numpy(), window_id)
 
     def resize(self, slots: int, policy: Policy) -> None:
         """Change the budget; tokens leave by the policy where it shrinks."""
-        if not 0 < slots <= self.table.slots:
-            raise SettingInvalid(
-                f"a memory has 1 to {self.table.slots} slots on this server, got {slots}"
-            )
-        before = self.table.budget
         self.table.budget = slots
-        try:
-            self._check_room(len(self._prompt_slots))
-        except SettingInvalid:
-            self.table.budget = before
-            raise
         self._make_room(0, policy, self.next_text_id())
 
     # -- what is told about it --------------------------------------------------------------
 
     def next_text_id(self, pool: Pool | None = None) -> int:
-        """Text continues after the newest id of any axis, as in the stock model."""
-        newest = [self.timeline.base_id - 1]
+        """Text continues after the newest id of any axis, as in the stock model; after the prompt
+        where a long silence has let everything else leave."""
+        newest = [self._prompt_end - 1]
         if self._newest_id is not None:
             newest.append(self._newest_id)
         if pool is not None and len(pool):
@@ -248,9 +258,6 @@ class Row:
         )
 
 
-_MIN_STREAM_SLOTS = 16
-
-
 def total(counts: Iterable[Counts]) -> Counts:
     """The sum by modality."""
     every = list(counts)
@@ -266,11 +273,3 @@ def join_spans(starts_s: Iterable[float]) -> tuple[Span, ...]:
         else:
             spans.append(Span(start_s, start_s + WINDOW_S))
     return tuple(spans)
-
-
-def _fit(keep: Tensor, selection: Selection, room: int) -> Tensor:
-    """The best ``room`` of the kept ones where a window alone would overfill the memory."""
-    if len(keep) <= room:
-        return keep
-    best = selection.scores.cpu()[keep].argsort(descending=True, stable=True)[:room]
-    return keep[best].sort().values

@@ -19,10 +19,21 @@ _MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
 _STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
 
 
+def check_size(height: int, width: int) -> None:
+    """Raise ClipError for a picture without area, or longer than 200 to 1."""
+    if min(height, width) < 1 or max(height, width) > _MAX_ASPECT * min(height, width):
+        raise ClipError(
+            f"a picture of {width}x{height} cannot be seen: it needs an area, and sides of at "
+            f"most {_MAX_ASPECT} to 1"
+        )
+
+
 def fit_size(height: int, width: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
-    """Sides rounded to 28 with the area held in [min_pixels, max_pixels], aspect kept."""
-    if max(height, width) / min(height, width) > _MAX_ASPECT:
-        raise ClipError(f"a picture of {width}x{height} is too narrow: at most 200 to 1")
+    """Sides rounded to 28 with the area held in [min_pixels, max_pixels], aspect kept.
+
+    Raises ClipError for a picture no model can see: without area, or longer than 200 to 1.
+    """
+    check_size(height, width)
     rows, cols = round(height / CELL) * CELL, round(width / CELL) * CELL
     if rows * cols > max_pixels:
         shrink = math.sqrt(height * width / max_pixels)
