@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +76,7 @@ def test_packets_of_any_size_come_out_as_they_went_in(origin: int, sizes: list[i
     expected[origin - first : origin - first + done] = given_samples
     assert np.array_equal(whole, expected)
     assert [w.index for w in windows] == list(range(windows[0].index, windows[-1].index + 1))
-    for window, follower in zip(windows, windows[1:], strict=False):
+    for window, follower in pairwise(windows):
         assert window.end_s == follower.start_s
         assert np.array_equal(window.lookahead, follower.samples[:LOOKAHEAD_SAMPLES])
     assert not windows[-1].lookahead.any()
