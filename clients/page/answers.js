@@ -1,6 +1,6 @@
 // The list of questions and answers, newest first. Each answer grows while it is written.
 
-import { clockText, duration, keptText, percent } from "./text.js";
+import { clockText, duration, percent } from "./text.js";
 
 /**
  * Put a question at the top of `list`; what is returned hears of its answer (session.js, ask).
@@ -25,7 +25,7 @@ export function exchange(list, question, truth) {
     done: (response) => {
       const facts = response.x;
       if (facts) {
-        answer.textContent = facts.text;
+        answer.textContent = facts.text.trim();
         item.append(factList(facts, truth));
       }
       const trouble = troubleText(response);
@@ -50,16 +50,18 @@ function troubleText(response) {
 
 function factList(facts, truth) {
   const list = element("ul", "facts");
-  const words = [
-    truth && `the scene at ${clockText(truth.asked_s)} says ${truth.answer}`,
-    facts.newest_frame_s !== null && `seen up to ${facts.newest_frame_s.toFixed(1)} s`,
-    facts.first_token_ms !== null && `first word ${duration(facts.first_token_ms)}`,
-    `done in ${duration(facts.total_ms)}`,
-    `from ${keptText(facts.kept, facts.seen)}`,
-    `retention ${percent(facts.retention)}`,
-  ];
-  for (const text of words) if (text) list.append(element("li", "", text));
-  list.title = `asked at ${clockText(facts.asked_s)}`;
+  const add = (label, value) => {
+    const item = element("li", "", `${label} `);
+    item.append(element("b", "", value));
+    list.append(item);
+  };
+  if (truth) add(`the scene at ${clockText(truth.asked_s)} says`, truth.answer);
+  if (facts.newest_frame_s != null) add("seen up to", `${facts.newest_frame_s.toFixed(1)} s`);
+  if (facts.first_token_ms != null) add("first word", duration(facts.first_token_ms));
+  add("done in", duration(facts.total_ms));
+  add("picture", `${facts.kept.video} of ${facts.seen.video} tokens`);
+  add("sound", `${facts.kept.audio} of ${facts.seen.audio} tokens`);
+  add("retention", percent(facts.retention));
   return list;
 }
 

@@ -28,7 +28,7 @@ let newest = null; // the newest window
 async function start(chosen) {
   leave();
   source = chosen;
-  show("connecting", "Connecting");
+  show("connecting", chosen === "demo" ? "Preparing the scene" : "Connecting");
   try {
     stream = await (chosen === "demo" ? openDemo() : camera(video));
     session = await Session.open(stream, on);
@@ -84,9 +84,9 @@ const on = {
 
   window(ingested) {
     newest = ingested;
-    const { kept, grids = kept.grids } = ingested;
-    if (at("show-kept").checked) overlay.show(grids);
-    film.show(grids);
+    const { kept } = ingested;
+    if (at("show-kept").checked) overlay.show(kept.grids);
+    film.show(kept);
     strip.window(ingested);
     memory(ingested.memory);
     at("caption").textContent =
@@ -107,8 +107,6 @@ const on = {
   problem: (message) => problem(message),
 
   closed(message) {
-    if (message === null) return;
-    session = null;
     leave();
     problem(message, true);
   },

@@ -14,6 +14,7 @@ export class Session {
   #on;
   #asked = new Map(); // our id of a question -> who waits for its answer
   #answering = new Map(); // the service's id of a response -> the same
+  #count = 0;
   #id = null;
   #over = false;
   #clock_start = Infinity; // page seconds when the session's clock stood at 0
@@ -42,7 +43,7 @@ export class Session {
       asker.failed("The connection is not open yet.");
       return;
     }
-    const id = crypto.randomUUID();
+    const id = `ask-${++this.#count}`;
     this.#asked.set(id, asker);
     const item = {
       type: "message",
@@ -63,12 +64,13 @@ export class Session {
     if (!response.ok) throw new Error(await errorText(response));
   }
 
-  /** End the session, also while the page is being left. */
+  /** End the session, also while the page is being left; without a word to `closed`. */
   close() {
-    this.#end(null);
-    fetch(this.#link.resource, { method: "DELETE", keepalive: true }).catch(() => {
-      // The service is gone, and the session with it.
-    });
+    if (this.#over) return;
+    this.#over = true;
+    this.#giveUp();
+    const gone = () => this.#link.peer.close(); // told or not: the service sees the end itself
+    fetch(this.#link.resource, { method: "DELETE", keepalive: true }).then(gone, gone);
   }
 
   #send(message) {
@@ -76,7 +78,7 @@ export class Session {
   }
 
   #hear(message) {
-    this.#answers(message) || this.#events(message);
+    if (!this.#answers(message)) this.#events(message);
   }
 
   #answers(message) {
@@ -137,8 +139,13 @@ export class Session {
     if (this.#over) return;
     this.#over = true;
     this.#link.peer.close();
-    for (const asker of this.#asked.values()) asker.failed("The session ended before the answer.");
+    this.#giveUp();
     this.#on.closed(message);
+  }
+
+  #giveUp() {
+    for (const asker of this.#asked.values()) asker.failed("The session ended before the answer.");
+    this.#asked.clear();
   }
 }
 

@@ -3,25 +3,29 @@
 /** There is no picture or sound to send. `message` is for the person in front of the page. */
 export class NoSource extends Error {}
 
-const CAMERA = {
-  // Unscaled, uncropped: what the sieve sees is what the page shows.
-  video: { width: 640, height: 480, frameRate: { ideal: 10 }, resizeMode: "none" },
-  // Made for calls, these take away everything that is not speech.
-  audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-};
-const CAMERA_TROUBLE = {
+// Unscaled and uncropped: what the sieve sees is what the page shows.
+const VIDEO = { width: 640, height: 480, frameRate: { ideal: 10 }, resizeMode: "none" };
+// What makes calls pleasant takes away every sound that is not speech.
+const AUDIO = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+const TROUBLE = {
   NotAllowedError: "The camera and the microphone may not be used: allow them for this page.",
-  NotFoundError: "No camera or no microphone was found.",
+  NotFoundError: "Neither a camera nor a microphone was found.",
   NotReadableError: "The camera or the microphone is in use by another program.",
 };
 
-/** Camera and microphone as a MediaStream. Throws `NoSource`. */
+/** Camera and microphone, or the one of them there is, as a MediaStream. Throws `NoSource`. */
 export async function camera(video) {
   if (!navigator.mediaDevices) {
     throw new NoSource("The browser gives cameras to pages on https or localhost only.");
   }
-  const stream = await navigator.mediaDevices.getUserMedia(CAMERA).catch((error) => {
-    throw new NoSource(CAMERA_TROUBLE[error.name] ?? `The camera cannot be used: ${error.message}`);
+  const kinds = (await navigator.mediaDevices.enumerateDevices()).map((device) => device.kind);
+  const wanted = {
+    video: kinds.includes("videoinput") && VIDEO,
+    audio: kinds.includes("audioinput") && AUDIO,
+  };
+  if (!wanted.video && !wanted.audio) throw new NoSource(TROUBLE.NotFoundError);
+  const stream = await navigator.mediaDevices.getUserMedia(wanted).catch((error) => {
+    throw new NoSource(TROUBLE[error.name] ?? `The camera cannot be used: ${error.message}`);
   });
   video.srcObject = stream;
   await video.play();

@@ -1,9 +1,9 @@
-// Picture against sound in what was kept, one bar a window, newest on the right.
+// Picture against sound in what was kept, one bar a window, oldest on the left.
 
 import { clockText } from "./text.js";
 
-const BAR = 8; // CSS pixels
-const STEP = 11;
+const BAR = 9; // CSS pixels
+const STEP = 12;
 const TOP = 12; // room for the marks of questions
 const BOTTOM = 18; // room for the times
 const LABEL_EVERY_S = 10;
@@ -54,8 +54,7 @@ export class Strip {
     const context = canvas.getContext("2d");
     context.scale(devicePixelRatio, devicePixelRatio);
     const shown = this.#bars.slice(-Math.floor(width / STEP));
-    const left = width - shown.length * STEP;
-    shown.forEach((bar, i) => this.#bar(context, bar, left + i * STEP, height));
+    shown.forEach((bar, i) => this.#bar(context, bar, i * STEP, height));
     canvas.setAttribute("aria-label", describe(shown));
   }
 

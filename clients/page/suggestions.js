@@ -1,8 +1,8 @@
 // Questions to try about the demo scene, fitting the moment that is playing.
 
-const REFRESH_MS = 1000;
+const REFRESH_MS = 2000;
 const SHOWN = 4;
-const NEAR_S = 1.0; // a question further away than this has no known truth
+const NEAR_S = 1.2; // asked further from its moment than this, a question's truth is not known
 
 export class Suggestions {
   #box;
@@ -10,6 +10,7 @@ export class Suggestions {
   #ask;
   #questions = []; // the service's, see DemoQuestion in session/wire.py
   #timer = 0;
+  #turn = 0;
 
   /** `ask(text, truth)` is called with a chosen question and what the scene says about it. */
   constructor(box, video, ask) {
@@ -31,25 +32,29 @@ export class Suggestions {
   }
 
   #refresh() {
+    if (this.#box.matches(":hover, :focus-within")) return; // someone is about to choose
     const chosen = this.#fitting();
-    const texts = chosen.map((question) => question.text).join();
-    if (this.#box.dataset.texts === texts || this.#box.contains(document.activeElement)) return;
-    this.#box.dataset.texts = texts;
-    this.#box.replaceChildren(...chosen.map((question) => this.#button(question)));
+    if (chosen.length) this.#box.replaceChildren(...chosen.map((one) => this.#button(one)));
   }
 
+  /** A few questions of different kinds, other ones each time. */
   #fitting() {
-    const now = this.#video.currentTime;
-    return this.#questions
-      .filter((question) => Math.abs(question.asked_s - now) < NEAR_S)
-      .slice(0, SHOWN);
+    const fitting = this.#questions.filter((question) => this.#distance(question) < NEAR_S / 2);
+    const first = fitting.length ? (this.#turn += SHOWN) % fitting.length : 0;
+    return [...fitting.slice(first), ...fitting.slice(0, first)].slice(0, SHOWN);
+  }
+
+  #distance(question) {
+    return Math.abs(question.asked_s - this.#video.currentTime);
   }
 
   #button(question) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = question.text;
-    button.addEventListener("click", () => this.#ask(question.text, question));
+    button.addEventListener("click", () => {
+      this.#ask(question.text, this.#distance(question) < NEAR_S ? question : null);
+    });
     return button;
   }
 }
