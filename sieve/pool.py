@@ -134,13 +134,25 @@ def _check_sound(name: str, samples: np.ndarray | None, most: int) -> None:
         raise SettingInvalid(f"{name} hold values that are no numbers: all must be finite")
 
 
+@dataclass(frozen=True, slots=True)
+class SeenGrid:
+    """A pair of frames and what the vision tower made of it."""
+
+    pair: np.ndarray  # u8 [2, H, W, 3]
+    tokens: Tensor  # [rows * cols, d]
+    rows: int
+    cols: int
+
+
 class WindowEncoder:
-    """Raw windows of one stream -> pools. Keeps the sound's left context between windows."""
+    """Raw windows of one stream -> pools. Keeps the sound's left context between windows, and what
+    was seen of a window while it was open: every pair of frames is looked at once."""
 
     def __init__(self, backbone: Backbone, limits: PixelLimits) -> None:
         self._backbone = backbone
         self._limits = limits
         self._mel = StreamingMel()
+        self._seen: dict[float, SeenGrid] = {}  # by time; of one window
 
     def close_window(self, window: RawWindow, timeline: Timeline) -> Pool:
         """The pool of a closed window of 32,000 samples (fewer are filled up with silence)."""
@@ -158,16 +170,16 @@ class WindowEncoder:
         return self._pool(window, timeline, audio)
 
     def _pool(self, window: RawWindow, timeline: Timeline, audio: Tensor | None) -> Pool:
-        seen = [
-            self._see(pair, time_s, timeline)
-            for pair, time_s in zip(window.grids, window.grid_times_s, strict=True)
-        ]
-        embeds = [tokens for tokens, _, _ in seen]
-        positions = [position for _, position, _ in seen]
-        grids, offset = [], 0
-        for (_, _, (rows, cols)), time_s in zip(seen, window.grid_times_s, strict=True):
-            grids.append(GridShape(time_s, rows, cols, offset))
-            offset += rows * cols
+        self._look(window)
+        embeds, positions, grids = [], [], []
+        offset = 0
+        for time_s, seen in self._seen.items():
+            time_id = timeline.id_at(time_s)
+            anchor = timeline.anchor_of(time_id)
+            positions.append(grid_positions(time_id, anchor, seen.rows, seen.cols))
+            embeds.append(seen.tokens)
+            grids.append(GridShape(time_s, seen.rows, seen.cols, offset))
+            offset += seen.rows * seen.cols
         if audio is not None:
             embeds.append(audio)
             positions.append(audio_positions(timeline.id_at(window.start_s), len(audio)))
@@ -181,12 +193,16 @@ class WindowEncoder:
             audio=0 if audio is None else len(audio),
         )
 
-    def _see(
-        self, pair: np.ndarray, time_s: float, timeline: Timeline
-    ) -> tuple[Tensor, Tensor, tuple[int, int]]:
+    def _look(self, window: RawWindow) -> None:
+        """Have the window's grids, and no others, in ``_seen``; new ones go through the tower."""
+        looked = {}
+        for pair, time_s in zip(window.grids, window.grid_times_s, strict=True):
+            known = self._seen.get(time_s)
+            same = known is not None and np.array_equal(known.pair, pair)
+            looked[time_s] = known if known is not None and same else self._see(pair)
+        self._seen = looked
+
+    def _see(self, pair: np.ndarray) -> SeenGrid:
         pixels, gh, gw = patches(pair, self._limits.min_pixels, self._limits.max_pixels)
         tokens = self._backbone.see(pixels, torch.tensor([[1, gh, gw]]))
-        rows, cols = gh // MERGE, gw // MERGE
-        time_id = timeline.id_at(time_s)
-        where = grid_positions(time_id, timeline.anchor_of(time_id), rows, cols)
-        return tokens, where, (rows, cols)
+        return SeenGrid(pair, tokens, gh // MERGE, gw // MERGE)
