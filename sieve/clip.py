@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,9 +19,18 @@ from sieve.backbone import Backbone
 from sieve.cs2 import CS2, kept_count, top_k
 from sieve.errors import ClipError
 
+_NAMES = (
+    "input_ids",
+    "attention_mask",
+    "pixel_values_videos",
+    "video_grid_thw",
+    "video_second_per_grid",
+    "input_features",
+    "feature_attention_mask",
+)
 _NEEDS = {
-    "pixel_values_videos": "video_grid_thw",
-    "input_features": "feature_attention_mask",
+    "pixel_values_videos": ("video_grid_thw", "video_second_per_grid"),
+    "input_features": ("feature_attention_mask",),
 }
 
 
@@ -56,7 +65,7 @@ def forward_clip(
     backbone: Backbone,
     cs2: CS2 | None,
     retention: float,
-    inputs: Mapping[str, Tensor],
+    inputs: Mapping[str, Any],
     logits: Literal["last", "kept"] = "last",
 ) -> ClipResult:
     """Sieve a clip given by the tensors of transformers' processor, batch 1.
@@ -74,7 +83,7 @@ def generate_clip(
     backbone: Backbone,
     cs2: CS2 | None,
     retention: float,
-    inputs: Mapping[str, Tensor],
+    inputs: Mapping[str, Any],
     max_new_tokens: int,
     stop_ids: frozenset[int],
 ) -> Tensor:
@@ -93,7 +102,7 @@ def _prefill(
     backbone: Backbone,
     cs2: CS2 | None,
     retention: float,
-    inputs: Mapping[str, Tensor],
+    inputs: Mapping[str, Any],
     logits: Literal["last", "kept"],
     cache: GrowingCache | None,
 ) -> tuple[ClipResult, int]:
@@ -125,14 +134,21 @@ def _sieve(
     return states[0], pool_scores, everything[kept]
 
 
-def _checked(inputs: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """The tensors that are there, on the device; raises ClipError for what is missing."""
-    clip = {name: value.to(device) for name, value in inputs.items() if isinstance(value, Tensor)}
+def _checked(inputs: Mapping[str, Any], device: torch.device) -> dict[str, Tensor]:
+    """The known tensors that are there, on the device; raises ClipError for what is missing."""
+    if inputs.get("pixel_values") is not None:
+        raise ClipError("still images (pixel_values) are not read: give pixel_values_videos")
+    clip = {
+        name: torch.as_tensor(inputs[name]).to(device)
+        for name in _NAMES
+        if inputs.get(name) is not None
+    }
     if "input_ids" not in clip or clip["input_ids"].ndim != 2 or len(clip["input_ids"]) != 1:
         raise ClipError("a clip needs input_ids of shape [1, L]: one clip at a time")
-    for tensor, companion in _NEEDS.items():
-        if tensor in clip and companion not in clip:
-            raise ClipError(f"a clip with {tensor} needs {companion} too")
+    for tensor, companions in _NEEDS.items():
+        for companion in companions:
+            if tensor in clip and companion not in clip:
+                raise ClipError(f"a clip with {tensor} needs {companion} too")
     if not bool(clip.get("attention_mask", torch.ones(1)).all()):
         raise ClipError("attention_mask must be all ones: a single clip needs no padding")
     return clip

@@ -54,13 +54,13 @@ class Model:
         return frozenset(ids)
 
     def forward_clip(
-        self, inputs: Mapping[str, Tensor], *, logits: Literal["last", "kept"] = "last"
+        self, inputs: Mapping[str, Any], *, logits: Literal["last", "kept"] = "last"
     ) -> ClipResult:
         """The paper's whole-clip procedure; see ``sieve.clip.forward_clip``."""
         with torch.inference_mode():
             return forward_clip(self.backbone, self.cs2, self.retention, inputs, logits)
 
-    def generate_clip(self, inputs: Mapping[str, Tensor], *, max_new_tokens: int = 128) -> Tensor:
+    def generate_clip(self, inputs: Mapping[str, Any], *, max_new_tokens: int = 128) -> Tensor:
         """Greedy continuation of a clip: new token ids [m]; see ``sieve.clip.generate_clip``."""
         with torch.inference_mode():
             return generate_clip(
