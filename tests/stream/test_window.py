@@ -1,4 +1,4 @@
-"""Windower: when windows close, what is in them, what is refused. The tiling is a law of its own."""
+"""Windower: when windows close, what is in them, what is refused. The tiling is a law apart."""
 
 from __future__ import annotations
 

@@ -1,0 +1,177 @@
+"""Sources: files of several containers, broken ones, and the synthetic world."""
+
+from __future__ import annotations
+
+import asyncio
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream.render import render_devices, render_file
+from stream.scene import Scene
+from stream.source import FileSource, MediaError, SceneSource, windows
+from stream.window import SAMPLE_RATE, Frame, Sound, Window
+
+SECONDS = 5.0
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene(3)
+
+
+@pytest.fixture(scope="module")
+def media(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the same five seconds as .webm, .mkv, .y4m and .wav."""
+    folder = tmp_path_factory.mktemp("media")
+    source = SceneSource(scene, SECONDS, size=168)
+    render_file(source.items(), folder / "scene.webm")
+    render_file(source.items(), folder / "scene.mkv")
+    render_devices(source.items(), folder / "scene.y4m", folder / "scene.wav")
+    return folder
+
+
+async def all_windows(source: FileSource | SceneSource) -> list[Window]:
+    return [window async for window in windows(source)]
+
+
+def assert_shows(window: Window, scene: Scene) -> None:
+    for grid in window.grids:
+        for i, pixels in enumerate(grid.pixels):
+            truth = scene.frame(grid.time_s + i * 0.5, 168).astype(int)
+            assert np.abs(pixels - truth).mean() < 6, f"wrong picture at {grid.time_s} s"
+
+
+def assert_sounds(window: Window, scene: Scene, seconds: float) -> None:
+    count = round(seconds * SAMPLE_RATE)
+    truth = scene.sound(window.start_s, count)
+    heard = window.samples[:count]
+    assert np.corrcoef(heard, truth)[0, 1] > 0.9
+    for shift in (-3, 3):
+        assert np.corrcoef(np.roll(heard, shift), truth)[0, 1] < np.corrcoef(heard, truth)[0, 1]
+
+
+@pytest.mark.parametrize("name", ["scene.webm", "scene.mkv"])
+async def test_a_file_shows_and_sounds_what_was_put_in_at_the_same_time(
+    media: Path, scene: Scene, name: str
+) -> None:
+    source = FileSource(media / name)
+    assert source.has_audio
+    assert source.has_video
+    assert source.duration_s == pytest.approx(SECONDS, abs=0.05)
+    found = await all_windows(source)
+    assert [w.index for w in found] == [0, 1, 2]
+    for window, seconds in zip(found, (2, 2, 1), strict=True):
+        assert len(window.grids) == seconds
+        assert_shows(window, scene)
+        assert_sounds(window, scene, seconds)
+    assert found[0].gaps == found[1].gaps == ()
+    assert source.broken == 0
+
+
+async def test_a_file_of_pictures_only_gives_windows_without_sound(
+    media: Path, scene: Scene
+) -> None:
+    found = await all_windows(FileSource(media / "scene.y4m"))
+    assert [w.samples for w in found] == [None] * 3
+    for window in found:
+        assert_shows(window, scene)
+
+
+async def test_a_file_of_sound_only_gives_windows_without_pictures(
+    media: Path, scene: Scene
+) -> None:
+    found = await all_windows(FileSource(media / "scene.wav"))
+    assert [w.grids for w in found] == [()] * 3
+    for window, seconds in zip(found, (2, 2, 1), strict=True):
+        assert_sounds(window, scene, seconds)
+
+
+def test_with_a_rate_only_the_frames_of_the_ticks_are_converted(media: Path) -> None:
+    items = list(FileSource(media / "scene.webm", fps=2, max_side=84).items())
+    frames = [item for item in items if isinstance(item, Frame)]
+    assert [frame.time_s for frame in frames] == pytest.approx(np.arange(10) / 2, abs=0.01)
+    assert {frame.rgb.shape for frame in frames} == {(84, 84, 3)}
+
+
+async def test_a_stream_that_is_left_early_closes_its_file(media: Path) -> None:
+    items = aiter(FileSource(media / "scene.webm"))
+    await anext(items)
+    await items.aclose()
+
+    async def read() -> None:
+        async for _ in FileSource(media / "scene.webm"):
+            await asyncio.sleep(0)
+
+    reading = asyncio.create_task(read())
+    await asyncio.sleep(0.02)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"nowhere\.webm: there is no such file"):
+        FileSource(tmp_path / "nowhere.webm")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="cannot be read|not a media file"):
+        FileSource(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, this is text", bytes(range(256)) * 50])
+def test_what_is_no_media_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "odd.mp4"
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="not a media file, or damaged"):
+        FileSource(path)
+
+
+def test_a_file_without_pictures_and_sound_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "text.srt"
+    path.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n\n")
+    with pytest.raises(MediaError, match="neither a video nor an audio track"):
+        FileSource(path)
+
+
+def test_a_file_cut_short_gives_what_is_there(media: Path, tmp_path: Path) -> None:
+    whole = (media / "scene.webm").read_bytes()
+    path = tmp_path / "cut.webm"
+    path.write_bytes(whole[: len(whole) // 2])
+    items = list(FileSource(path).items())
+    assert items
+    assert max(i.start_s for i in items if isinstance(i, Sound)) < SECONDS - 1
+
+
+def test_noise_inside_a_file_is_passed_over_and_counted(media: Path, tmp_path: Path) -> None:
+    whole = bytearray((media / "scene.webm").read_bytes())
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(whole) // 4, len(whole), 300):
+        whole[place] = rng.integers(256)
+    path = tmp_path / "noisy.webm"
+    path.write_bytes(whole)
+    source = FileSource(path)
+    assert list(source.items())
+    assert source.broken > 0
+
+
+def test_a_file_in_which_nothing_can_be_decoded_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "empty.wav"
+    with wave.open(str(path), "wb") as sounds:
+        sounds.setparams((1, 2, 16_000, 0, "NONE", ""))
+    with pytest.raises(MediaError, match="nothing in it can be decoded"):
+        list(FileSource(path).items())
+
+
+async def test_a_scene_fills_windows_sample_exactly_from_any_start(scene: Scene) -> None:
+    found = await all_windows(SceneSource(scene, 4.6, start_s=7.3, size=84))
+    assert [w.index for w in found] == [0, 1, 2]
+    heard = np.concatenate([w.samples for w in found])[: round(4.6 * SAMPLE_RATE)]
+    assert np.array_equal(heard, scene.sound(7.3, len(heard)))
+    for window in found:
+        for grid in window.grids:
+            assert np.array_equal(grid.pixels[0], scene.frame(7.3 + grid.time_s))
+            assert np.array_equal(grid.pixels[1], scene.frame(7.3 + grid.time_s + 0.5))
