@@ -118,9 +118,11 @@ class Manager:
         try:
             async with asyncio.timeout(self._config.limits.open_s):
                 await session.open()
-        except BaseException:
+        except BaseException as error:
             del self._sessions[session.id]
             await session.abandon("it could not be opened")
+            if isinstance(error, TimeoutError):
+                raise EngineDown("the engine does not open a session in time") from error
             raise
         talk = Talk(session, peer.channel, self._config.model, self._config.limits)
         task = asyncio.create_task(session.run(talk.run()), name=session.id)

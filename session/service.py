@@ -21,7 +21,7 @@ class Service:
     scenes: Scenes
 
 
-def _of(request: Request) -> Service:
+async def _of(request: Request) -> Service:
     service = request.app.state.service
     assert isinstance(service, Service)
     return service

@@ -150,6 +150,8 @@ class Worker:
         try:
             while (job := self._wait()) is not None:
                 self.do(job)
+            for session in tuple(self._rows):
+                self._close(session)
         except Exception:
             log.exception("the engine thread ends")
             for session in tuple(self._rows):

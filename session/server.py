@@ -1,0 +1,70 @@
+"""Serves the application on a socket, for a command line or for the length of a block."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+CLOSE_S = 5  # how long open requests may take to end
+
+
+class ServeError(Exception):
+    """The service cannot be reached under the address it was given; the text says why."""
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket bound to the address; port 0 takes a free one. Raises ServeError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(app: FastAPI, listener: socket.socket) -> None:
+    """Serve until interrupted."""
+    with listener:
+        _server(app).run([listener])
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve inside a running loop; gives the URL. Raises ServeError."""
+    with bound(host, port) as listener:
+        server = _server(app)
+        task = asyncio.create_task(server._serve([listener]), name="uvicorn")
+        try:
+            await _until_started(server, task)
+            yield url_of(listener)
+        finally:
+            server.should_exit = True
+            await task
+
+
+async def _until_started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    while not server.started:
+        if task.done():
+            await task
+            raise ServeError("the service ended while it started; see the log")
+        await asyncio.sleep(0.01)
+
+
+def _server(app: FastAPI) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=CLOSE_S
+    )
+    return uvicorn.Server(config)
