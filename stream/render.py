@@ -30,7 +30,8 @@ def render_file(items: Iterable[Item], path: str | Path, *, fps: float = 10.0) -
         video = container.add_stream("libvpx", rate=Fraction(fps).limit_denominator(1000))
         video.height, video.width = first.rgb.shape[:2]
         video.bit_rate = _BIT_RATE
-        video.options = {"deadline": "realtime", "cpu-used": "8"}
+        # One thread: several wait for each other by spinning, ten times slower on a busy machine.
+        video.options = {"deadline": "realtime", "cpu-used": "8", "threads": "1"}
         audio = container.add_stream("libopus", rate=48_000, layout="mono")
         for item in items:
             if isinstance(item, Frame):
