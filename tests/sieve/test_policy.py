@@ -1,0 +1,127 @@
+"""Which tokens leave: the laws every policy obeys, and what each one means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sieve.policy import Entries, Policy, RecentFirst, ScoreWithAge, expired
+from sieve.tokens import AUDIO, VIDEO
+
+NOW_ID = 2000
+POLICIES = [ScoreWithAge(), ScoreWithAge(0.0, 0), ScoreWithAge(2.0, 3), RecentFirst()]
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> Entries:
+    """Tokens in slots of any order, with many equal scores and times."""
+    count = draw(st.integers(0, 30))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    windows = rng.integers(0, 6, count) * 50
+    return Entries(
+        slot=rng.permutation(100)[:count].astype(np.int64),
+        kind=rng.choice([VIDEO, AUDIO], count).astype(np.uint8),
+        score=rng.integers(-3, 4, count).astype(np.float32),
+        time_id=(windows + rng.integers(0, 50, count)).astype(np.int64),
+        window_id=windows.astype(np.int64),
+    )
+
+
+def made(*rows: tuple[int, int, float, int]) -> Entries:
+    """(slot, kind, score, time id); windows of 50 ids."""
+    slot, kind, score, time = (np.array(column) for column in zip(*rows, strict=True))
+    return Entries(
+        slot.astype(np.int64),
+        kind.astype(np.uint8),
+        score.astype(np.float32),
+        time.astype(np.int64),
+        (time // 50 * 50).astype(np.int64),
+    )
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@given(held=entries(), count=st.integers(0, 40))
+def test_victims_are_exactly_as_many_as_asked_for_distinct_and_held(
+    policy: Policy, held: Entries, count: int
+) -> None:
+    leaving = policy.victims(held, count, NOW_ID)
+    assert len(leaving) == len(set(leaving.tolist())) == min(count, len(held))
+    assert set(leaving.tolist()) <= set(held.slot.tolist())
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@given(held=entries(), count=st.integers(0, 30))
+def test_asking_for_one_more_adds_one_and_takes_none_back(
+    policy: Policy, held: Entries, count: int
+) -> None:
+    few = policy.victims(held, count, NOW_ID).tolist()
+    assert policy.victims(held, count + 1, NOW_ID).tolist()[: len(few)] == few
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@given(held=entries(), count=st.integers(0, 30), seed=st.integers(0, 99))
+def test_the_order_of_slots_in_the_table_does_not_matter(
+    policy: Policy, held: Entries, count: int, seed: int
+) -> None:
+    mix = np.random.default_rng(seed).permutation(len(held))
+    mixed = Entries(*(getattr(held, name)[mix] for name in Entries.__slots__))
+    assert np.array_equal(policy.victims(held, count, NOW_ID), policy.victims(mixed, count, NOW_ID))
+
+
+@pytest.mark.parametrize("shift", [86_400 * 25, 7 * 86_400 * 25])
+@given(held=entries(), count=st.integers(0, 30))
+def test_the_choice_is_the_same_a_week_later(held: Entries, count: int, shift: int) -> None:
+    later = Entries(held.slot, held.kind, held.score, held.time_id + shift, held.window_id + shift)
+    policy = ScoreWithAge()
+    assert np.array_equal(
+        policy.victims(held, count, NOW_ID), policy.victims(later, count, NOW_ID + shift)
+    )
+
+
+@given(held=entries(), count=st.integers(0, 30), floor=st.integers(0, 3))
+def test_every_window_keeps_its_best_of_each_modality_while_others_can_leave(
+    held: Entries, count: int, floor: int
+) -> None:
+    leaving = set(ScoreWithAge(floor=floor).victims(held, count, NOW_ID).tolist())
+    traces = set()
+    for window in set(held.window_id.tolist()):
+        for kind in (VIDEO, AUDIO):
+            here = (held.window_id == window) & (held.kind == kind)
+            best = sorted(zip(-held.score[here], held.slot[here], strict=True))
+            traces |= {int(slot) for _, slot in best[:floor]}
+    others = set(held.slot.tolist()) - traces
+    assert not leaving & traces or others <= leaving
+
+
+@given(held=entries(), count=st.integers(0, 30))
+def test_without_floor_and_fading_the_lowest_scores_leave(held: Entries, count: int) -> None:
+    leaving = ScoreWithAge(fade_per_s=0.0, floor=0).victims(held, count, NOW_ID)
+    gone = np.isin(held.slot, leaving)
+    if gone.any() and not gone.all():
+        assert held.score[gone].max() <= held.score[~gone].min()
+
+
+def test_a_score_fades_with_age() -> None:
+    old_and_good, new_and_poor = (1, VIDEO, 2.0, 0), (2, VIDEO, 1.0, 500)  # 20 s apart
+    held = made(old_and_good, new_and_poor)
+    assert ScoreWithAge(0.04, 0).victims(held, 1, 550).tolist() == [2]  # faded by 0.8
+    assert ScoreWithAge(0.06, 0).victims(held, 1, 550).tolist() == [1]  # by 1.2
+
+
+def test_when_only_traces_are_left_the_oldest_leaves_first() -> None:
+    held = made((5, VIDEO, -9.0, 400), (6, VIDEO, 9.0, 100), (7, AUDIO, 9.0, 410))
+    assert ScoreWithAge().victims(held, 2, 500).tolist() == [6, 5]
+
+
+def test_recent_first_looks_at_time_alone() -> None:
+    held = made((1, VIDEO, -5.0, 300), (2, AUDIO, 5.0, 100), (3, VIDEO, 0.0, 200))
+    assert RecentFirst().victims(held, 3, 500).tolist() == [2, 3, 1]
+
+
+@given(held=entries(), oldest=st.integers(-10, 320))
+def test_expired_are_all_tokens_of_windows_that_began_too_early(held: Entries, oldest: int) -> None:
+    gone = set(expired(held, oldest).tolist())
+    for slot, window in zip(held.slot.tolist(), held.window_id.tolist(), strict=True):
+        assert (slot in gone) == (window < oldest)
