@@ -10,7 +10,8 @@ For each track two numbers say everything (all in seconds, media = RTP time / cl
 
 * ``lag``: the least (arrival - media) of the last seconds; media + lag is the earliest instant at
   which such a packet was ever seen to arrive;
-* ``skew``: (sender's wall clock - media), by the newest sender report.
+* ``skew``: the least (sender's wall clock - media) of the last sender reports. (Some senders write
+  the instant of sending where the instant of capture belongs; the least is the nearest to it.)
 
 ``lag - skew`` then is (session clock - sender's wall clock) plus the delay of the fastest packet;
 the least of it over the tracks is the offset for all of them, hence for a track with a report
@@ -113,7 +114,7 @@ class SenderClock:
 
     def _forget_reports(self) -> None:
         for track in self._tracks:
-            track._skew_s = None
+            track._skew = SlidingMinimum()
 
 
 class TrackClock:
@@ -124,20 +125,19 @@ class TrackClock:
         self._rate = rate
         self._delay_s = delay_s
         self._lag = SlidingMinimum()
-        self._skew_s: float | None = None
+        self._skew = SlidingMinimum()
 
     @property
     def reported(self) -> bool:
         """Whether the mapping rests on a sender report."""
-        return self._skew_s is not None
+        return self._skew.value is not None
 
     def arrive(self, rtp: int, at_s: float) -> None:
         """A packet of RTP time ``rtp`` arrived at ``at_s`` on the session clock."""
         lag_s = at_s - rtp / self._rate
         least_s = self._lag.value
         if least_s is not None and not -_EARLY_S < lag_s - least_s < _LATE_S:
-            self._lag = SlidingMinimum()
-            self._skew_s = None
+            self._lag, self._skew = SlidingMinimum(), SlidingMinimum()
         self._lag.add(lag_s, at_s)
 
     def report(self, ntp_s: float, rtp: int) -> None:
@@ -149,9 +149,9 @@ class TrackClock:
         if ntp_s <= 0:
             return
         skew_s = ntp_s - rtp / self._rate
-        if self._skew_s is not None and abs(skew_s - self._skew_s) > _STEP_S:
+        if self._skew.value is not None and abs(skew_s - self._skew.value) > _STEP_S:
             self._sender._forget_reports()
-        self._skew_s = skew_s
+        self._skew.add(skew_s, ntp_s)
 
     def seconds(self, rtp: int) -> float:
         """The capture time of ``rtp`` on the session clock; never later than its arrival.
@@ -171,8 +171,8 @@ class TrackClock:
         return own_s - offset_s
 
     def _lag_minus_skew(self) -> float | None:
-        lag_s = self._lag.value
-        return None if lag_s is None or self._skew_s is None else lag_s - self._skew_s
+        lag_s, skew_s = self._lag.value, self._skew.value
+        return None if lag_s is None or skew_s is None else lag_s - skew_s
 
 
 @dataclass(frozen=True, slots=True)

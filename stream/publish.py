@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from fractions import Fraction
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
@@ -20,14 +22,16 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from numpy.typing import NDArray
 
-from stream.receive import Loopback, close_connection, prepare_ice
+from stream.connection import Loopback, close_connection, prepare_ice, report_capture_times
 from stream.rtc import Channel
 from stream.source import Source
 from stream.window import SAMPLE_RATE, Frame, Item, Sound
 
 _AHEAD_S = 0.2  # how much of a track may wait for its encoder
-_TAIL_S = 0.2  # what still has to leave, and to pass the receiver's buffers, after the last item
+_TAIL_S = 0.2  # sent after the last item, to push it out of the buffers of encoder and receiver
+_CHUNK = 320  # samples: 20 ms, what the encoder takes at a time
 _VIDEO_RATE = 90_000
+_RTP_RATE = {"audio": 48_000, "video": _VIDEO_RATE}
 
 
 class PublishError(Exception):
@@ -60,12 +64,14 @@ class Sending:
         }
         self._state = asyncio.Event()  # set when the connection stands, or never will
         self._pump: asyncio.Task[None] | None = None
+        self._began_unix_s = 0.0
 
     async def offer(self) -> str:
         """The SDP offer, with all candidates."""
         connection = self._connection
         for outlet in self._outlets.values():
-            connection.addTransceiver(outlet, direction="sendonly")
+            sender = connection.addTransceiver(outlet, direction="sendonly").sender
+            report_capture_times(sender, partial(self._captured_s, _RTP_RATE[outlet.kind]))
         if self._with_channel:
             self.channel.bind(connection.createDataChannel("echosieve"))
         connection.on("connectionstatechange", self._state_changed)
@@ -108,15 +114,15 @@ class Sending:
 
     async def _send(self) -> None:
         await self._state.wait()
-        began_s = time.monotonic()
-        async for item in self._source:
+        began_s, self._began_unix_s = time.monotonic(), time.time()
+        async for item in _with_tail(self._source):
             time_s = item.time_s if isinstance(item, Frame) else item.start_s
             await asyncio.sleep(max(0.0, began_s + time_s - time.monotonic()))
             self._check_connected()
             await self._outlets["video" if isinstance(item, Frame) else "audio"].put(item)
-        for outlet in self._outlets.values():
-            await outlet.end()
-        await asyncio.sleep(_TAIL_S)
+
+    def _captured_s(self, rate: int, timestamp: int) -> float:
+        return self._began_unix_s + timestamp / rate
 
     def _check_connected(self) -> None:
         state = self._connection.connectionState
@@ -188,6 +194,24 @@ async def _post(client: httpx.AsyncClient, url: str, offer: str) -> httpx.Respon
     return answer
 
 
+async def _with_tail(source: Source) -> AsyncIterator[Item]:
+    """The source, then its last picture once more and a little silence."""
+    frame: Frame | None = None
+    sound_end_s: float | None = None
+    async for item in source:
+        if isinstance(item, Frame):
+            frame = item
+        else:
+            sound_end_s = item.start_s + len(item.samples) / SAMPLE_RATE
+        yield item
+    if frame is not None:
+        yield Frame(frame.time_s + _TAIL_S / 4, frame.rgb)
+    if sound_end_s is not None:
+        for i in range(round(_TAIL_S * SAMPLE_RATE) // _CHUNK):
+            yield Sound(sound_end_s + i * _CHUNK / SAMPLE_RATE, np.zeros(_CHUNK, np.float32))
+    await asyncio.sleep(_TAIL_S)
+
+
 class _Outlet(MediaStreamTrack):
     """A track fed by :meth:`put`, read by aiortc's encoder; its time stamps never go back."""
 
@@ -196,7 +220,6 @@ class _Outlet(MediaStreamTrack):
         self.kind = kind
         self._frames: asyncio.Queue[Any] = asyncio.Queue(maxsize=max(1, round(_AHEAD_S / 0.02)))
         self._next = 0  # the least time stamp to come
-        self._last: NDArray[np.uint8] | None = None
 
     async def recv(self) -> Any:
         """For aiortc: the next frame."""
@@ -211,19 +234,12 @@ class _Outlet(MediaStreamTrack):
         else:
             await self._put_sound(item)
 
-    async def end(self) -> None:
-        """After the last item: pushes it out of the buffers of encoder and receiver."""
-        if self._last is not None:
-            await self._put_picture(self._last, self._next + _VIDEO_RATE // 30)
-        elif self.kind == "audio":
-            await self._put_samples(np.zeros(round(_TAIL_S * SAMPLE_RATE), np.float32))
-
     async def _put_picture(self, rgb: NDArray[np.uint8], pts: int) -> None:
         if pts < self._next:
             return  # at the time of one sent before
         frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
         frame.pts, frame.time_base = pts, Fraction(1, _VIDEO_RATE)
-        self._next, self._last = pts + 1, rgb
+        self._next = pts + 1
         await self._frames.put(frame)
 
     async def _put_sound(self, sound: Sound) -> None:
@@ -234,8 +250,8 @@ class _Outlet(MediaStreamTrack):
     async def _put_samples(self, samples: NDArray[np.float32]) -> None:
         """Sends 20 ms at a time, as the encoder takes them."""
         pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
-        for start in range(0, len(pcm), 320):
-            piece = np.ascontiguousarray(pcm[None, start : start + 320])
+        for start in range(0, len(pcm), _CHUNK):
+            piece = np.ascontiguousarray(pcm[None, start : start + _CHUNK])
             frame = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
             frame.sample_rate = SAMPLE_RATE
             frame.pts, frame.time_base = self._next, Fraction(1, SAMPLE_RATE)

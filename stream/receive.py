@@ -9,31 +9,29 @@ that start at zero for every track. Here each receiver gets
 * a tap behind its decoder which, still in the decoder's thread, converts just the frames that can
   be in a window, and hands them to the event loop.
 
-All this reaches into private attributes, in this file only; it says so clearly when a version of
-aiortc has moved them. The better jitter buffer will be installed in :meth:`Reception.attach`.
+All this reaches into private attributes (here and in stream.connection only) and says so clearly
+when a version of aiortc has moved them. The better jitter buffer will be installed in
+:meth:`Reception.attach`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import aiortc
 import av
-from aiortc import RTCPeerConnection, RTCRtpReceiver
+from aiortc import RTCRtpReceiver
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 
 from stream.clock import OPUS_DELAY_S, SenderClock, TrackClock, Unwrapper, ntp_seconds
+from stream.connection import mangled, private, set_private
 from stream.frames import MAX_SIDE, SoundMaker, to_rgb
 from stream.window import Frame, Item, Ticks
-
-log = logging.getLogger(__name__)
 
 # "__x" is the private name RTCRtpReceiver.__x.
 _NEEDED = (
@@ -47,9 +45,6 @@ _NEEDED = (
 )
 _DECODER_LIMIT = {"audio": 100, "video": 45}  # encoded frames waiting: 2 s and 1.5 s
 _RATE = {"audio": 48_000, "video": 90_000}  # Opus; all video
-_PEER_REFLEXIVE_PRIORITY = 110 << 24 | 65535 << 8 | 255  # RFC 8445, section 5.1.2.1
-
-Loopback = Literal["auto", "always", "never"]
 
 
 class IncompatibleAiortcError(RuntimeError):
@@ -161,11 +156,11 @@ class Reception:
             self._lock,
             self.now,
         )
-        queue = _DecoderQueue(_DECODER_LIMIT[kind], _get(receiver, "__decoder_error"))
+        queue = _DecoderQueue(_DECODER_LIMIT[kind], private(receiver, "__decoder_error"))
         converter = _Pictures(self.config) if kind == "video" else _Sounds()
-        _set(receiver, "__decoder_queue", queue)
-        _set(receiver, "__timestamp_mapper", line)
-        _set(receiver.track, "_queue", _Tap(converter, line, self))
+        set_private(receiver, "__decoder_queue", queue)
+        set_private(receiver, "__timestamp_mapper", line)
+        set_private(receiver.track, "_queue", _Tap(converter, line, self))
         self._queues.append(queue)
         self._live += 1
         self._listen(receiver, line)
@@ -187,9 +182,9 @@ class Reception:
 
     def _listen(self, receiver: RTCRtpReceiver, line: _TimeLine) -> None:
         """Notes arrivals and sender reports on their way into the receiver."""
-        handle_rtp = _get(receiver, "_handle_rtp_packet")
-        handle_rtcp = _get(receiver, "_handle_rtcp_packet")
-        codecs = _get(receiver, "__codecs")
+        handle_rtp = private(receiver, "_handle_rtp_packet")
+        handle_rtcp = private(receiver, "_handle_rtcp_packet")
+        codecs = private(receiver, "__codecs")
 
         async def on_rtp(packet: RtpPacket, arrival_time_ms: int) -> None:
             self.heard_s = self.now()
@@ -207,8 +202,8 @@ class Reception:
                 line.report(packet.ssrc, info.ntp_timestamp, info.rtp_timestamp)
             await handle_rtcp(packet)
 
-        _set(receiver, "_handle_rtp_packet", on_rtp)
-        _set(receiver, "_handle_rtcp_packet", on_rtcp)
+        set_private(receiver, "_handle_rtp_packet", on_rtp)
+        set_private(receiver, "_handle_rtcp_packet", on_rtcp)
 
 
 class _TimeLine:
@@ -340,90 +335,14 @@ class _Tap:
         return self._converter.convert(frame, at_s)
 
 
-def prepare_ice(connection: RTCPeerConnection, loopback: Loopback) -> None:
-    """Two repairs to the ICE transports of a connection, before it gathers its candidates.
-
-    aioice never offers 127.0.0.1: it is added where there is no other address ("auto"), or always.
-    And it needs every STUN request to have a PRIORITY, which not all senders write.
-    """
-    for transport in _ice_transports(connection):
-        agent = _get(transport, "_connection")
-        _offer_loopback(agent, loopback)
-        _tolerate_missing_priority(agent)
-
-
-def _ice_transports(connection: RTCPeerConnection) -> list[Any]:
-    dtls = [transceiver.receiver.transport for transceiver in connection.getTransceivers()]
-    if connection.sctp is not None:
-        dtls.append(connection.sctp.transport)
-    return list({id(transport.transport): transport.transport for transport in dtls}.values())
-
-
-def _offer_loopback(agent: Any, loopback: Loopback) -> None:
-    gather = agent.get_component_candidates
-
-    async def with_loopback(component: int, addresses: list[str], timeout: int = 5) -> Any:  # noqa: ASYNC109
-        usable = [a for a in addresses if not ipaddress.ip_address(a).is_loopback]
-        if loopback == "always" or (loopback == "auto" and not usable):
-            usable = [*usable, "127.0.0.1"]
-        return await gather(component=component, addresses=usable, timeout=timeout)
-
-    agent.get_component_candidates = with_loopback
-
-
-def _tolerate_missing_priority(agent: Any) -> None:
-    check = agent.check_incoming
-
-    def with_priority(message: Any, addr: tuple[str, int], protocol: Any) -> None:
-        message.attributes.setdefault("PRIORITY", _PEER_REFLEXIVE_PRIORITY)
-        check(message, addr, protocol)
-
-    agent.check_incoming = with_priority
-
-
-async def close_connection(connection: RTCPeerConnection, patience_s: float = 3.0) -> None:
-    """Closes a connection for certain. aiortc's own close can fail or hang half way when the other
-    side has sent nonsense; then its parts are stopped one by one."""
-    try:
-        await asyncio.wait_for(connection.close(), patience_s)
-    except Exception as error:
-        log.warning("closing a connection failed (%r); stopping its parts", error)
-        await _stop_parts(connection, patience_s)
-
-
-async def _stop_parts(connection: RTCPeerConnection, patience_s: float) -> None:
-    parts: list[Any] = []
-    for transceiver in connection.getTransceivers():
-        parts += [transceiver.sender, transceiver.receiver, transceiver.receiver.transport]
-    if connection.sctp is not None:
-        parts += [connection.sctp, connection.sctp.transport]
-    for part in [*parts, *_ice_transports(connection)]:
-        try:
-            await asyncio.wait_for(part.stop(), patience_s)
-        except Exception as error:
-            log.warning("could not stop %s: %r", type(part).__name__, error)
-
-
 def _check(receiver: RTCRtpReceiver) -> None:
-    missing = [name for name in _NEEDED if not hasattr(receiver, _mangled(receiver, name))]
+    missing = [name for name in _NEEDED if not hasattr(receiver, mangled(receiver, name))]
     if not hasattr(receiver.track, "_queue"):
         missing.append("track._queue")
     if missing:
         raise IncompatibleAiortcError(
             f"aiortc {aiortc.__version__} lacks {', '.join(missing)}; install aiortc==1.16.0"
         )
-
-
-def _mangled(owner: object, name: str) -> str:
-    return f"_{type(owner).__name__}{name}" if name.startswith("__") else name
-
-
-def _get(owner: object, name: str) -> Any:
-    return getattr(owner, _mangled(owner, name))
-
-
-def _set(owner: object, name: str, value: object) -> None:
-    setattr(owner, _mangled(owner, name), value)
 
 
 def _size(item: Item) -> int:

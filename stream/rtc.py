@@ -26,14 +26,8 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
-from stream.receive import (
-    Loopback,
-    ReceiveConfig,
-    ReceiveCounts,
-    Reception,
-    close_connection,
-    prepare_ice,
-)
+from stream.connection import Loopback, close_connection, prepare_ice
+from stream.receive import ReceiveConfig, ReceiveCounts, Reception
 from stream.sdp import Offer, SdpError, UnsupportedMedia, check_offer
 from stream.window import Item
 

@@ -24,16 +24,16 @@ class FlashAndBeep:
     has_video: bool = True
 
     async def __aiter__(self) -> AsyncIterator[Item]:
+        frames = 0
         for i in range(round(self.seconds * 50)):
-            time_s = i / 50
-            if self.has_video and (i * self.fps) % 50 < self.fps:
-                tick = -(-i * self.fps // 50)
-                bright = 255 if tick % self.fps < self.fps // 10 else 0
-                yield Frame(tick / self.fps, np.full((96, 96, 3), bright, np.uint8))
+            while self.has_video and frames / self.fps < (i + 1) / 50:
+                bright = 255 if frames % self.fps < self.fps // 10 else 0
+                yield Frame(frames / self.fps, np.full((96, 96, 3), bright, np.uint8))
+                frames += 1
             if self.has_audio:
-                t = time_s + np.arange(320) / SAMPLE_RATE
+                t = i / 50 + np.arange(320) / SAMPLE_RATE
                 loud = 0.7 * (t % 1.0 < 0.1)
-                yield Sound(time_s, (loud * np.sin(2 * np.pi * 1000 * t)).astype(np.float32))
+                yield Sound(i / 50, (loud * np.sin(2 * np.pi * 1000 * t)).astype(np.float32))
 
 
 @asynccontextmanager

@@ -11,14 +11,8 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from stream import receive
-from stream.receive import (
-    IncompatibleAiortcError,
-    ItemQueue,
-    ReceiveConfig,
-    Reception,
-    close_connection,
-    prepare_ice,
-)
+from stream.connection import Loopback, close_connection, prepare_ice
+from stream.receive import IncompatibleAiortcError, ItemQueue, ReceiveConfig, Reception
 from stream.window import Sound
 
 
@@ -86,7 +80,7 @@ async def test_an_aiortc_that_has_changed_inside_is_named_with_the_remedy() -> N
         reception.attach(receiver)
 
 
-async def candidates(loopback: receive.Loopback) -> list[str]:
+async def candidates(loopback: Loopback) -> list[str]:
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     connection.addTransceiver("audio")
     connection.createDataChannel("x")

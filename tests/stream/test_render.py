@@ -1,4 +1,4 @@
-"""Rendering into files; that they show the right thing is tested with the sources that read them."""
+"""Rendering into files; what they show is tested with the sources that read them."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -38,7 +39,7 @@ async def received(source: FlashAndBeep, config: PeerConfig | None = None) -> li
 def flashes(items: list[Item]) -> list[float]:
     frames = [item for item in items if isinstance(item, Frame)]
     bright = [(frame.time_s, frame.rgb.mean() > 128) for frame in frames]
-    return [b[0] for a, b in zip(bright, bright[1:], strict=False) if b[1] and not a[1]]
+    return [b[0] for a, b in pairwise(bright) if b[1] and not a[1]]
 
 
 def beeps(items: list[Item]) -> list[float]:

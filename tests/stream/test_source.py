@@ -118,7 +118,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="cannot be read|not a media file"):
+    with pytest.raises(MediaError, match=r"cannot be read|not a media file"):
         FileSource(tmp_path)
 
 
