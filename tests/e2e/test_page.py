@@ -1,0 +1,313 @@
+"""The page in a real Chromium: camera and microphone are files rendered from the world."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Route,
+    async_playwright,
+    expect,
+)
+
+from stream.render import render_devices
+from stream.scene import NATIVE_SIZE, Scene
+from stream.source import SceneSource
+from tests.e2e.world import certain, same_answer
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--allow-loopback-in-peer-connection",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+SEED = 11
+FILE_S = 30.0  # longer than the test asks, so that the devices never start again
+FPS = 10
+READY_MS = 30_000  # to render the demo scene and to connect
+ANSWER_MS = 15_000
+KINDS = ("now", "last_sound", "during", "first", "count")
+
+PICTURE = """(size) => {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = size;
+  const context = canvas.getContext("2d");
+  context.drawImage(document.querySelector("video"), 0, 0, canvas.width, canvas.height);
+  return Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data);
+}"""
+WATCH_ANSWERS = """() => {
+  window.written = [];
+  new MutationObserver(() => {
+    const writing = document.querySelector("#answers li[aria-busy=true] .answer");
+    if (writing) window.written.push(writing.textContent);
+  }).observe(document.querySelector("#answers"), {
+    subtree: true, childList: true, characterData: true,
+  });
+}"""
+OVERLAY = """() => document.querySelector("#overlay").toDataURL()"""
+NAMELESS = """() => [...document.querySelectorAll("button, input")]
+  .filter((control) => !control.labels?.length && !control.textContent.trim()
+    && !control.ariaLabel)
+  .map((control) => control.id)"""
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Files for the fake camera and microphone, and what the camera shows when."""
+
+    scene: Scene
+    y4m: Path
+    wav: Path
+    pictures: NDArray[np.int16]  # [frames, 84, 84, 3]
+
+    def time_of(self, picture: NDArray[np.int16]) -> float:
+        """Scene seconds at which the camera shows `picture` [84, 84, 3]."""
+        distance = np.abs(self.pictures - picture).mean((1, 2, 3))
+        return float(distance.argmin()) / FPS
+
+
+@pytest.fixture(scope="session")
+def devices(tmp_path_factory: pytest.TempPathFactory) -> Devices:
+    folder = tmp_path_factory.mktemp("devices")
+    scene, y4m, wav = Scene(SEED), folder / "camera.y4m", folder / "microphone.wav"
+    render_devices(SceneSource(scene, FILE_S).items(), y4m, wav, fps=FPS)
+    pictures = [scene.frame(i / FPS) for i in range(int(FILE_S * FPS))]
+    return Devices(scene, y4m, wav, np.stack(pictures).astype(np.int16))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    if CHROMIUM.exists():
+        return CHROMIUM
+    reason = f"Chromium is not at {CHROMIUM}: apt-get install chromium"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+async def browser(chromium: Path, devices: Devices) -> AsyncIterator[Browser]:
+    files = [
+        f"--use-file-for-fake-video-capture={devices.y4m}",
+        f"--use-file-for-fake-audio-capture={devices.wav}",
+    ]
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(
+            executable_path=str(chromium), args=[*FLAGS, *files]
+        )
+        yield started
+        await started.close()
+
+
+Open = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture
+async def open_page(browser: Browser, service: str) -> AsyncIterator[Open]:
+    """Opens the page in a fresh context; nothing may have gone wrong in it at the end."""
+    contexts: list[BrowserContext] = []
+    trouble: list[str] = []
+
+    async def opened(size: tuple[int, int] = (1280, 900), scheme: str = "light") -> Page:
+        context = await browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        contexts.append(context)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("console", lambda said: note(said, trouble))
+        await page.goto(f"{service}/?seed={SEED}")
+        return page
+
+    yield opened
+    for context in contexts:
+        await context.close()
+    assert not trouble
+
+
+def note(said: ConsoleMessage, trouble: list[str]) -> None:
+    """Keep what the console calls an error, except the refusal that a test arranged."""
+    if said.type == "error" and "503" not in said.text:
+        trouble.append(said.text)
+
+
+async def connect(page: Page, button: str) -> None:
+    """Click, and wait until a first window was taken in."""
+    await page.get_by_role("button", name=button).click()
+    await expect(page.get_by_label("Your question")).to_be_enabled(timeout=READY_MS)
+    await expect(page.locator("#caption")).to_contain_text("kept", timeout=READY_MS)
+
+
+async def only_session(service: str) -> dict[str, object]:
+    async with httpx.AsyncClient(base_url=service) as client:
+        (session,) = (await client.get("/v1/sessions")).json()["sessions"]
+    assert isinstance(session, dict)
+    return session
+
+
+async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = 10.0) -> None:
+    async with asyncio.timeout(limit_s):
+        while not await condition():  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.1)
+
+
+async def sessions_gone(service: str) -> None:
+    async def gone() -> bool:
+        async with httpx.AsyncClient(base_url=service) as client:
+            return not (await client.get("/v1/sessions")).json()["sessions"]
+
+    await until(gone)
+
+
+async def ask(page: Page, question: str) -> str:
+    """Type the question, send it with Enter, and read the finished answer."""
+    field = page.get_by_label("Your question")
+    await field.fill(question)
+    await field.press("Enter")
+    newest = page.locator("#answers li").first
+    await expect(newest.locator(".question")).to_have_text(question)
+    await expect(newest).to_have_attribute("aria-busy", "false", timeout=ANSWER_MS)
+    return await newest.locator(".answer").inner_text()
+
+
+async def question_of(
+    kind: str, page: Page, devices: Devices, service: str
+) -> tuple[str, str] | None:
+    """A question of a kind that has one certain answer at this moment, and the answer."""
+    pixels = np.array(await page.evaluate(PICTURE, NATIVE_SIZE), np.int16)
+    now_s = devices.time_of(pixels.reshape(NATIVE_SIZE, NATIVE_SIZE, 4)[..., :3])
+    clock_s = (await only_session(service))["clock_s"]
+    assert isinstance(clock_s, float)
+    known = certain(devices.scene, now_s, max(0.0, now_s - clock_s)).get(kind, {})
+    return next(((text, answer) for text, answer in known.items() if answer != "none"), None)
+
+
+async def test_three_questions_typed_while_the_camera_runs_are_answered_right(
+    open_page: Open, devices: Devices, service: str, tmp_path: Path
+) -> None:
+    page = await open_page()
+    await page.evaluate(WATCH_ANSWERS)
+    await connect(page, "Camera and microphone")
+    overlay_before = await page.evaluate(OVERLAY)
+    asked: list[tuple[str, str, str]] = []
+    async with asyncio.timeout(20.0):
+        while len(asked) < 3:
+            await asyncio.sleep(0.5)
+            kind = KINDS[len(asked)]
+            if found := await question_of(kind, page, devices, service):
+                asked.append((*found, await ask(page, found[0])))
+    await page.screenshot(path=tmp_path / "answered.png", full_page=True)
+    assert all(same_answer(answer, truth) for _, truth, answer in asked), asked
+    assert await page.evaluate(OVERLAY) != overlay_before
+    written = await page.evaluate("() => window.written")
+    assert any(text and text != answer for _, _, answer in asked for text in written), written
+    facts = await page.locator("#answers .facts").first.inner_text()
+    for fact in ("seen up to", "first word", "picture", "sound", "retention"):
+        assert fact in facts
+    await page.get_by_role("button", name="Close").click()
+    await sessions_gone(service)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["desktop", "phone"])
+async def test_the_demo_scene_plays_and_its_suggestions_are_answered(
+    open_page: Open, service: str, tmp_path: Path, size: tuple[int, int], scheme: str
+) -> None:
+    page = await open_page(size, scheme)
+    await page.screenshot(path=tmp_path / "start.png")
+    await connect(page, "Demo scene")
+    await expect(page.locator("#suggestions button").first).to_be_visible(timeout=READY_MS)
+    await page.locator("#suggestions button").first.click()
+    newest = page.locator("#answers li").first
+    await expect(newest).to_have_attribute("data-state", "completed", timeout=ANSWER_MS)
+    await expect(page.locator("#film li").nth(2)).to_be_attached(timeout=READY_MS)
+    strip = page.locator("#strip")
+    await expect(strip).to_have_attribute("aria-label", re.compile("^Of the tokens kept"))
+    await page.screenshot(path=tmp_path / "demo.png", full_page=True)
+    width = await page.evaluate("() => document.documentElement.scrollWidth")
+    assert width <= size[0], "the page must not scroll sideways"
+    await page.goto("about:blank")
+    await sessions_gone(service)
+
+
+async def test_the_settings_reach_the_service_and_every_control_has_a_name(
+    open_page: Open, service: str
+) -> None:
+    page = await open_page()
+    await connect(page, "Camera and microphone")
+    assert not await page.evaluate(NAMELESS)
+    await page.get_by_label("Keep", exact=True).press("ArrowRight")
+    await expect(page.locator("#tune-text")).to_contain_text("Set")
+    await page.get_by_label("Watch for").fill("the red circle")
+    await page.get_by_label("Watch for").press("Enter")
+
+    async def watches_for_it() -> bool:
+        return (await only_session(service))["instruction"] == "the red circle"
+
+    await until(watches_for_it)
+    assert (await only_session(service))["retention"] == pytest.approx(0.25)
+
+
+async def test_a_session_that_is_ended_elsewhere_says_so_and_can_be_opened_again(
+    open_page: Open, service: str
+) -> None:
+    page = await open_page()
+    await connect(page, "Camera and microphone")
+    session = await only_session(service)
+    async with httpx.AsyncClient(base_url=service) as client:
+        await client.delete(f"/v1/sessions/{session['id']}")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await expect(page.get_by_label("Your question")).to_be_disabled()
+    await connect(page, "Connect again")
+    await expect(page.get_by_role("alert")).to_be_hidden()
+
+
+REFUSE_CAMERA = """() => { navigator.mediaDevices.getUserMedia = () =>
+  Promise.reject(new DOMException("Permission denied", "NotAllowedError")); }"""
+NO_CAMERA = """() => { navigator.mediaDevices.enumerateDevices = () => Promise.resolve([]); }"""
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [(REFUSE_CAMERA, "allow them"), (NO_CAMERA, "Neither a camera")],
+    ids=["denied", "missing"],
+)
+async def test_without_a_camera_the_page_says_why(open_page: Open, change: str, text: str) -> None:
+    page = await open_page()
+    await page.evaluate(change)
+    await page.get_by_role("button", name="Camera and microphone").click()
+    await expect(page.get_by_role("alert")).to_contain_text(text)
+
+
+async def test_a_full_service_is_told_with_the_time_to_wait(open_page: Open) -> None:
+    async def full(route: Route) -> None:
+        await route.fulfill(status=503, headers={"Retry-After": "5"}, body="")
+
+    page = await open_page()
+    await page.route("**/whip/**", full)
+    await page.get_by_role("button", name="Camera and microphone").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Try again in 5 s")
