@@ -1,0 +1,63 @@
+"""One loop for every stage: AdamW, warm-up and cosine, state that can be saved and resumed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """``steps`` of AdamW; the rate rises over ``warmup`` steps to ``peak_lr`` and falls as a cosine
+    to ``floor`` of it."""
+
+    steps: int
+    peak_lr: float
+    warmup: int = 60
+    floor: float = 0.03
+    weight_decay: float = 0.05
+    clip_norm: float = 1.0
+
+    def rate(self, step: int) -> float:
+        fall = max(self.floor, 0.5 * (1 + math.cos(math.pi * step / self.steps)))
+        return self.peak_lr * min(1.0, (step + 1) / self.warmup) * fall
+
+
+class Optimiser:
+    """Takes one step after another; ``step`` counts those taken."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], schedule: Schedule) -> None:
+        self._parameters = [p for p in parameters if p.requires_grad]
+        self._schedule = schedule
+        self._adam = torch.optim.AdamW(
+            self._parameters, betas=(0.9, 0.98), weight_decay=schedule.weight_decay
+        )
+        self.step = 0
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self._schedule.steps
+
+    def take(self, loss_of: Callable[[int], Tensor]) -> float:
+        """One step down the gradient of ``loss_of(step)``; returns the loss."""
+        for group in self._adam.param_groups:
+            group["lr"] = self._schedule.rate(self.step)
+        loss = loss_of(self.step)
+        self._adam.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._parameters, self._schedule.clip_norm)
+        self._adam.step()
+        self.step += 1
+        return float(loss.detach())
+
+    def state(self) -> dict[str, Any]:
+        return {"step": self.step, "adam": self._adam.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        self._adam.load_state_dict(state["adam"])
