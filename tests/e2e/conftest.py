@@ -24,7 +24,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = _free_port()
     log = tmp_path_factory.mktemp("service") / "log"
     command = [sys.executable, "-m", "clients.cli", "serve", "--port", str(port)]
-    )
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=_quiet())
         try:
