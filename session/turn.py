@@ -32,6 +32,12 @@ class Turn:
     def text(self) -> str:
         return "".join(self.pieces)
 
+    def say(self, text: str, now: float) -> None:
+        """One more token, whose text may be empty."""
+        self.output_tokens += 1
+        self.first_token = now if self.first_token is None else self.first_token
+        self.pieces.append(text)
+
 
 class Dialogue:
     """Who asks what in one session. Holds at most `in_flight` open and `history` past turns."""
@@ -86,13 +92,11 @@ class Dialogue:
                 turn.newest_frame_s = newest_frame_s
 
     def say(self, turn_id: str, text: str, now: float) -> bool:
-        """One more token, whose text may be empty. False when the turn is no longer open."""
+        """One more token of a turn. False when the turn is no longer open."""
         turn = self._turns.get(turn_id)
         if turn is None:
             return False
-        turn.output_tokens += 1
-        turn.first_token = now if turn.first_token is None else turn.first_token
-        turn.pieces.append(text)
+        turn.say(text, now)
         return True
 
     def finish(self, turn_id: str, status: wire.AnswerStatus) -> Turn | None:

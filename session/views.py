@@ -15,6 +15,11 @@ def counts(value: tokens.Counts) -> wire.Counts:
     return wire.Counts(video=value.video, audio=value.audio)
 
 
+def span(value: tokens.Span, now_s: float) -> wire.Span:
+    """The stretch as far as it had come by `now_s`."""
+    return wire.Span(start_s=value.start_s, end_s=max(value.start_s, min(value.end_s, now_s)))
+
+
 def kept_map(value: tokens.KeptMap, grid_s: float) -> wire.KeptMap:
     """`grid_s` is how many seconds of picture one grid stands for."""
     return wire.KeptMap(
@@ -87,7 +92,7 @@ def answer(
         status=status,
         asked_s=turn.asked_s,
         newest_frame_s=turn.newest_frame_s,
-        spans=[wire.Span(start_s=s.start_s, end_s=s.end_s) for s in begun.spans] if begun else [],
+        spans=[span(s, turn.asked_s) for s in begun.spans] if begun else [],
         first_token_ms=first_ms,
         total_ms=1_000 * (now - turn.received),
         seen=counts(begun.seen) if begun else nothing,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -202,6 +202,12 @@ def raw(index: int, grids: int = 2) -> RawWindow:
     )
 
 
+async def eventually(is_so: Callable[[], bool]) -> None:
+    """Let the service work until `is_so`."""
+    while not is_so():  # noqa: ASYNC110 - nothing to wait upon from outside
+        await asyncio.sleep(0.002)
+
+
 class FakeChannel:
     """One end of a data channel; the test holds the other."""
 
@@ -265,8 +271,7 @@ class FakePeer:
                 self._items.put_nowait(Frame(self.clock_s, np.zeros((28, 28, 3), np.uint8)))
             self._items.put_nowait(Sound(self.clock_s, np.zeros(1600, np.float32)))
             self.clock_s = (tenth + 1) / 10
-        while not self._items.empty():
-            await asyncio.sleep(0)
+        await eventually(self._items.empty)
 
 
 class Exchange:

@@ -8,13 +8,12 @@ import json
 import pytest
 
 from tests.session.conftest import House
-from tests.session.fakes import FakePeer
+from tests.session.fakes import eventually
 
 
 async def ingested(house: House, session: str, windows: int) -> None:
     """Wait until so many windows of a session are in its memory."""
-    while house.manager.get(session).windows < windows:
-        await asyncio.sleep(0.005)
+    await eventually(lambda: house.manager.get(session).windows == windows)
 
 
 async def test_a_question_is_answered_from_what_was_seen_so_far(house: House) -> None:
@@ -190,8 +189,7 @@ async def test_an_ended_session_is_remembered_but_takes_no_questions(house: Hous
 async def test_no_more_questions_than_allowed_are_in_flight(house: House) -> None:
     session, _ = await house.join()
     asking = [asyncio.create_task(house.ask(session, "go slowly")) for _ in range(4)]
-    while len(house.engine.branches) < 4:
-        await asyncio.sleep(0.005)
+    await eventually(lambda: len(house.engine.branches) == 4)
     refused = await house.ask(session, "me too")
     assert refused.status_code == 429
     assert refused.headers["Retry-After"]
@@ -249,11 +247,9 @@ async def test_an_engine_that_is_not_sound_stops_the_service_taking_sessions(hou
     assert ready.status_code == 503
     assert "engine" in ready.json()["reason"]
     assert (await house.offer()).status_code == 503
-    while not house.manager.get(other).ended:
-        await asyncio.sleep(0.005)
+    await eventually(lambda: house.manager.get(other).ended)
     assert (await house.http.get("/healthz")).status_code == 200
     house.engine.open_rows.clear()  # nobody is left to close them
-
 
 
 async def test_each_session_answers_from_its_own_stream(house: House) -> None:

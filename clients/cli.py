@@ -1,0 +1,247 @@
+"""The command line: echosieve serve | demo | ask | bench | train.
+
+Everything heavy is imported by the command that needs it, so that `--help` is instant. Bad usage
+exits with 2; a failure with 1 and one line that says what was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from session.app import Loaded
+    from session.config import ServiceConfig
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class CommandError(Exception):
+    """A failure that the user can do something about; the text says what."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The console script. Exits with 0, 1 (failure) or 2 (bad usage)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    args = build_parser(given).parse_args(given)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        sys.exit(args.run(args))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except CommandError as error:
+        fail(str(error))
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is not installed: pip install 'echosieve[serve]'")
+
+
+def fail(message: str) -> NoReturn:
+    print(f"echosieve: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+# --- Commands -------------------------------------------------------------------------------------
+
+
+def serve(args: argparse.Namespace) -> None:
+    if args.host not in LOOPBACK and not args.open:
+        raise CommandError(
+            f"on {args.host} everyone who reaches this machine could watch and ask: there is no "
+            "authentication yet. Add --open if that is what you want"
+        )
+    config, loaded = service_of(args)
+    from session.app import create_app
+    from session.server import ServeError, bound, run, url_of
+
+    try:
+        listener = bound(args.host, args.port)
+    except ServeError as error:
+        raise CommandError(str(error)) from error
+    print(f"EchoSieve is on {url_of(listener)} (model: {args.model})", flush=True)
+    run(create_app(config, loaded), listener)
+
+
+def demo(args: argparse.Namespace) -> int:
+    config, loaded = service_of(args)
+    from session.demo import run
+
+    return run(config, loaded, seed=args.seed, as_json=args.json)
+
+
+def ask(args: argparse.Namespace) -> None:
+    config, loaded = service_of(args)
+    from session.offline import run
+    from sieve.errors import SieveError
+    from stream.source import MediaError
+
+    try:
+        run(args.file, args.question, config, loaded, at_s=args.at, as_json=args.json)
+    except (MediaError, SieveError) as error:
+        raise CommandError(str(error)) from error
+
+
+def service_of(args: argparse.Namespace) -> tuple[ServiceConfig, Loaded]:
+    """The configuration and the loaded engine that the arguments ask for."""
+    from session.app import load_engine
+    from session.config import ServiceConfig
+    from sieve.errors import SieveError
+
+    try:
+        config = ServiceConfig(
+            model=args.model,
+            sieve=args.sieve,
+            retention=args.retention,
+            device=args.device,
+            rows=args.sessions,
+            hosts=("*",) if args.open else ServiceConfig().hosts,
+        )
+        return config, load_engine(config)
+    except (ValueError, SieveError) as error:
+        raise CommandError(str(error)) from error
+
+
+# --- Arguments ------------------------------------------------------------------------------------
+
+
+def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; arguments that live beside heavy code are added only when they are asked for."""
+    parser = argparse.ArgumentParser(
+        prog="echosieve", description="Ask a live stream: camera and microphone in, answers out."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", help="run the service and its page"))
+    _add_demo(commands.add_parser("demo", help="stream a scene over WebRTC and ask about it"))
+    _add_ask(commands.add_parser("ask", help="ask about a media file"))
+    _add_bench(commands.add_parser("bench", help="measure on this machine"), given)
+    train = commands.add_parser("train", help="train the built-in model")
+    if given[:1] == ["train"]:
+        from sieve.train import add_arguments, run
+
+        _add_lazily(train, add_arguments, run)
+    return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address (default %(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="port (default %(default)s)")
+    parser.add_argument("--sessions", type=_positive, default=8, help="at most so many at once")
+    parser.add_argument(
+        "--open", action="store_true", help="serve other machines too, without authentication"
+    )
+    parser.set_defaults(run=serve)
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("--seed", type=_seed, default=7, help="of the scene (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="end with one JSON object")
+    parser.set_defaults(run=demo, sessions=2, open=False)
+
+
+def _add_ask(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="any video or sound file")
+    parser.add_argument("question")
+    parser.add_argument(
+        "--at", type=_seconds, metavar="SECONDS", help="ask at this moment, not at the end"
+    )
+    parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
+    _add_model(parser)
+    parser.set_defaults(run=ask, sessions=1, open=False)
+
+
+def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    prefill = kinds.add_parser("prefill", help="reading a clip: full against sieved")
+    live = kinds.add_parser("live", help="the service: ingest, first token, memory, sessions")
+    if given[:2] == ["bench", "prefill"]:
+        from sieve.eval.prefill import add_arguments, run
+
+        _add_lazily(prefill, add_arguments, run)
+    if given[:2] == ["bench", "live"]:
+        from session.bench import add_arguments as add_live
+        from session.bench import run as run_live
+
+        _add_lazily(live, add_live, run_live)
+
+
+def _add_lazily(
+    parser: argparse.ArgumentParser,
+    add: Callable[[argparse.ArgumentParser], None],
+    run: Callable[[argparse.Namespace], int],
+) -> None:
+    """Arguments and command of a module of the sieve, whose errors are for the user."""
+    from sieve.errors import SieveError
+
+    def guarded(args: argparse.Namespace) -> int:
+        try:
+            return run(args)
+        except (SieveError, OSError) as error:
+            raise CommandError(str(error)) from error
+
+    add(parser)
+    parser.set_defaults(run=guarded)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        default="demo",
+        metavar="DIR_OR_HUB_ID",
+        help="a Qwen2.5-Omni directory; 'demo' is the built-in one (default)",
+    )
+    parser.add_argument("--sieve", metavar="DIR", help="a directory with CS2 weights")
+    parser.add_argument(
+        "--retention", type=_share, metavar="SHARE", help="of the tokens to keep, in (0, 1]"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default cpu)")
+
+
+def _share(text: str) -> float:
+    value = _number(text)
+    if not 0.0 < value <= 1.0:
+        raise argparse.ArgumentTypeError(f"must lie in (0, 1], not {text}")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = _number(text)
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be more than 0 seconds, not {text}")
+    return value
+
+
+def _port(text: str) -> int:
+    value = _number(text)
+    if not (value.is_integer() and 0 <= value <= 65_535):
+        raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, not {text}")
+    return int(value)
+
+
+def _positive(text: str) -> int:
+    value = _number(text)
+    if not (value.is_integer() and value >= 1):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not {text}")
+    return int(value)
+
+
+def _seed(text: str) -> int:
+    value = _number(text)
+    if not (value.is_integer() and 0 <= value < 2**31):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not {text}")
+    return int(value)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
+
+
+if __name__ == "__main__":
+    main()

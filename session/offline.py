@@ -1,0 +1,143 @@
+"""A media file through the same path as a live stream, as fast as the machine allows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from session import views, wire
+from session.app import Loaded
+from session.config import ServiceConfig
+from session.intake import raw_window
+from session.live import new_id
+from session.turn import Turn
+from session.worker import EngineLike
+from sieve import RowConfig
+from stream.source import FileSource, MediaError
+from stream.window import SAMPLE_RATE, Frame, Sound, Windower
+
+LATENESS_S = 10.0  # containers interleave their tracks within a few seconds
+
+
+def run(
+    file: Path,
+    question: str,
+    config: ServiceConfig,
+    loaded: Loaded,
+    *,
+    at_s: float | None,
+    as_json: bool,
+) -> None:
+    """Answer and print. Raises MediaError, SieveError."""
+    answer = ask_file(file, question, config, loaded, at_s=at_s)
+    if as_json:
+        print(answer.model_dump_json())
+        return
+    print(answer.text)
+    kept, seen = (c.video + c.audio for c in (answer.kept, answer.seen))
+    print(
+        f"at {answer.asked_s:.1f} s, from {kept} of {seen} tokens, "
+        f"first token after {answer.first_token_ms:.0f} ms"
+    )
+
+
+def ask_file(
+    file: Path,
+    question: str,
+    config: ServiceConfig,
+    loaded: Loaded,
+    *,
+    at_s: float | None = None,
+    max_tokens: int = wire.DEFAULT_ANSWER_TOKENS,
+) -> wire.Answer:
+    """Let the file stream up to `at_s` (its end when None) and ask then.
+
+    Raises MediaError, also where the file ends before `at_s`, and SieveError.
+    """
+    source = FileSource(file, fps=config.fps)
+    if at_s is not None and source.duration_s is not None and at_s > source.duration_s:
+        raise MediaError(f"{file} ends at {source.duration_s:.1f} s, before {at_s:g} s")
+    windower = Windower(
+        fps=config.fps,
+        lateness_s=LATENESS_S,
+        has_audio=source.has_audio,
+        has_video=source.has_video,
+    )
+    replay = Replay(loaded.engine, windower, loaded.retention)
+    try:
+        replay.feed(source.items(), float("inf") if at_s is None else at_s)
+        return replay.ask(question, replay.newest_s if at_s is None else at_s, max_tokens)
+    finally:
+        replay.close()
+
+
+class Replay:
+    """One row of the engine and the windower that feeds it, in one thread."""
+
+    def __init__(self, engine: EngineLike, windower: Windower, retention: float) -> None:
+        self.newest_s = 0.0  # end of what was pushed
+        self._engine = engine
+        self._windower = windower
+        self._row = engine.open(RowConfig(retention=retention))
+        self._grid_s = 1.0
+        self._newest_frame_s: float | None = None
+
+    def feed(self, items: Iterable[Frame | Sound], until_s: float) -> None:
+        """Push what lies before `until_s`; windows are ingested as they close."""
+        for item in items:
+            start_s = item.time_s if isinstance(item, Frame) else item.start_s
+            if start_s >= until_s + LATENESS_S:
+                break
+            if start_s >= until_s:
+                continue  # of the track that is ahead
+            self._windower.push(item)
+            self.newest_s = max(self.newest_s, end_of(item))
+            self._ingest()
+
+    def ask(self, question: str, at_s: float, max_tokens: int) -> wire.Answer:
+        """Ask at `at_s`: every window that ended before is in the memory. Raises SieveError."""
+        self._windower.advance(at_s + LATENESS_S)
+        self._ingest()
+        window = self._windower.open_window(at_s)
+        turn = Turn(
+            id=new_id("ans"),
+            question=question,
+            asked_s=at_s,
+            received=time.monotonic(),
+            remembered=False,
+            newest_frame_s=window.newest_frame_s if window else None,
+        )
+        turn.newest_frame_s = turn.newest_frame_s or self._newest_frame_s
+        turn.begun = self._engine.ask(
+            self._row,
+            question,
+            open_window=raw_window(window) if window else None,
+            max_tokens=max_tokens,
+        )
+        status = self._write(turn, turn.begun.branch)
+        now = time.monotonic()
+        return views.answer("file", turn, status, now=now, grid_s=self._grid_s)
+
+    def close(self) -> None:
+        self._engine.close(self._row)
+
+    def _write(self, turn: Turn, branch: int) -> wire.AnswerStatus:
+        while True:
+            step = self._engine.step(branch)
+            turn.say(step.text, time.monotonic())
+            if step.done:
+                return "truncated" if step.reason == "length" else "completed"
+
+    def _ingest(self) -> None:
+        while window := self._windower.pop():
+            self._grid_s = window.grid_s
+            self._newest_frame_s = window.newest_frame_s or self._newest_frame_s
+            if raw := raw_window(window):
+                self._engine.ingest(self._row, raw)
+
+
+def end_of(item: Frame | Sound) -> float:
+    if isinstance(item, Frame):
+        return item.time_s
+    return item.start_s + len(item.samples) / SAMPLE_RATE
