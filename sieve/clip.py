@@ -15,9 +15,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from sieve.audio import MELS
 from sieve.backbone import Backbone
 from sieve.cs2 import CS2, kept_count, top_k
 from sieve.errors import ClipError
+from sieve.vision import PATCH_VALUES
 
 _NAMES = (
     "input_ids",
@@ -107,6 +109,7 @@ def _prefill(
     cache: GrowingCache | None,
 ) -> tuple[ClipResult, int]:
     clip = _checked(inputs, backbone.device)
+    _check_placeholders(backbone, clip)
     embeds = backbone.clip_embeds(clip)
     positions = backbone.clip_positions(clip)  # [3, 1, L]
     ids = clip["input_ids"][0]
@@ -151,4 +154,35 @@ def _checked(inputs: Mapping[str, Any], device: torch.device) -> dict[str, Tenso
                 raise ClipError(f"a clip with {tensor} needs {companion} too")
     if not bool(clip.get("attention_mask", torch.ones(1)).all()):
         raise ClipError("attention_mask must be all ones: a single clip needs no padding")
+    _check_shapes(clip)
     return clip
+
+
+def _check_shapes(clip: Mapping[str, Tensor]) -> None:
+    """Raise ClipError where pictures and their grid, or sound and its mask, do not fit."""
+    if "pixel_values_videos" in clip:
+        pixels, grid = clip["pixel_values_videos"], clip["video_grid_thw"]
+        if grid.shape != (1, 3) or pixels.shape != (int(grid.prod()), PATCH_VALUES):
+            raise ClipError(
+                f"pixel_values_videos of shape {list(pixels.shape)} do not fit video_grid_thw "
+                f"{grid.tolist()}: one video [[T, H, W]] has T*H*W patches of {PATCH_VALUES} values"
+            )
+    if "input_features" in clip:
+        features, heard = clip["input_features"], clip["feature_attention_mask"]
+        if features.shape[:2] != (1, MELS) or heard.shape != (1, *features.shape[2:]):
+            raise ClipError(
+                f"input_features of shape {list(features.shape)} do not fit feature_attention_mask "
+                f"of shape {list(heard.shape)}: they are [1, {MELS}, F] and [1, F]"
+            )
+
+
+def _check_placeholders(backbone: Backbone, clip: Mapping[str, Tensor]) -> None:
+    """Raise ClipError for a text with places for media that are not there."""
+    places = {
+        "pixel_values_videos": backbone.config.video_token_id,
+        "input_features": backbone.config.audio_token_id,
+    }
+    for tensor, token in places.items():
+        count = int((clip["input_ids"] == token).sum())
+        if count and tensor not in clip:
+            raise ClipError(f"the clip's text has {count} placeholders for absent {tensor}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -109,6 +110,8 @@ def _check_grids(window: RawWindow) -> None:
         raise SettingInvalid(
             f"{len(window.grids)} grids with {len(window.grid_times_s)} times: one time each"
         )
+    if any(late <= early for early, late in pairwise(window.grid_times_s)):
+        raise SettingInvalid(f"grids come in order of time, got {window.grid_times_s}")
     for pair, time_s in zip(window.grids, window.grid_times_s, strict=True):
         if pair.dtype != np.uint8 or pair.ndim != 4 or pair.shape[::3] != (2, 3):
             raise SettingInvalid(

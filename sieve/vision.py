@@ -14,6 +14,7 @@ from sieve.errors import ClipError
 
 PATCH, MERGE, PAIR = 14, 2, 2
 CELL = PATCH * MERGE  # one token covers 28 x 28 pixels
+PATCH_VALUES = 3 * PAIR * PATCH * PATCH
 _MAX_ASPECT = 200
 _MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
 _STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
@@ -61,4 +62,4 @@ def patches(pair: NDArray[np.uint8], min_pixels: int, max_pixels: int) -> tuple[
     gh, gw = rows // PATCH, cols // PATCH
     cut = pixels.view(PAIR, 3, gh // MERGE, MERGE, PATCH, gw // MERGE, MERGE, PATCH)
     ordered = cut.permute(2, 5, 3, 6, 1, 0, 4, 7)  # [gh/2, gw/2, mh, mw, C, tp, ph, pw]
-    return ordered.reshape(gh * gw, 3 * PAIR * PATCH * PATCH), gh, gw
+    return ordered.reshape(gh * gw, PATCH_VALUES), gh, gw

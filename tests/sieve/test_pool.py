@@ -136,6 +136,8 @@ GOOD = RawWindow(4.0, (PAIR,), (4.0,), 1.0, SOUND, SOUND[:40])
         ({"grids": (PAIR[0],)}, r"\[28, 28, 3\]"),
         ({"grid_times_s": (6.0,)}, r"outside its window, which covers \[4.0, 6.0\)"),
         ({"grid_times_s": (3.0,)}, "outside its window"),
+        ({"grids": (PAIR, PAIR), "grid_times_s": (5.0, 4.0)}, "in order of time"),
+        ({"grids": (PAIR, PAIR), "grid_times_s": (5.0, 5.0)}, "in order of time"),
         ({"grid_times_s": (float("nan"),)}, "outside its window"),
         ({"samples": SOUND.astype(np.float64)}, "samples are float32"),
         ({"samples": SOUND.astype(np.int16)}, "int16"),
