@@ -119,7 +119,8 @@ function begin(model) {
   film.start();
   at("answers").replaceChildren();
   at("model-note").hidden = !(model === "demo" && source === "camera");
-  at("question").focus();
+  at("caption").textContent = "Waiting for the first two seconds";
+  if (matchMedia("(pointer: fine)").matches) at("question").focus(); // no keyboard over a phone
 }
 
 function pace(behind, text = behind ? `Live, ${plural(behind, "window")} behind` : "Live") {

@@ -23,6 +23,7 @@ from playwright.async_api import (
     expect,
 )
 
+from session.scenes import remembered_since
 from stream.render import render_devices
 from stream.scene import NATIVE_SIZE, Scene
 from stream.source import SceneSource
@@ -202,7 +203,8 @@ async def question_of(
     now_s = devices.time_of(pixels.reshape(NATIVE_SIZE, NATIVE_SIZE, 4)[..., :3])
     clock_s = (await only_session(service))["clock_s"]
     assert isinstance(clock_s, float)
-    known = certain(devices.scene, now_s, max(0.0, now_s - clock_s)).get(kind, {})
+    since_s = now_s - clock_s + remembered_since(clock_s)
+    known = certain(devices.scene, now_s, max(0.0, since_s)).get(kind, {})
     return next(((text, answer) for text, answer in known.items() if answer != "none"), None)
 
 

@@ -7,10 +7,12 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from session.scenes import remembered_since
 from stream.render import render_file
 from stream.scene import Scene
 from stream.source import SceneSource
@@ -83,14 +85,14 @@ async def session_in(
 
 async def ask_something(
     client: httpx.AsyncClient, session: str, scene: Scene, at_s: float
-) -> tuple[bool, dict[str, object]]:
+) -> tuple[bool, dict[str, Any]]:
     """Ask, at or after `at_s`, the next question that has one certain answer."""
     questions: dict[str, str] = {}
     while not questions:
         await asyncio.sleep(0.1)
         clock_s = (await client.get(session)).json()["clock_s"]
         if clock_s >= at_s:
-            known = certain(scene, clock_s, 0.0)
+            known = certain(scene, clock_s, remembered_since(clock_s))
             questions = known.get("now", {}) | known.get("last_sound", {})
     question, truth = next(iter(questions.items()))
     answer = (await client.post(f"{session}/ask", json={"question": question})).json()
