@@ -45,10 +45,12 @@ class AbsoluteRotary(nn.Module):
     def forward(self, x: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
         """position_ids [3, B, L] -> cos, sin [B, L, head_dim] in the dtype of ``x``."""
         cos, sin = self.angles(position_ids)
-        return cos.to(x.dtype), sin.to(x.dtype)
+        return cos.to(x.device, x.dtype), sin.to(x.device, x.dtype)
 
     def angles(self, position_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """The same in float64."""
+        """The same in float64; on the CPU where the device has no float64 (Apple's)."""
+        if position_ids.device.type == "mps":
+            position_ids = position_ids.cpu()
         device = position_ids.device
         per_pair = position_ids[self.axis_of_pair.to(device)].double()  # [head_dim/2, B, L]
         angle = per_pair.permute(1, 2, 0) * self.inv_freq.to(device)
@@ -58,11 +60,11 @@ class AbsoluteRotary(nn.Module):
 
 def rotate_keys(keys: Tensor, shift_ids: int, rotary: AbsoluteRotary) -> Tensor:
     """Keys [..., L, head_dim] as they would be had all their positions been ``shift_ids`` later."""
-    at = torch.full((3, 1, 1), shift_ids, device=keys.device)
-    cos, sin = (part[0, 0] for part in rotary.angles(at))  # [head_dim]
-    left, right = keys.double().chunk(2, dim=-1)
+    at = torch.full((3, 1, 1), shift_ids)
+    cos, sin = (part[0, 0].to(keys.device, torch.float32) for part in rotary.angles(at))
+    left, right = keys.float().chunk(2, dim=-1)
     turned = torch.cat([-right, left], dim=-1)
-    return (keys.double() * cos + turned * sin).to(keys.dtype)
+    return (keys.float() * cos + turned * sin).to(keys.dtype)
 
 
 def text_positions(first_id: int, count: int) -> Tensor:
