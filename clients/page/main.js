@@ -3,7 +3,7 @@
 import { exchange } from "./answers.js";
 import { Film, Overlay } from "./overlay.js";
 import { Session } from "./session.js";
-import { camera, demoScene, NoSource, release } from "./sources.js";
+import { camera, clear, demoScene, NoSource, stop } from "./sources.js";
 import { Strip } from "./strip.js";
 import { Suggestions } from "./suggestions.js";
 import { clockText, keptText, percent, plural } from "./text.js";
@@ -22,20 +22,27 @@ let session = null;
 let stream = null;
 let source = null; // "demo" or "camera", as last chosen
 let newest = null; // the newest window
+let attempt = 0; // counts up with every leaving, so that a late connection knows it is not wanted
 
 // --- Connecting and leaving ---------------------------------------------------------------------
 
 async function start(chosen) {
   leave();
+  const mine = attempt;
   source = chosen;
   show("connecting", chosen === "demo" ? "Preparing the scene" : "Connecting");
   try {
-    stream = await (chosen === "demo" ? openDemo() : camera(video));
-    session = await Session.open(stream, on);
+    const media = await (chosen === "demo" ? openDemo() : camera(video));
+    if (mine !== attempt) return stop(media);
+    stream = media;
+    const opened = await Session.open(media, on);
+    if (mine !== attempt) return opened.close();
+    session = opened;
   } catch (error) {
-    if (!(error instanceof NoSource || error instanceof Refused)) throw error;
+    if (mine !== attempt) return;
     leave();
     problem(error.message, true);
+    if (!(error instanceof NoSource || error instanceof Refused)) throw error;
   }
 }
 
@@ -46,8 +53,10 @@ async function openDemo() {
 }
 
 function leave() {
+  attempt += 1;
   session?.close();
-  release(video, stream);
+  stop(stream);
+  clear(video);
   session = stream = newest = null;
   film.stop();
   suggestions.stop();

@@ -78,7 +78,7 @@ export class Session {
   }
 
   #hear(message) {
-    if (!this.#answers(message)) this.#events(message);
+    if (!this.#over && !this.#answers(message)) this.#events(message);
   }
 
   #answers(message) {

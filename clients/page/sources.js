@@ -49,9 +49,13 @@ export async function demoScene(video, seed) {
   return video.captureStream();
 }
 
-/** Let go of whatever `video` shows. */
-export function release(video, stream) {
+/** Let go of the devices of `stream`. */
+export function stop(stream) {
   for (const track of stream?.getTracks() ?? []) track.stop();
+}
+
+/** Let go of whatever `video` shows. */
+export function clear(video) {
   video.pause();
   video.srcObject = null;
   video.removeAttribute("src");

@@ -288,6 +288,21 @@ async def test_a_session_that_is_ended_elsewhere_says_so_and_can_be_opened_again
     await expect(page.get_by_role("alert")).to_be_hidden()
 
 
+@pytest.mark.parametrize("wait_s", [0.0, 0.3, 0.8, 1.5])
+async def test_closing_while_it_connects_leaves_nothing_behind(
+    open_page: Open, service: str, wait_s: float
+) -> None:
+    page = await open_page()
+    await page.get_by_role("button", name="Camera and microphone").click()
+    await asyncio.sleep(wait_s)
+    await page.get_by_role("button", name="Close").click()
+    await expect(page.get_by_role("status").first).to_have_text("Not connected")
+    await asyncio.sleep(1.0)  # what is under way may still arrive
+    await sessions_gone(service)
+    await expect(page.get_by_role("button", name="Demo scene")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_be_hidden()
+
+
 REFUSE_CAMERA = """() => { navigator.mediaDevices.getUserMedia = () =>
   Promise.reject(new DOMException("Permission denied", "NotAllowedError")); }"""
 NO_CAMERA = """() => { navigator.mediaDevices.enumerateDevices = () => Promise.resolve([]); }"""
