@@ -163,9 +163,14 @@ _worker_model: TinyModel | None = None
 def _start_worker(towers: dict[str, Any]) -> None:
     global _worker_model
     torch.set_num_threads(1)
-    _worker_model = TinyModel(thinker_config(build_tokenizer()))
-    load_towers(_worker_model, towers)
-    batch_tower_chunks(_worker_model.thinker)
+    _worker_model = _model_with(towers)
+
+
+def _model_with(towers: dict[str, Any]) -> TinyModel:
+    model = TinyModel(thinker_config(build_tokenizer()))
+    load_towers(model, towers)
+    batch_tower_chunks(model.thinker)
+    return model
 
 
 def _encode_in_worker(job: tuple[int, int, float]) -> dict[str, Tensor]:
@@ -186,7 +191,8 @@ def load_towers(model: TinyModel, state: dict[str, Any]) -> None:
 def build_bank(
     towers: dict[str, Any], seeds: Sequence[int], windows: int, codec_share: float, workers: int
 ) -> Bank:
-    """Renders and encodes the streams; the same bank for any number of ``workers``."""
+    """Renders and encodes the streams; the same bank for any number of ``workers`` (processes; 0
+    does it in this one)."""
     jobs = [(seed, windows, codec_share) for seed in seeds]
     return _stack(len(jobs), _encode_all(jobs, towers, workers))
 
@@ -194,6 +200,10 @@ def build_bank(
 def _encode_all(
     jobs: Sequence[tuple[int, int, float]], towers: dict[str, Any], workers: int
 ) -> Iterator[dict[str, Tensor]]:
+    if not workers:
+        model = _model_with(towers)
+        yield from (encode_stream(model, *job) for job in jobs)
+        return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start_worker, (towers,)) as pool:
         yield from pool.map(_encode_in_worker, jobs, chunksize=4)

@@ -38,6 +38,7 @@ from stream.scene import OBJECTS, Question
 
 HORIZON_WINDOWS = 6
 WINDOW_IDS = 50
+BOTH = Modalities()
 _ORIGIN = 1000  # any id: only differences matter
 
 
@@ -51,7 +52,7 @@ class BatchShape:
     questions: int = 8
     turns: int = 3
     open_share: float = 0.6
-    modalities: Modalities = Modalities()
+    modalities: Modalities = BOTH
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -38,7 +39,9 @@ def vp8_round_trip(
     return np.stack(out)
 
 
-def _encode_frames(encoder: av.VideoCodecContext, frames: NDArray[np.uint8]) -> Iterator[av.Packet]:
+def _encode_frames(
+    encoder: av.VideoCodecContext, frames: NDArray[np.uint8]
+) -> Iterator[av.Packet[Any]]:
     for i, rgb in enumerate(frames):
         frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
         frame.pts = i

@@ -231,7 +231,7 @@ def _visible(batch: Batch, kept_valid: Tensor) -> Tensor:
 
 
 def _sequence(prompt: int, middle: Tensor, batch: Batch, before: int, after: int) -> Tensor:
-    """Window number of every place of the sequence: ``before`` for the prompt, ``after`` for text."""
+    """Window number of every place: ``before`` for the prompt, ``after`` for the text."""
     text = len(batch.markers) + batch.packed.ids.shape[1]
     return torch.cat([torch.full((prompt,), before), middle, torch.full((text,), after)])
 
@@ -275,6 +275,8 @@ class TokenWords(nn.Module):
 
     "None" is a fixed logit of 0: where nothing is, nothing need be written.
     """
+
+    _model: TinyModel  # not registered: its weights are its own
 
     def __init__(self, model: TinyModel, word_id: dict[str, int]) -> None:
         super().__init__()

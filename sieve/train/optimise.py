@@ -49,7 +49,7 @@ class Optimiser:
             group["lr"] = self._schedule.rate(self.step)
         loss = loss_of(self.step)
         self._adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self._parameters, self._schedule.clip_norm)
         self._adam.step()
         self.step += 1

@@ -110,7 +110,7 @@ class Packer:
 
 
 def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-    out = torch.full((len(rows), max(len(row) for row in rows)), value)
+    out = torch.full((len(rows), max(1, max(len(row) for row in rows))), value)
     for i, row in enumerate(rows):
         out[i, : len(row)] = torch.tensor(row)
     return out

@@ -1,4 +1,4 @@
-"""Streams of the synthetic world as a session would receive them: some clean, some through codecs."""
+"""Streams of the synthetic world as a session would receive them, some of them through codecs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from sieve.audio import log_power, normalise
 from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_SAMPLES
 from sieve.train.codec import opus_round_trip, vp8_round_trip
-from sieve.train.truth import TICKS, WINDOW_S, FrameTruth, frame_truth
+from sieve.train.truth import TICKS, FrameTruth, frame_truth
 from sieve.vision import MERGE, PATCH, resize
 from stream.scene import NATIVE_SIZE, Scene
 
@@ -102,8 +102,3 @@ def open_pairs(frames: NDArray[np.uint8], elapsed_s: float) -> NDArray[np.uint8]
     ticks = min(TICKS, int(elapsed_s * FRAME_RATE) + 1)
     second = [min(2 * g + 1, ticks - 1) for g in range((ticks + 1) // 2)]
     return np.stack([frames[[2 * g, last]] for g, last in enumerate(second)])
-
-
-def window_starts(windows: int) -> NDArray[np.float64]:
-    """Stream seconds at which the windows of a stream begin."""
-    return np.arange(windows) * WINDOW_S

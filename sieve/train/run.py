@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sieve.prompt import Modalities
 from sieve.train.bank import Bank, build_bank, load_towers, tower_state
 from sieve.train.batch import BatchShape
 from sieve.train.objective import Sieving, TokenWords
@@ -101,9 +99,9 @@ class Run:
 
     def _exam(self, config: StageConfig, exam: Bank) -> dict[str, dict[str, float]]:
         """Accuracy on held-out streams, at the retentions the stage trains."""
-        shapes = [BatchShape(16, min(n, exam.windows), open_share=0.5) for n in (4, 7, 10)]
+        shapes = [BatchShape(10, min(n, exam.windows), open_share=0.5) for n in (4, 7, 10)]
         base = config.sieving
-        retentions = [r for r in (1.0, 0.2, 0.1) if r in config.retentions] or [base.retention]
+        retentions = [r for r in (0.2, 0.1) if r in config.retentions] or [base.retention]
         results = {}
         for retention in retentions:
             sieving = Sieving(retention, base.refined, base.choice)
@@ -115,7 +113,4 @@ def _save(state: Any, path: Path) -> None:
     """Whole or not at all: a run may be killed while it writes."""
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
-    os.replace(partial, path)
-
-
-__all__ = ["Modalities", "Run"]
+    partial.replace(path)

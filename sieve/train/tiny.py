@@ -183,7 +183,9 @@ class TinyModel(nn.Module):
                 nn.init.normal_(parameter, std=0.05)
             if name.endswith(("o_proj.weight", "down_proj.weight", "bias")):
                 nn.init.zeros_(parameter)
-        nn.init.normal_(self.cs2.score_head[2].weight, std=0.02)
+        last = self.cs2.score_head[2]
+        assert isinstance(last, nn.Linear)
+        nn.init.normal_(last.weight, std=0.02)
 
 
 def _inverse_frequencies(head_dim: int) -> Tensor:
@@ -225,7 +227,7 @@ def additive_attention(
     scaling: float,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention written out, with a float mask that is added; on a CPU faster than the fused one."""
+    """Attention written out, with a float mask that is added: on a CPU faster than fused."""
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     weights = (query @ key.transpose(2, 3)) * scaling + attention_mask

@@ -1,7 +1,8 @@
 """First stage: the towers learn to name what is in each cell and in each 40 ms of sound.
 
-Afterwards their outputs are centred and scaled to the size of word embeddings, which the last linear
-layer of each tower absorbs: a residual stream of norm 0.6 can hardly write into tokens of norm 70.
+Afterwards their outputs are centred and scaled to the size of word embeddings, which the last
+linear layer of each tower absorbs: a decoder of words of norm 0.6 can hardly write into tokens of
+norm 70.
 """
 
 from __future__ import annotations

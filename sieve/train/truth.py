@@ -6,6 +6,7 @@ A window of 2 s has 68 tokens: two grids of 3 x 3 cells (two frames each), then 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def salient_sound(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     """At most three tokens of every run: near its beginning, its middle, near its end."""
     salient = np.zeros(len(labels), bool)
     edges = np.flatnonzero(np.diff(labels, prepend=0, append=0))
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in pairwise(edges):
         if labels[first]:
             last = end - 1
             salient[[min(first + 1, last), (first + last) // 2, max(last - 1, first)]] = True
@@ -123,7 +124,7 @@ def token_truth(
 
 
 def _cell_times(frames: FrameTruth, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[G, 9]: when a cell's content is seen: in the first frame, unless it is in the second only."""
+    """[G, 9]: when a cell's content is seen: in the first frame, or else in the second."""
     times = np.repeat(times_s[0::2, None], CELLS, axis=1)
     for cells in (frames.cell, frames.symbol_cell):
         for g in np.flatnonzero((cells[0::2] != cells[1::2]) & (cells[1::2] >= 0)):

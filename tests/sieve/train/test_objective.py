@@ -16,8 +16,8 @@ from sieve.pool import PixelLimits
 from sieve.select import CS2Selector
 from sieve.train.bank import Bank, encode_stream
 from sieve.train.batch import BatchShape, Sampler
-from sieve.train.objective import Sieving, TokenWords, forward, score_loss, turns_right
-from sieve.train.packing import Packer, Progress
+from sieve.train.objective import Sieving, forward
+from sieve.train.packing import Packer
 from sieve.train.render import render_stream
 from sieve.train.tiny import ATTENTION, TinyModel, build_tokenizer, thinker_config
 

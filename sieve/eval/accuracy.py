@@ -1,0 +1,206 @@
+"""Accuracy of a model on fresh streams of the synthetic world, through the real engine.
+
+``python -m sieve.eval.accuracy --model demo --seed 1 --out accuracy.json``: streams of minutes are
+rendered, ingested window by window, and asked at random moments, at each retention the same
+questions. Beside every figure stand two that need no sight: the share of the most frequent answer
+(blind majority), and the chance of one who knows what occurs in the span but not when.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sieve import Engine, EngineConfig, RowConfig, load_model
+from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_S, WINDOW_SAMPLES, RawWindow
+from sieve.train.render import Stream, open_pairs, render_stream
+from sieve.train.truth import TICKS
+from stream.scene import KINDS, Question
+
+HORIZON_S = 12.0
+GRID_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``streams`` of ``duration_s`` from ``seed`` on, ``moments`` of asking in each, up to
+    ``questions`` at a moment; ``codec_share`` of the streams go through VP8 and Opus."""
+
+    seed: int
+    streams: int = 10
+    duration_s: float = 120.0
+    moments: int = 20
+    questions: int = 8
+    codec_share: float = 0.5
+    retentions: tuple[float, ...] = (1.0, 0.2, 0.1, 0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, the stream second at which it is put, and what was answered."""
+
+    question: Question
+    at_s: float
+    answer: str = ""
+
+    @property
+    def right(self) -> bool:
+        return self.answer.strip() == self.question.answer
+
+
+def closed_window(stream: Stream, index: int) -> RawWindow:
+    """Window ``index`` of a rendered stream, complete."""
+    begin = index * WINDOW_SAMPLES
+    frames = stream.frames[index * TICKS : (index + 1) * TICKS]
+    return RawWindow(
+        start_s=index * WINDOW_S,
+        grids=tuple(frames[2 * g : 2 * g + 2] for g in range(TICKS // 2)),
+        grid_times_s=tuple(index * WINDOW_S + g * GRID_S for g in range(TICKS // 2)),
+        grid_s=GRID_S,
+        samples=stream.samples[begin : begin + WINDOW_SAMPLES],
+        lookahead=stream.samples[begin + WINDOW_SAMPLES :][:LOOKAHEAD_SAMPLES],
+    )
+
+
+def open_window(stream: Stream, now_s: float) -> RawWindow:
+    """What has come by ``now_s`` of the window that is still open then."""
+    index = int(now_s // WINDOW_S)
+    elapsed_s = now_s - index * WINDOW_S
+    begin = index * WINDOW_SAMPLES
+    pairs = open_pairs(stream.frames[index * TICKS : (index + 1) * TICKS], elapsed_s)
+    return RawWindow(
+        start_s=index * WINDOW_S,
+        grids=tuple(pairs),
+        grid_times_s=tuple(index * WINDOW_S + g * GRID_S for g in range(len(pairs))),
+        grid_s=GRID_S,
+        samples=stream.samples[begin : begin + int(elapsed_s * SAMPLE_RATE)],
+    )
+
+
+def plan_questions(stream: Stream, plan: Plan, seed: int) -> list[Asked]:
+    """Questions at random moments, in order of time, about what the memory holds then."""
+    rng = np.random.default_rng([seed, 41])
+    end_s = stream.windows * WINDOW_S
+    asked: list[Asked] = []
+    for now_s in np.sort(rng.uniform(WINDOW_S, end_s - 0.1, plan.moments)):
+        since_s = max(0.0, now_s // WINDOW_S * WINDOW_S - HORIZON_S)
+        offset_s = stream.offset_s
+        found = stream.scene.questions(now_s + offset_s, since_s + offset_s, rng)
+        chosen = rng.permutation(len(found))[: plan.questions]
+        asked += [Asked(found[int(i)], float(now_s)) for i in chosen]
+    return asked
+
+
+def answer_stream(
+    engine: Engine, stream: Stream, plan: Sequence[Asked], retention: float
+) -> Iterator[Asked]:
+    """Ingests the stream and puts every question at its moment."""
+    row = engine.open(RowConfig(retention=retention))
+    ingested = 0
+    for asked in plan:
+        while (ingested + 1) * WINDOW_S <= asked.at_s:
+            engine.ingest(row, closed_window(stream, ingested))
+            ingested += 1
+        yield Asked(asked.question, asked.at_s, _answer(engine, row, stream, asked))
+    engine.close(row)
+
+
+def _answer(engine: Engine, row: int, stream: Stream, asked: Asked) -> str:
+    begun = engine.ask(
+        row, asked.question.text, open_window=open_window(stream, asked.at_s), max_tokens=8
+    )
+    text = ""
+    while True:
+        step = engine.step(begun.branch)
+        text += step.text
+        if step.done:
+            return text
+
+
+def measure(model: Any, plan: Plan) -> dict[str, Any]:
+    """Everything, as plain numbers: by retention and kind how many of how many were right."""
+    engine = Engine(model, EngineConfig(rows=1))
+    right: dict[float, dict[str, list[bool]]] = {r: defaultdict(list) for r in plan.retentions}
+    asked: list[Asked] = []
+    for seed in range(plan.seed, plan.seed + plan.streams):
+        stream = render_stream(seed, round(plan.duration_s / WINDOW_S), plan.codec_share)
+        questions = plan_questions(stream, plan, seed)
+        asked += questions
+        for retention in plan.retentions:
+            for answered in answer_stream(engine, stream, questions, retention):
+                right[retention][answered.question.kind].append(answered.right)
+    return _summary(plan, asked, right)
+
+
+def _summary(
+    plan: Plan, asked: Sequence[Asked], right: dict[float, dict[str, list[bool]]]
+) -> dict[str, Any]:
+    kinds = [kind for kind in KINDS if any(a.question.kind == kind for a in asked)]
+    by_kind = {k: [a.question for a in asked if a.question.kind == k] for k in kinds}
+    return {
+        "seed": plan.seed,
+        "streams": plan.streams,
+        "duration_s": plan.duration_s,
+        "codec_share": plan.codec_share,
+        "questions": {kind: len(by_kind[kind]) for kind in kinds},
+        "blind_majority": _with_mean({k: _majority(by_kind[k]) for k in kinds}),
+        "in_clip_chance": _with_mean({k: _percent([q.chance for q in by_kind[k]]) for k in kinds}),
+        "accuracy": {
+            str(r): _with_mean({k: _percent(right[r][k]) for k in kinds}) for r in plan.retentions
+        },
+    }
+
+
+def _majority(questions: Sequence[Question]) -> float:
+    most = Counter(q.answer for q in questions).most_common(1)[0][1]
+    return round(100 * most / len(questions), 1)
+
+
+def _percent(values: Sequence[float]) -> float:
+    return round(100 * float(np.mean(values)), 1)
+
+
+def _with_mean(by_kind: dict[str, float]) -> dict[str, float]:
+    """The mean over kinds first, each kind counting the same."""
+    return {"mean": round(float(np.mean(list(by_kind.values()))), 1), **by_kind}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as a Markdown table, one line a kind."""
+    columns = {f"{float(r):.0%} kept": v for r, v in result["accuracy"].items()}
+    columns |= {"majority": result["blind_majority"], "chance": result["in_clip_chance"]}
+    lines = ["| kind | n | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for kind in ["mean", *result["questions"]]:
+        count = result["questions"].get(kind, sum(result["questions"].values()))
+        cells = " | ".join(f"{column[kind]:.1f}" for column in columns.values())
+        lines.append(f"| {kind} | {count} | {cells} |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sieve.eval.accuracy", description=__doc__)
+    parser.add_argument("--model", default="demo", help="model directory, or demo")
+    parser.add_argument("--seed", type=int, required=True, help="of the first stream")
+    parser.add_argument("--streams", type=int, default=10)
+    parser.add_argument("--duration", type=float, default=120.0, help="seconds a stream")
+    parser.add_argument("--retentions", type=float, nargs="+", default=[1.0, 0.2, 0.1, 0.05])
+    parser.add_argument("--out", type=Path, help="JSON file")
+    args = parser.parse_args(argv)
+    plan = Plan(args.seed, args.streams, args.duration, retentions=tuple(args.retentions))
+    result = {"model": args.model, **measure(load_model(args.model), plan)}
+    if args.out:
+        args.out.write_text(json.dumps(result, indent=2) + "\n")
+    print(table(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
