@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from aiortc import RTCPeerConnection, RTCRtpSender
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender
 from aiortc.rtp import RtcpSrPacket
 
 log = logging.getLogger(__name__)
@@ -33,23 +33,74 @@ def set_private(owner: object, name: str, value: object) -> None:
     setattr(owner, mangled(owner, name), value)
 
 
-def prepare_ice(connection: RTCPeerConnection, loopback: Loopback) -> None:
-    """Two repairs to the ICE transports of a connection, before it gathers its candidates.
+class Connection:
+    """One of aiortc's peer connections, ``pc``, that can be closed for certain."""
 
-    aioice never offers 127.0.0.1: it is added where there is no other address ("auto"), or always.
-    And it needs every STUN request to have a PRIORITY, which not all senders write.
-    """
-    for transport in _ice_transports(connection):
-        agent = private(transport, "_connection")
-        _offer_loopback(agent, loopback)
-        _tolerate_missing_priority(agent)
+    def __init__(self, ice_servers: Sequence[RTCIceServer] = ()) -> None:
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
+        self._connecting: set[asyncio.Task[Any]] = set()
+        self._track_connecting()
 
+    def prepare_ice(self, loopback: Loopback) -> None:
+        """Two repairs to the ICE transports, to be made before candidates are gathered.
 
-def _ice_transports(connection: RTCPeerConnection) -> list[Any]:
-    dtls = [transceiver.receiver.transport for transceiver in connection.getTransceivers()]
-    if connection.sctp is not None:
-        dtls.append(connection.sctp.transport)
-    return list({id(transport.transport): transport.transport for transport in dtls}.values())
+        aioice never offers 127.0.0.1: it is added where there is no other address ("auto"), or
+        always. And it needs every STUN request to have a PRIORITY, which not all senders write.
+        """
+        for transport in self._ice_transports():
+            agent = private(transport, "_connection")
+            _offer_loopback(agent, loopback)
+            _tolerate_missing_priority(agent)
+
+    async def close(self, patience_s: float = 3.0) -> None:
+        """Closes the connection and leaves no task and no thread behind.
+
+        aiortc's own close does not stop a connection that is just being made, which then starts
+        threads that nobody ends; and it can fail or hang half way when the other side has sent
+        nonsense. Then the parts are stopped one by one.
+        """
+        for task in self._connecting:
+            task.cancel()
+        if self._connecting:
+            await asyncio.wait(self._connecting)
+        try:
+            async with asyncio.timeout(patience_s):
+                await self.pc.close()
+        except Exception as error:
+            log.warning("closing a connection failed (%r); stopping its parts", error)
+            await self._stop_parts(patience_s)
+
+    def _track_connecting(self) -> None:
+        """Keeps hold of the tasks in which aiortc connects, which it starts and forgets."""
+        connect = private(self.pc, "__connect")
+
+        async def tracked() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+            await connect()
+
+        set_private(self.pc, "__connect", tracked)
+
+    def _ice_transports(self) -> list[Any]:
+        dtls = [transceiver.receiver.transport for transceiver in self.pc.getTransceivers()]
+        if self.pc.sctp is not None:
+            dtls.append(self.pc.sctp.transport)
+        return list({id(transport.transport): transport.transport for transport in dtls}.values())
+
+    async def _stop_parts(self, patience_s: float) -> None:
+        parts: list[Any] = []
+        for transceiver in self.pc.getTransceivers():
+            parts += [transceiver.sender, transceiver.receiver, transceiver.receiver.transport]
+        if self.pc.sctp is not None:
+            parts += [self.pc.sctp, self.pc.sctp.transport]
+        for part in [*parts, *self._ice_transports()]:
+            try:
+                async with asyncio.timeout(patience_s):
+                    await part.stop()
+            except Exception as error:
+                log.warning("could not stop %s: %r", type(part).__name__, error)
 
 
 def _offer_loopback(agent: Any, loopback: Loopback) -> None:
@@ -72,29 +123,6 @@ def _tolerate_missing_priority(agent: Any) -> None:
         check(message, addr, protocol)
 
     agent.check_incoming = with_priority
-
-
-async def close_connection(connection: RTCPeerConnection, patience_s: float = 3.0) -> None:
-    """Closes a connection for certain. aiortc's own close can fail or hang half way when the other
-    side has sent nonsense; then its parts are stopped one by one."""
-    try:
-        await asyncio.wait_for(connection.close(), patience_s)
-    except Exception as error:
-        log.warning("closing a connection failed (%r); stopping its parts", error)
-        await _stop_parts(connection, patience_s)
-
-
-async def _stop_parts(connection: RTCPeerConnection, patience_s: float) -> None:
-    parts: list[Any] = []
-    for transceiver in connection.getTransceivers():
-        parts += [transceiver.sender, transceiver.receiver, transceiver.receiver.transport]
-    if connection.sctp is not None:
-        parts += [connection.sctp, connection.sctp.transport]
-    for part in [*parts, *_ice_transports(connection)]:
-        try:
-            await asyncio.wait_for(part.stop(), patience_s)
-        except Exception as error:
-            log.warning("could not stop %s: %r", type(part).__name__, error)
 
 
 def report_capture_times(sender: RTCRtpSender, captured_s: Callable[[int], float]) -> None:

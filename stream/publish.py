@@ -18,11 +18,11 @@ from urllib.parse import urljoin
 import av
 import httpx
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from numpy.typing import NDArray
 
-from stream.connection import Loopback, close_connection, prepare_ice, report_capture_times
+from stream.connection import Connection, Loopback, report_capture_times
 from stream.rtc import Channel
 from stream.source import Source
 from stream.window import SAMPLE_RATE, Frame, Item, Sound
@@ -56,7 +56,7 @@ class Sending:
         self._source = source
         self._with_channel = with_channel
         self._loopback = loopback
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection = Connection()
         self._outlets = {
             kind: _Outlet(kind)
             for kind, sent in (("audio", source.has_audio), ("video", source.has_video))
@@ -68,22 +68,22 @@ class Sending:
 
     async def offer(self) -> str:
         """The SDP offer, with all candidates."""
-        connection = self._connection
+        pc = self._connection.pc
         for outlet in self._outlets.values():
-            sender = connection.addTransceiver(outlet, direction="sendonly").sender
+            sender = pc.addTransceiver(outlet, direction="sendonly").sender
             report_capture_times(sender, partial(self._captured_s, _RTP_RATE[outlet.kind]))
         if self._with_channel:
-            self.channel.bind(connection.createDataChannel("echosieve"))
-        connection.on("connectionstatechange", self._state_changed)
-        prepare_ice(connection, self._loopback)
-        await connection.setLocalDescription(await connection.createOffer())
-        return str(connection.localDescription.sdp)
+            self.channel.bind(pc.createDataChannel("echosieve"))
+        pc.on("connectionstatechange", self._state_changed)
+        self._connection.prepare_ice(self._loopback)
+        await pc.setLocalDescription(await pc.createOffer())
+        return str(pc.localDescription.sdp)
 
     async def accept(self, answer_sdp: str) -> None:
         """Takes the SDP answer and starts to send. Raises PublishError where it is unusable."""
         answer = RTCSessionDescription(sdp=answer_sdp, type="answer")
         try:
-            await self._connection.setRemoteDescription(answer)
+            await self._connection.pc.setRemoteDescription(answer)
         except Exception as error:  # aiortc's parser raises whatever its code runs into
             raise PublishError(f"the answer cannot be used: {error!r}") from error
         self._pump = asyncio.create_task(self._send())
@@ -106,10 +106,10 @@ class Sending:
         for outlet in self._outlets.values():
             outlet.stop()
         self.channel.close()
-        await close_connection(self._connection)
+        await self._connection.close()
 
     def _state_changed(self) -> None:
-        if self._connection.connectionState in ("connected", "failed", "closed"):
+        if self._connection.pc.connectionState in ("connected", "failed", "closed"):
             self._state.set()
 
     async def _send(self) -> None:
@@ -125,7 +125,7 @@ class Sending:
         return self._began_unix_s + timestamp / rate
 
     def _check_connected(self) -> None:
-        state = self._connection.connectionState
+        state = self._connection.pc.connectionState
         if state != "connected":
             raise PublishError(f"the connection to the receiver is {state}")
 

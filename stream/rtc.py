@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aiortc import (
-    RTCConfiguration,
     RTCDataChannel,
     RTCIceServer,
     RTCPeerConnection,
@@ -26,7 +25,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
-from stream.connection import Loopback, close_connection, prepare_ice
+from stream.connection import Connection, Loopback
 from stream.receive import ReceiveConfig, ReceiveCounts, Reception
 from stream.sdp import Offer, SdpError, UnsupportedMedia, check_offer
 from stream.window import Item
@@ -155,7 +154,7 @@ class Peer:
         self._offer = offer
         self._config = config
         self._reception = Reception(config.receive, now, self._media_ended)
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(config.ice_servers)))
+        self._connection = Connection(config.ice_servers)
         self._connected = asyncio.Event()
         self._reason: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
         self._closing: asyncio.Task[None] | None = None
@@ -220,32 +219,32 @@ class Peer:
         await self._close("local")
 
     async def _negotiate(self) -> str:
-        connection = self._connection
+        pc = self._connection.pc
         for kind, wanted in (("audio", self.has_audio), ("video", self.has_video)):
             if wanted:
-                transceiver = connection.addTransceiver(kind, direction="recvonly")
+                transceiver = pc.addTransceiver(kind, direction="recvonly")
                 transceiver.setCodecPreferences(_preferred(kind))
-        connection.on("track", self._track)
-        connection.on("datachannel", self.channel.bind)
-        connection.on("connectionstatechange", self._state_changed)
+        pc.on("track", self._track)
+        pc.on("datachannel", self.channel.bind)
+        pc.on("connectionstatechange", self._state_changed)
         await self._take_offer()
-        prepare_ice(connection, self._config.loopback)
-        await connection.setLocalDescription(await connection.createAnswer())
+        self._connection.prepare_ice(self._config.loopback)
+        await pc.setLocalDescription(await pc.createAnswer())
         self._watch = asyncio.create_task(self._watchdog())
-        return str(connection.localDescription.sdp)
+        return str(pc.localDescription.sdp)
 
     async def _take_offer(self) -> None:
         offer = RTCSessionDescription(sdp=self._offer.sdp, type="offer")
         try:
-            await self._connection.setRemoteDescription(offer)
+            await self._connection.pc.setRemoteDescription(offer)
         except Exception as error:  # aiortc's parser raises whatever its code runs into
             raise SdpError(f"the offer cannot be used: {error or type(error).__name__}") from error
 
     def _track(self, track: MediaStreamTrack) -> None:
-        self._reception.attach(_receiver_of(self._connection, track))
+        self._reception.attach(_receiver_of(self._connection.pc, track))
 
     def _state_changed(self) -> None:
-        state = self._connection.connectionState
+        state = self._connection.pc.connectionState
         if state == "connected":
             self._connected.set()
         elif state in ("failed", "closed"):
@@ -259,7 +258,8 @@ class Peer:
     async def _watchdog(self) -> None:
         """Closes a peer that does not connect, or that has fallen silent."""
         try:
-            await asyncio.wait_for(self._connected.wait(), self._config.connect_s)
+            async with asyncio.timeout(self._config.connect_s):
+                await self._connected.wait()
         except TimeoutError:
             return self._start_closing("timeout")
         left_s = self._config.silence_s
@@ -282,7 +282,7 @@ class Peer:
             self._watch.cancel()
             await asyncio.wait({self._watch})
         self.channel.close()
-        await close_connection(self._connection)
+        await self._connection.close()
         self._reception.items.close()
         self._reason.set_result(reason)
 

@@ -1,4 +1,4 @@
-"""The receive layer's queues, guards and repairs, one by one."""
+"""The receive layer's queues and guards, one by one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection
 
 from stream import receive
-from stream.connection import Loopback, close_connection, prepare_ice
 from stream.receive import IncompatibleAiortcError, ItemQueue, ReceiveConfig, Reception
 from stream.window import Sound
 
@@ -78,55 +76,3 @@ async def test_an_aiortc_that_has_changed_inside_is_named_with_the_remedy() -> N
     receiver = SimpleNamespace(track=SimpleNamespace(kind="video"), _handle_rtp_packet=None)
     with pytest.raises(IncompatibleAiortcError, match=r"__decoder_queue.*aiortc==1\.16\.0"):
         reception.attach(receiver)
-
-
-async def candidates(loopback: Loopback) -> list[str]:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    connection.addTransceiver("audio")
-    connection.createDataChannel("x")
-    prepare_ice(connection, loopback)
-    await connection.setLocalDescription(await connection.createOffer())
-    lines = connection.localDescription.sdp.splitlines()
-    await close_connection(connection)
-    return [line.split()[4] for line in lines if line.startswith("a=candidate:")]
-
-
-async def test_loopback_is_offered_always_never_or_where_there_is_nothing_else() -> None:
-    assert "127.0.0.1" in await candidates("always")
-    elsewhere = await candidates("never")
-    assert "127.0.0.1" not in elsewhere
-    assert ("127.0.0.1" in await candidates("auto")) == (not elsewhere)
-
-
-async def test_a_stun_request_without_priority_is_given_one() -> None:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    transceiver = connection.addTransceiver("audio")
-    agent = transceiver.receiver.transport.transport._connection
-    seen = []
-    agent.check_incoming = lambda message, addr, protocol: seen.append(message.attributes)
-    prepare_ice(connection, "auto")
-    agent.check_incoming(SimpleNamespace(attributes={}), ("192.0.2.1", 5000), None)
-    agent.check_incoming(SimpleNamespace(attributes={"PRIORITY": 7}), ("192.0.2.1", 5000), None)
-    await close_connection(connection)
-    assert [attributes["PRIORITY"] for attributes in seen] == [(110 << 24) + (65535 << 8) + 255, 7]
-
-
-@pytest.mark.parametrize("trouble", ["raises", "hangs"])
-async def test_a_connection_that_cannot_close_itself_is_stopped_in_parts(
-    trouble: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    transceiver = connection.addTransceiver("audio")
-    connection.createDataChannel("x")
-    await connection.setLocalDescription(await connection.createOffer())
-
-    async def close() -> None:
-        if trouble == "hangs":
-            await asyncio.sleep(3600)
-        raise KeyError("nonsense")
-
-    connection.close = close
-    await close_connection(connection, patience_s=0.1)
-    assert "stopping its parts" in caplog.text
-    assert transceiver.receiver.transport.transport.state == "closed"
-    assert connection.sctp.transport.transport.state == "closed"

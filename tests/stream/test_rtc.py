@@ -192,7 +192,7 @@ async def test_when_the_sender_leaves_the_peer_closes_by_itself() -> None:
 
 async def test_a_sender_that_vanishes_is_noticed() -> None:
     async with loopback(FlashAndBeep(30.0), PeerConfig(silence_s=0.5)) as (sending, peer):
-        for transceiver in sending._connection.getTransceivers():
+        for transceiver in sending._connection.pc.getTransceivers():
             transceiver.sender.transport.transport._send = unsent
         assert await peer.closed() == "silent"
 
