@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from sieve.train.export import export
+    from sieve.train.pipeline import Run
     from sieve.train.recipe import RECIPES
-    from sieve.train.run import Run
 
     torch.set_num_threads(args.threads)
     training = Run(RECIPES[args.recipe], args.run)

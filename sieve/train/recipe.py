@@ -95,6 +95,7 @@ REHEARSAL = Recipe(
             aware_share=stage.aware_share,
             log_every=1,
             exam_every=3,
+            exam_crops=1,
         )
         for stage in DEMO.stages
     ),

@@ -54,6 +54,7 @@ class StageConfig:
     single_modality_share: float = 0.0
     log_every: int = 100
     exam_every: int = 1000
+    exam_crops: int = 10
 
 
 class Stage:

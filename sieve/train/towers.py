@@ -140,8 +140,8 @@ def train_towers(
     _train_sound_tower(model, sounds, recipe, seed, log)
     rng = np.random.default_rng([seed, 24])
     with torch.no_grad():
-        seen = see(model, pictures.batch(512, rng)[0]).flatten(0, 1)
-        heard = hear(model, sounds.batch(256, rng)[0]).flatten(0, 1)
+        seen = see(model, pictures.batch(2 * recipe.picture_batch, rng)[0]).flatten(0, 1)
+        heard = hear(model, sounds.batch(4 * recipe.sound_batch, rng)[0]).flatten(0, 1)
     _fold_scale(model.thinker.model.visual.merger.mlp[2], seen)
     _fold_scale(model.thinker.model.audio_tower.proj, heard)
 

@@ -99,7 +99,9 @@ class Run:
 
     def _exam(self, config: StageConfig, exam: Bank) -> dict[str, dict[str, float]]:
         """Accuracy on held-out streams, at the retentions the stage trains."""
-        shapes = [BatchShape(10, min(n, exam.windows), open_share=0.5) for n in (4, 7, 10)]
+        shapes = [
+            BatchShape(config.exam_crops, min(n, exam.windows), open_share=0.5) for n in (4, 7, 10)
+        ]
         base = config.sieving
         retentions = [r for r in (0.2, 0.1) if r in config.retentions] or [base.retention]
         results = {}

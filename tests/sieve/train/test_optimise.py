@@ -1,0 +1,61 @@
+"""The optimiser loop: schedule, descent, resumption."""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sieve.train.optimise import Optimiser, Schedule
+
+
+def test_the_rate_rises_then_falls_to_its_floor() -> None:
+    schedule = Schedule(steps=100, peak_lr=1e-2, warmup=10, floor=0.05)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(1e-3)
+    assert max(rates) == rates[9] or max(rates) == rates[10]
+    assert all(a >= b for a, b in pairwise(rates[10:]))
+    assert rates[-1] == pytest.approx(5e-4)
+
+
+def _problem() -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(4, 1)
+
+
+def _loss(layer: nn.Linear, step: int) -> Tensor:
+    x = torch.randn(16, 4, generator=torch.Generator().manual_seed(step))
+    return ((layer(x) - x.sum(-1, keepdim=True)) ** 2).mean()
+
+
+def test_it_descends_and_counts() -> None:
+    layer = _problem()
+    optimiser = Optimiser(layer.parameters(), Schedule(200, 5e-2, warmup=5))
+    losses = []
+    while not optimiser.done:
+        losses.append(optimiser.take(lambda step: _loss(layer, step)))
+    assert optimiser.step == 200
+    assert losses[-1] < 0.01 * losses[0]
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one() -> None:
+    def take(layer: nn.Linear, optimiser: Optimiser, count: int) -> None:
+        for _ in range(count):
+            optimiser.take(lambda step: _loss(layer, step))
+
+    schedule = Schedule(20, 1e-2, warmup=3)
+    whole = _problem()
+    take(whole, Optimiser(whole.parameters(), schedule), 20)
+    first = _problem()
+    before = Optimiser(first.parameters(), schedule)
+    take(first, before, 8)
+    saved = copy.deepcopy((first.state_dict(), before.state()))
+    second = _problem()
+    second.load_state_dict(saved[0])
+    after = Optimiser(second.parameters(), schedule)
+    after.load(saved[1])
+    take(second, after, 12)
+    assert torch.equal(whole.weight, second.weight)
