@@ -36,11 +36,14 @@ from sieve.row import Row, join_spans, total
 from sieve.select import Selection, Text
 from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
 
+_MOST_CHARACTERS = 32  # that a token could stand for
+
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
     """``rows`` sessions of ``slots`` each; ``look_back`` closed windows are looked at again with
-    the question, besides the open one; ``max_question_tokens`` bounds question and history."""
+    the question, besides the open one; ``max_question_tokens`` bounds question and history,
+    ``max_answer_tokens`` what an answer may ask for."""
 
     rows: int = 8
     slots: int = 512
@@ -176,7 +179,7 @@ class Engine:
         ids = self._question_ids(state, question, history)
         if len(self._branches) >= self.config.max_branches:
             raise NoBranchFree(f"{self.config.max_branches} questions are being answered already")
-        pools = list(self._recent[row])
+        pools = [pool for pool in self._recent[row] if state.remembers(pool)]
         if open_window is not None:
             check_window(open_window)
             if state.is_next(open_window):
@@ -191,8 +194,10 @@ class Engine:
             raise QuestionEmpty("the question is empty: give it some text")
         text = question_text(question.strip(), history, state.modalities)
         limit = self.config.max_question_tokens
-        if len(text) > limit * 32:
-            raise QuestionTooLong(f"question and history have {len(text)} characters: too long")
+        if len(text) > limit * _MOST_CHARACTERS:  # not worth tokenising
+            raise QuestionTooLong(
+                f"question and history have {len(text)} characters, at most {limit} tokens are read"
+            )
         ids = self.model.backbone.token_ids(text)
         if len(ids) > limit:
             raise QuestionTooLong(

@@ -151,6 +151,10 @@ class Row:
         """Whether a window lies after all that were ingested (and after the stream's start)."""
         return window.start_s > self._earliest_s - _TIME_SLACK_S
 
+    def remembers(self, pool: Pool) -> bool:
+        """Whether an ingested window is still within the horizon."""
+        return self.timeline.id_at(pool.start_s) >= self._prompt_end
+
     def begin(self, window: RawWindow) -> None:
         """Take note of a closed window's time; the first fixes the markers around the stream."""
         if not self.is_next(window):
