@@ -50,6 +50,7 @@ function troubleText(response) {
 
 function factList(facts, truth) {
   const list = element("ul", "facts");
+  list.setAttribute("aria-live", "off"); // there to be read, not to be announced
   const add = (label, value) => {
     const item = element("li", "", `${label} `);
     item.append(element("b", "", value));
