@@ -1,0 +1,58 @@
+"""A stream of a day: what a question costs and what it is answered stay as they were at first.
+
+The clock jumps, the windows are real: the same thirty seconds are shown in the first minute, after
+an hour and after a day of one session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
+from sieve.eval.accuracy import closed_window, open_window
+from sieve.train.render import Stream, render_stream
+
+HOUR_S = 3600.0
+WINDOWS = 15
+QUESTIONS = ("what do you see now?", "how many sounds were there?", "what was the last sound?")
+
+
+@pytest.fixture(scope="module")
+def stream() -> Stream:
+    return render_stream(seed=77, windows=WINDOWS + 1, codec_share=0.0)
+
+
+@pytest.mark.parametrize("name", ["stream_model", "demo_model"])
+def test_a_day_later_the_same_scene_costs_the_same_and_gets_the_same_answers(
+    name: str, stream: Stream, request: pytest.FixtureRequest
+) -> None:
+    model: Model = request.getfixturevalue(name)
+    engine = Engine(model, EngineConfig(rows=1))
+    row = engine.open(RowConfig())
+    first = [show(engine, row, stream, start_s) for start_s in (0.0, 60.0)][1]
+    assert show(engine, row, stream, HOUR_S) == first
+    assert show(engine, row, stream, 24 * HOUR_S) == first
+    assert engine.check_integrity()
+
+
+def show(engine: Engine, row: int, stream: Stream, start_s: float) -> list[object]:
+    """Play the stream from ``start_s`` on and ask: bytes, slots, what questions read and say."""
+    told: list[object] = []
+    for index in range(WINDOWS):
+        ingested = engine.ingest(row, moved(closed_window(stream, index), start_s))
+        told.append((ingested.kept.kept, ingested.kept.audio_kept, ingested.memory.bytes))
+    told.append(ingested.memory.used)
+    now = moved(open_window(stream, 2.0 * WINDOWS + 1.3), start_s)
+    for question in QUESTIONS:
+        begun = engine.ask(row, question, open_window=now, max_tokens=8)
+        told.append((begun.seen, begun.kept))
+        while not (step := engine.step(begun.branch)).done:
+            told.append(step.token)
+    return told
+
+
+def moved(window: RawWindow, by_s: float) -> RawWindow:
+    times = tuple(time_s + by_s for time_s in window.grid_times_s)
+    return replace(window, start_s=window.start_s + by_s, grid_times_s=times)
