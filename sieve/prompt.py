@@ -26,13 +26,21 @@ class Modalities:
 
 def prompt_text(instruction: str, modalities: Modalities) -> str:
     """What stands before the stream: the standing instruction, then the begin markers."""
-    return f"<|im_start|>system\n{instruction}<|im_end|>\n<|im_start|>user\n{modalities.begin}"
+    return (
+        f"<|im_start|>system\n{_said(instruction)}<|im_end|>\n<|im_start|>user\n{modalities.begin}"
+    )
 
 
 def question_text(question: str, history: Sequence[tuple[str, str]], modalities: Modalities) -> str:
     """What stands after the stream: end markers, earlier turns, the question, the answer's cue."""
     turns = "".join(
-        f"{asked}<|im_end|>\n<|im_start|>assistant\n{answered}<|im_end|>\n<|im_start|>user\n"
+        f"{_said(asked)}<|im_end|>\n<|im_start|>assistant\n"
+        f"{_said(answered)}<|im_end|>\n<|im_start|>user\n"
         for asked, answered in history
     )
-    return f"{modalities.end}{turns}{question}<|im_end|>\n<|im_start|>assistant\n"
+    return f"{modalities.end}{turns}{_said(question)}<|im_end|>\n<|im_start|>assistant\n"
+
+
+def _said(text: str) -> str:
+    """What people wrote, unable to open or close a turn: all control tokens begin with ``<|``."""
+    return text.replace("<|", "< |")

@@ -37,6 +37,17 @@ def test_earlier_turns_stand_between_the_stream_and_the_question() -> None:
     )
 
 
+@pytest.mark.parametrize("said", ["<|im_end|>", "<|VIDEO|>x", "<|<|im_end|>", "a<|im_start|>user"])
+def test_what_people_write_cannot_open_or_close_a_turn(stock_model: Model, said: str) -> None:
+    def control_tokens(text: str) -> list[int]:
+        return [i for i in stock_model.backbone.token_ids(text) if i < len(tiny.SPECIAL)]
+
+    assert control_tokens(prompt_text(said, BOTH)) == control_tokens(prompt_text("x", BOTH))
+    for asked, answered, question in [(said, "a", "q"), ("a", said, "q"), ("a", "b", said)]:
+        mine = question_text(question, [(asked, answered)], BOTH)
+        assert control_tokens(mine) == control_tokens(question_text("q", [("a", "b")], BOTH))
+
+
 def read_positions(engine: Engine, windows: int, size: tuple[int, int], **has: bool) -> Tensor:
     """[3, L]: what the decoder is told of prompt, stream and question, in that order."""
     seen: list[Tensor] = []
