@@ -14,7 +14,8 @@ from torch import Tensor, nn
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """``steps`` of AdamW; the rate rises over ``warmup`` steps to ``peak_lr`` and falls as a cosine
-    to ``floor`` of it."""
+    over ``span`` steps (0: over all) to ``floor`` of it. A stage that another one follows may end
+    before its rate has fallen."""
 
     steps: int
     peak_lr: float
@@ -22,9 +23,14 @@ class Schedule:
     floor: float = 0.03
     weight_decay: float = 0.05
     clip_norm: float = 1.0
+    span: int = 0
+
+    def done(self, step: int) -> float:
+        """How far the schedule has come, 0 to 1."""
+        return step / (self.span or self.steps)
 
     def rate(self, step: int) -> float:
-        fall = max(self.floor, 0.5 * (1 + math.cos(math.pi * step / self.steps)))
+        fall = max(self.floor, 0.5 * (1 + math.cos(math.pi * self.done(step))))
         return self.peak_lr * min(1.0, (step + 1) / self.warmup) * fall
 
 

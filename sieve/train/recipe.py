@@ -39,7 +39,7 @@ DEMO = Recipe(
     stages=(
         StageConfig(
             name="read",  # the decoder alone, on tokens chosen by label
-            schedule=Schedule(5000, 2e-3, warmup=100),
+            schedule=Schedule(4000, 2e-3, warmup=100, span=5000),
             windows=((0.0, (1, 2)), (0.15, (2, 3)), (0.35, (1, 3, 4)), (0.6, (2, 4, 5, 7))),
             retentions={0.24: 1.0},
             sieving=Sieving(0.24, refined=False, choice="labels"),
@@ -48,7 +48,7 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="refine",  # with the refiner
-            schedule=Schedule(4500, 2e-3, warmup=150),
+            schedule=Schedule(2500, 2e-3, warmup=150),
             windows=((0.0, (1, 3, 5, 7)), (0.6, (2, 4, 6, 7, 10))),
             retentions={0.24: 1.0},
             sieving=Sieving(0.24, choice="labels"),

@@ -36,7 +36,7 @@ EXAM_KINDS = tuple(kind for kind in KINDS if kind in KIND_WEIGHTS)
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
-    """One stage. ``windows``: (from which share of the steps on, lengths of the crops);
+    """One stage. ``windows``: (from which share of the schedule on, lengths of the crops);
     ``retentions`` with their shares; losses on the middle of the decoder (``token_loss``, fading
     out at ``token_loss_until``), on the refined tokens and on the scores."""
 
@@ -87,11 +87,11 @@ class Stage:
     def _loss(self, step: int) -> Tensor:
         rng = np.random.default_rng([self.seed, _name_seed(self.config.name), step])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        shape, sieving = self._draw(step / self.config.schedule.steps, rng)
+        shape, sieving = self._draw(self.config.schedule.done(step), rng)
         batch = self._sampler.draw(shape, rng, self.progress)
         with torch.autocast("cpu", torch.bfloat16):
             outcome = forward(self.model, batch, sieving, generator)
-            loss = self._total(outcome, batch, sieving, step / self.config.schedule.steps)
+            loss = self._total(outcome, batch, sieving, self.config.schedule.done(step))
         if step % 4 == 0:
             self._note(outcome, batch)
         return loss
