@@ -206,7 +206,7 @@ def table_of(asked: list[Asked], retention: float) -> Table:
     title = f"{right} of {len(asked)} right, {retention:.0%} of the tokens kept"
     table = Table(title=title, title_justify="left", box=SIMPLE)
     for name in ("at", "question", "answer", "truth", "first, whole", "kept"):
-        table.add_column(name, no_wrap=name != "question")
+        table.add_column(name, no_wrap=name != "question", max_width=32)
     for one in asked:
         table.add_row(
             f"{one.scene_s:.1f} s",

@@ -19,6 +19,8 @@ class ServiceError(Exception):
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
         self.param = param
+        wait_s = self.retry_after_s
+        self.headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
 
     def detail(self, event_id: str | None = None) -> wire.ErrorDetail:
         return wire.ErrorDetail(
@@ -40,6 +42,14 @@ class SessionUnknown(ServiceError):
 
 class AnswerUnknown(ServiceError):
     status, kind = 404, "answer_unknown"
+
+
+class MethodNotAllowed(ServiceError):
+    status, kind = 405, "method_not_allowed"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"allowed here: {allowed}")
+        self.headers = {"Allow": allowed}
 
 
 class NotAcceptable(ServiceError):

@@ -67,11 +67,6 @@ def install_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_unforeseen)
 
 
-def error_response(error: ServiceError) -> JSONResponse:
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
-    return _body(error.status, error.detail(), headers)
-
-
 def _body(
     status: int, detail: wire.ErrorDetail, headers: dict[str, str] | None = None
 ) -> JSONResponse:
@@ -81,7 +76,7 @@ def _body(
 
 async def _on_service_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return error_response(error)
+    return _body(error.status, error.detail(), error.headers)
 
 
 async def _on_bad_parameter(_: Request, error: Exception) -> Response:

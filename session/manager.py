@@ -97,9 +97,9 @@ class Manager:
         self._arriving += 1
         try:
             peer, answer_sdp = await self._connect(offer_sdp)
-            session = await self._open(room, peer)
         finally:
             self._arriving -= 1
+        session = await self._open(room, peer)
         secret = new_id("whip")
         self._secrets[secret] = session.id
         return Created(session, secret, answer_sdp)
@@ -157,10 +157,14 @@ class Manager:
         """Route a report of the engine thread; a session that has gone needs none."""
         self._metrics.on_report(report)
         if isinstance(report, reports.WindowDone):
-            known = self._ingest_s or report.ingest_s
-            self._ingest_s = known + SMOOTHING * (report.ingest_s - known)
+            self.note_ingest(report.ingest_s)
         if session := self._sessions.get(report.session):
             session.on_report(report)
+
+    def note_ingest(self, seconds: float) -> None:
+        """How long a window took the engine; admission goes by the mean."""
+        known = self._ingest_s or seconds
+        self._ingest_s = known + SMOOTHING * (seconds - known)
 
     # --- Going ---
 

@@ -263,7 +263,7 @@ class Talk:
         )
 
     async def _send(self, message: wire.ServerMessage) -> None:
-        await self._channel.send(message.model_dump_json(exclude_none=True))
+        await self._channel.send(message.model_dump_json())
 
 
 def parse(text: str, limit: int) -> wire.ClientMessage:

@@ -7,11 +7,12 @@ import re
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from session.errors import BadRequest, NotSupported
+from session.errors import BadRequest, MethodNotAllowed, NotSupported
 from session.http import read_body
 from session.service import Running
 
 SDP = "application/sdp"
+ENDPOINT = "POST, OPTIONS"
 ROOM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 router = APIRouter(prefix="/whip")
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/whip")
 async def options(room: str) -> Response:
     """What can be posted (RFC 9725, section 4.2)."""
     check_room(room)
-    return Response(headers={"Accept-Post": SDP, "Allow": "POST, OPTIONS"})
+    return Response(headers={"Accept-Post": SDP, "Allow": ENDPOINT})
 
 
 @router.post("/{room}", status_code=201)
@@ -37,10 +38,20 @@ async def offer(room: str, request: Request, service: Running) -> Response:
     return Response(created.answer_sdp, 201, headers, SDP)
 
 
+@router.api_route("/{room}", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+async def no_endpoint_method(room: str) -> Response:
+    raise MethodNotAllowed(ENDPOINT)
+
+
 @router.delete("/{room}/{secret}")
 async def end(room: str, secret: str, service: Running) -> Response:
     await service.manager.end_by_secret(secret)
     return Response()
+
+
+@router.api_route("/{room}/{secret}", methods=["GET", "PUT", "POST"], include_in_schema=False)
+async def no_resource_method(room: str, secret: str) -> Response:
+    raise MethodNotAllowed("DELETE, PATCH")
 
 
 @router.patch("/{room}/{secret}")

@@ -91,7 +91,7 @@ class Worker:
     ) -> None:
         self._engine = engine
         self._retention = retention
-        self._deliver = deliver
+        self.deliver = deliver
         self._now = now
         self._schedule = Schedule(max_branches)
         self._rows: dict[str, Row] = {}
@@ -128,9 +128,9 @@ class Worker:
             behind = self.behind(session)
             self._wake.notify()
         if arrival and arrival.skipped:
-            self._deliver(reports.WindowSkipped(session, arrival.skipped))
+            self.deliver(reports.WindowSkipped(session, arrival.skipped))
         if arrival and arrival.level:
-            self._deliver(reports.LevelChanged(session, arrival.level, behind))
+            self.deliver(reports.LevelChanged(session, arrival.level, behind))
 
     def ask(self, job: Ask) -> None:
         with self._wake:
@@ -149,13 +149,13 @@ class Worker:
     def _run(self) -> None:
         try:
             while (job := self._wait()) is not None:
-                self.do(job)
+                self._do(job)
             for session in tuple(self._rows):
                 self._close(session)
         except Exception:
             log.exception("the engine thread ends")
             for session in tuple(self._rows):
-                self._deliver(reports.Failed(session, "the engine has failed"))
+                self.deliver(reports.Failed(session, "the engine has failed"))
 
     def _wait(self) -> Job | None:
         """The next job; None when the worker stops."""
@@ -166,8 +166,15 @@ class Worker:
                 self._wake.wait()
         return None
 
-    def do(self, job: Job) -> None:
-        """Run one job. Raises EngineBroken when the engine is not sound after an error."""
+    def run_one(self) -> bool:
+        """Run the next job on the calling thread; False when there is none. Raises EngineBroken."""
+        with self._wake:
+            job = self._schedule.take(self._now())
+        if job is not None:
+            self._do(job)
+        return job is not None
+
+    def _do(self, job: Job) -> None:
         try:
             self._dispatch(job)
         except Exception as error:
@@ -202,10 +209,10 @@ class Worker:
             number = self._engine.open(config)
         except SieveError as error:
             self._drop(job.session)
-            self._deliver(reports.Refused(job.session, kind_of(error), str(error)))
+            self.deliver(reports.Refused(job.session, kind_of(error), str(error)))
             return
         self._rows[job.session] = Row(number, retention, retention)
-        self._deliver(reports.Opened(job.session, self._engine.memory(number)))
+        self.deliver(reports.Opened(job.session, self._engine.memory(number)))
 
     def _configure(self, row: Row, job: Configure) -> None:
         try:
@@ -216,11 +223,11 @@ class Worker:
                 slots=job.slots,
             )
         except SieveError as error:
-            self._deliver(reports.Refused(job.session, kind_of(error), str(error)))
+            self.deliver(reports.Refused(job.session, kind_of(error), str(error)))
             return
         if job.retention is not None:
             row.chosen = row.in_force = job.retention
-        self._deliver(reports.Configured(job.session, self._engine.memory(row.number)))
+        self.deliver(reports.Configured(job.session, self._engine.memory(row.number)))
 
     def _ingest(self, row: Row, job: Ingest) -> None:
         self._apply_overload(row, job.session)
@@ -230,7 +237,7 @@ class Worker:
         with self._wake:
             self._schedule.ingested(job.session)
             behind = self.behind(job.session)
-        self._deliver(
+        self.deliver(
             reports.WindowDone(job.session, job.waiting, result, row.in_force, took_s, behind)
         )
 
@@ -259,12 +266,12 @@ class Worker:
         row.branches[job.turn] = begun.branch
         with self._wake:
             self._schedule.began(job.session, job.turn)
-        self._deliver(reports.TurnBegun(job.session, job.turn, begun))
+        self.deliver(reports.TurnBegun(job.session, job.turn, begun))
         self._step(row, job.session, job.turn)
 
     def _step(self, row: Row, session: str, turn: str) -> None:
         step = self._engine.step(row.branches[turn])
-        self._deliver(reports.TurnSaid(session, turn, step.text))
+        self.deliver(reports.TurnSaid(session, turn, step.text))
         if step.done:
             del row.branches[turn]
             self._end(session, turn, "truncated" if step.reason == "length" else "completed")
@@ -290,12 +297,12 @@ class Worker:
     ) -> None:
         with self._wake:
             self._schedule.ended(session, turn)
-        self._deliver(reports.TurnEnded(session, turn, status, kind, error))
+        self.deliver(reports.TurnEnded(session, turn, status, kind, error))
 
     def _fail(self, session: str, error: Exception) -> None:
         """End one session after an error in it. Raises EngineBroken when that is not enough."""
         self._drop(session)
-        self._deliver(reports.Failed(session, f"{type(error).__name__}: {error}"))
+        self.deliver(reports.Failed(session, f"{type(error).__name__}: {error}"))
         self._close(session)
         if not self._engine.check_integrity():
             raise EngineBroken("the engine's memory is not sound") from error

@@ -271,7 +271,7 @@ class FakePeer:
                 self._items.put_nowait(Frame(self.clock_s, np.zeros((28, 28, 3), np.uint8)))
             self._items.put_nowait(Sound(self.clock_s, np.zeros(1600, np.float32)))
             self.clock_s = (tenth + 1) / 10
-        await eventually(self._items.empty)
+        await eventually(lambda: self._items.empty() or self.is_closed)
 
 
 class Exchange:

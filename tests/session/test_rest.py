@@ -243,11 +243,11 @@ async def test_an_engine_that_is_not_sound_stops_the_service_taking_sessions(hou
     other, _ = await house.join()
     house.engine.sound = False
     await house.ask(session, "explode")
+    await eventually(lambda: house.manager.get(other).ended)
     ready = await house.http.get("/readyz")
     assert ready.status_code == 503
     assert "engine" in ready.json()["reason"]
     assert (await house.offer()).status_code == 503
-    await eventually(lambda: house.manager.get(other).ended)
     assert (await house.http.get("/healthz")).status_code == 200
     house.engine.open_rows.clear()  # nobody is left to close them
 
