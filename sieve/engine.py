@@ -139,7 +139,8 @@ class Engine:
 
     @torch.inference_mode()
     def ingest(self, row: int, window: RawWindow) -> Ingested:
-        """Sieve a closed window and remember what is kept. Raises WindowOutOfOrder."""
+        """Sieve a closed window and remember what is kept. Raises WindowOutOfOrder, and
+        SettingInvalid or ClipError for arrays that are no window."""
         state = self._row(row)
         check_window(window)
         state.begin(window)

@@ -117,11 +117,6 @@ class SlotTable:
     def count(self, kind: int) -> int:
         return int((self.valid & (self.kind == kind)).sum())
 
-    def high_water(self) -> int:
-        """One past the highest slot in use."""
-        used = np.flatnonzero(self.valid)
-        return int(used[-1]) + 1 if len(used) else 0
-
     def is_sound(self) -> bool:
         """Free and valid slots are disjoint and complete, the budget holds."""
         free = np.array(sorted(self._free), dtype=np.int64)
@@ -170,15 +165,15 @@ class BranchCache:
     def __init__(self, arena: Arena, row: int, slots: NDArray[np.int64], capacity: int) -> None:
         shape = arena.shape
         index = torch.from_numpy(slots).to(arena.keys[0].device)
-        self.length = len(slots)
-        self._lengths = [self.length] * shape.layers
-        size = (1, shape.kv_heads, self.length + capacity, shape.head_dim)
+        held = len(slots)
+        self._lengths = [held] * shape.layers
+        size = (1, shape.kv_heads, held + capacity, shape.head_dim)
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
         for source, store in ((arena.keys, self._keys), (arena.values, self._values)):
             for layer in source:
                 own = layer.new_empty(size)
-                own[0, :, : self.length] = layer[row].index_select(1, index)
+                own[0, :, :held] = layer[row].index_select(1, index)
                 store.append(own)
 
     def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:

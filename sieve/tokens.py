@@ -17,8 +17,6 @@ IDS_PER_S = 25  # position ids a second, TMRoPE and Sync-RoPE alike
 
 TEXT, VIDEO, AUDIO = 0, 1, 2
 
-Modality = Literal["video", "audio"]
-
 
 @dataclass(frozen=True, slots=True)
 class RawWindow:

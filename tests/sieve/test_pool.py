@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
 from sieve import Model, RawWindow
@@ -105,6 +106,31 @@ def test_windows_with_their_lookahead_are_heard_as_the_library_hears_the_whole_c
     mel = library(samples, sampling_rate=16_000, padding=False, truncation=False)
     whole = stream_model.backbone.hear(torch.tensor(mel["input_features"][0])[:, :600])
     torch.testing.assert_close(torch.cat(pieces), whole, rtol=0, atol=1e-4)
+
+
+def test_a_pair_of_frames_goes_through_the_tower_once_however_often_its_window_is_looked_at(
+    stream_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Tensor] = []
+    see = stream_model.backbone.see
+
+    def seeing(pixels: Tensor, grid: Tensor) -> Tensor:
+        looked.append(pixels)
+        return see(pixels, grid)
+
+    monkeypatch.setattr(stream_model.backbone, "see", seeing)
+    made, whole = encoder(stream_model), a_window(0)
+    half = replace(whole, grids=whole.grids[:1], grid_times_s=whole.grid_times_s[:1])
+    other = replace(half, grids=whole.grids[1:])  # its second frame came, say
+    with torch.inference_mode():
+        for window in (other, half, half):
+            made.open_window(window, LINE)
+        assert len(looked) == 2
+        pool = made.close_window(whole, LINE)
+        assert len(looked) == 3
+        assert torch.equal(pool.embeds, encoder(stream_model).close_window(whole, LINE).embeds)
+        made.close_window(replace(whole, start_s=2.0, grid_times_s=(2.0, 3.0)), LINE)
+    assert len(looked) == 7
 
 
 @given(keep=st.sets(st.integers(0, 67), min_size=1).map(sorted))

@@ -41,7 +41,7 @@ def test_the_sieve_keeps_the_highest_scores_in_their_refined_states(
 ) -> None:
     pool, before = a_pool(20), text(6, 20, 1)
     chosen = cs2_selector(stream_model).select(pool, 7, before, after)
-    parts = [before, pool, after] if after else [before, pool]
+    parts: list[Text | Pool] = [before, pool, *([after] if after else [])]
     embeds = torch.cat([part.embeds for part in parts])[None]
     where = torch.cat([part.positions for part in parts], dim=1)[:, None]
     assert stream_model.cs2 is not None
