@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,7 +61,7 @@ def test_sound_stays_inside_the_range_of_a_recording() -> None:
 def test_segments_tile_the_time_and_last_two_to_five_seconds(seed: int) -> None:
     segments = Scene(seed).segments(0.0, 120.0)
     assert segments[0].start_s == 0.0
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in pairwise(segments):
         assert before.end_s == after.start_s
         assert 2.0 - 2e-3 <= before.end_s - before.start_s <= 5.0 + 2e-3
 

@@ -1,0 +1,136 @@
+"""The measure measures: right answers count, windows are the engine's, figures are by kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sieve.eval import accuracy
+from sieve.eval.accuracy import (
+    Asked,
+    Plan,
+    answer_stream,
+    closed_window,
+    main,
+    measure,
+    open_window,
+    plan_questions,
+    table,
+)
+from sieve.tokens import RawWindow
+from sieve.train.render import Stream, render_stream
+from stream.scene import KINDS, Question
+
+PLAN = Plan(seed=3, streams=2, duration_s=16.0, moments=6, codec_share=0.0, retentions=(0.2, 0.1))
+
+
+@pytest.fixture(scope="module")
+def stream() -> Stream:
+    return render_stream(3, 8, 0.0)
+
+
+class _Oracle:
+    """Stands for the engine: knows every answer, but at low retention it knows only one kind."""
+
+    def __init__(self, *_: object) -> None:
+        self.windows: list[RawWindow] = []
+        self.opened: list[float] = []
+
+    def open(self, config: object) -> int:
+        self.opened.append(config.retention)  # type: ignore[attr-defined]
+        return 0
+
+    def close(self, row: int) -> None: ...
+
+    def ingest(self, row: int, window: RawWindow) -> None:
+        self.windows.append(window)
+
+
+def _knowing(engine: _Oracle, row: int, stream: Stream, asked: Asked) -> str:
+    knows = engine.opened[-1] > 0.15 or asked.question.kind == "any"
+    return f" {asked.question.answer}" if knows else "a spoon"
+
+
+@pytest.fixture
+def oracle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accuracy, "Engine", _Oracle)
+    monkeypatch.setattr(accuracy, "_answer", _knowing)
+
+
+def test_the_truth_scores_100_and_nonsense_0(oracle: None) -> None:
+    result = measure(object(), PLAN)
+    assert set(result["accuracy"]["0.2"].values()) == {100.0}
+    worse = result["accuracy"]["0.1"]
+    assert worse["any"] == 100.0
+    assert worse["mean"] < 20.0
+
+
+def test_guessing_is_measured_beside(oracle: None) -> None:
+    result = measure(object(), PLAN)
+    assert 0 < result["in_clip_chance"]["mean"] < 100
+    assert 0 < result["blind_majority"]["mean"] < 100
+    assert sum(result["questions"].values()) == sum(
+        len(plan_questions(render_stream(seed, 8, 0.0), PLAN, seed)) for seed in (3, 4)
+    )
+
+
+def test_the_table_has_a_line_for_every_kind(oracle: None) -> None:
+    result = measure(object(), PLAN)
+    lines = table(result).splitlines()
+    assert len(lines) == 2 + 1 + len(result["questions"])
+    assert "| 20% kept | 10% kept |" in lines[0]
+    assert "| any |" in "\n".join(lines)
+
+
+def test_windows_are_ingested_once_each_before_the_question(oracle: None, stream: Stream) -> None:
+    engine = _Oracle()
+    questions = plan_questions(stream, PLAN, 3)
+    seen = []
+    for _ in answer_stream(engine, stream, questions, 0.2):  # type: ignore[arg-type]
+        seen.append(len(engine.windows))  # noqa: PERF401 - it grows as the stream goes on
+    assert seen == [int(asked.at_s // 2) for asked in questions]
+    assert [w.start_s for w in engine.windows] == [2.0 * i for i in range(len(engine.windows))]
+
+
+def test_questions_are_put_in_order_of_time_about_the_horizon(stream: Stream) -> None:
+    questions = plan_questions(stream, PLAN, 3)
+    moments = [asked.at_s for asked in questions]
+    assert moments == sorted(moments)
+    assert len(set(moments)) > 1
+    assert {asked.question.kind for asked in questions} <= set(KINDS)
+
+
+def test_a_closed_window_is_whole_and_an_open_one_is_what_has_come(stream: Stream) -> None:
+    closed, opened = closed_window(stream, 2), open_window(stream, 5.3)
+    assert closed.samples is not None
+    assert opened.samples is not None
+    assert closed.lookahead is not None
+    assert (len(closed.samples), len(closed.lookahead)) == (32_000, 40)
+    assert len(opened.samples) == int((5.3 - 4.0) * 16_000)
+    assert np.array_equal(closed.samples[: len(opened.samples)], opened.samples)
+    assert closed.grid_times_s == (4.0, 5.0)
+    assert np.array_equal(opened.grids[0], closed.grids[0])
+    assert np.array_equal(opened.grids[1][1], closed.grids[1][0])
+
+
+def test_an_answer_is_right_whatever_space_is_around_it() -> None:
+    question = Question("any", "was there any sound?", "no", 0.5)
+    assert Asked(question, 1.0, " no ").right
+    assert not Asked(question, 1.0, "no sound").right
+
+
+def test_the_command_writes_what_it_prints(
+    oracle: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(accuracy, "load_model", lambda name: name)
+    out = tmp_path / "accuracy.json"
+    main(["--model", "x", "--seed", "3", "--streams", "1", "--duration", "10", "--out", str(out)])
+    result = json.loads(out.read_text())
+    assert result["model"] == "x"
+    assert table(result) in capsys.readouterr().out
