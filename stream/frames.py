@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import av
 import numpy as np
@@ -108,3 +108,22 @@ def stretched(samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         return samples
     positions = np.linspace(0, len(samples) - 1, count)
     return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+
+
+def joined(sounds: Iterable[Sound]) -> Iterator[Sound]:
+    """The same samples at the same times; sounds that follow each other become one."""
+    run: list[Sound] = []
+    end = 0
+    for sound in sounds:
+        first = round(sound.start_s * SAMPLE_RATE)
+        if run and first != end:
+            yield _one(run)
+            run = []
+        run.append(sound)
+        end = first + len(sound.samples)
+    if run:
+        yield _one(run)
+
+
+def _one(run: list[Sound]) -> Sound:
+    return Sound(run[0].start_s, np.concatenate([sound.samples for sound in run]))

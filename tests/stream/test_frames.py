@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.frames import SoundMaker, stretched, to_rgb
+from stream.frames import SoundMaker, joined, stretched, to_rgb
 from stream.window import SAMPLE_RATE, Sound
 
 
@@ -137,3 +137,16 @@ def test_stretching_keeps_the_shape() -> None:
     ramp = np.linspace(0, 1, 320, dtype=np.float32)
     assert np.allclose(stretched(ramp, 323), np.linspace(0, 1, 323), atol=1e-6)
     assert stretched(ramp, 320) is ramp
+
+
+def test_sounds_are_joined_where_they_follow_each_other_and_only_there() -> None:
+    def sound(first: int, count: int) -> Sound:
+        return Sound(first / SAMPLE_RATE, np.arange(first, first + count, dtype=np.float32))
+
+    whole = list(joined([sound(0, 320), sound(320, 10), sound(340, 5), sound(345, 5)]))
+    assert [(round(s.start_s * SAMPLE_RATE), len(s.samples)) for s in whole] == [
+        (0, 330),
+        (340, 10),
+    ]
+    assert np.array_equal(whole[0].samples, np.arange(330))
+    assert list(joined([])) == []
