@@ -39,19 +39,30 @@ class ScoreWithAge:
     """Tokens of all windows compete: the lowest score leaves first, scores fading with age.
 
     ``fade_per_s`` is what a token's score loses a second (scores are logits). The ``floor`` best
-    tokens of each window and modality leave only when nothing else is left, the oldest first, so
-    that every window in memory keeps a trace of what was seen and what was heard.
+    tokens of each window and modality are its trace of what was seen and what was heard: they leave
+    only when nothing else is left, the oldest first. Traces are at most ``trace_share`` of the
+    memory; older ones compete as all others do. Without that bound they would fill it within
+    minutes and leave room for the newest window alone.
     """
 
     fade_per_s: float = 0.05
     floor: int = 1
+    trace_share: float = 0.25
 
     def victims(self, entries: Entries, count: int, now_id: int) -> NDArray[np.int64]:
         age_s = (now_id - entries.time_id) / IDS_PER_S
         worth = entries.score - self.fade_per_s * age_s
-        traces = _rank_in_group(entries) < self.floor
+        traces = self._traces(entries)
         order = np.lexsort((entries.slot, np.where(traces, entries.time_id, worth), traces))
         return entries.slot[order[:count]]
+
+    def _traces(self, entries: Entries) -> NDArray[np.bool_]:
+        """Which tokens are traces: the newest of those that come into question."""
+        able = np.flatnonzero(_rank_in_group(entries) < self.floor)
+        newest_first = able[np.lexsort((entries.slot[able], -entries.time_id[able]))]
+        traces = np.zeros(len(entries), dtype=bool)
+        traces[newest_first[: int(self.trace_share * len(entries))]] = True
+        return traces
 
 
 @dataclass(frozen=True, slots=True)

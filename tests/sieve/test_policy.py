@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sieve.policy import Entries, Policy, RecentFirst, ScoreWithAge, expired
 from sieve.tokens import AUDIO, VIDEO
@@ -42,6 +45,7 @@ def made(*rows: tuple[int, int, float, int]) -> Entries:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=40)
 @given(held=entries(), count=st.integers(0, 40))
 def test_victims_are_exactly_as_many_as_asked_for_distinct_and_held(
     policy: Policy, held: Entries, count: int
@@ -52,6 +56,7 @@ def test_victims_are_exactly_as_many_as_asked_for_distinct_and_held(
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=40)
 @given(held=entries(), count=st.integers(0, 30))
 def test_asking_for_one_more_adds_one_and_takes_none_back(
     policy: Policy, held: Entries, count: int
@@ -61,6 +66,7 @@ def test_asking_for_one_more_adds_one_and_takes_none_back(
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=40)
 @given(held=entries(), count=st.integers(0, 30), seed=st.integers(0, 99))
 def test_the_order_of_slots_in_the_table_does_not_matter(
     policy: Policy, held: Entries, count: int, seed: int
@@ -71,6 +77,7 @@ def test_the_order_of_slots_in_the_table_does_not_matter(
 
 
 @pytest.mark.parametrize("shift", [86_400 * 25, 7 * 86_400 * 25])
+@settings(max_examples=40)
 @given(held=entries(), count=st.integers(0, 30))
 def test_the_choice_is_the_same_a_week_later(held: Entries, count: int, shift: int) -> None:
     later = Entries(held.slot, held.kind, held.score, held.time_id + shift, held.window_id + shift)
@@ -84,7 +91,8 @@ def test_the_choice_is_the_same_a_week_later(held: Entries, count: int, shift: i
 def test_every_window_keeps_its_best_of_each_modality_while_others_can_leave(
     held: Entries, count: int, floor: int
 ) -> None:
-    leaving = set(ScoreWithAge(floor=floor).victims(held, count, NOW_ID).tolist())
+    policy = ScoreWithAge(floor=floor, trace_share=1.0)
+    leaving = set(policy.victims(held, count, NOW_ID).tolist())
     traces = set()
     for window in set(held.window_id.tolist()):
         for kind in (VIDEO, AUDIO):
@@ -95,6 +103,7 @@ def test_every_window_keeps_its_best_of_each_modality_while_others_can_leave(
     assert not leaving & traces or others <= leaving
 
 
+@settings(max_examples=40)
 @given(held=entries(), count=st.integers(0, 30))
 def test_without_floor_and_fading_the_lowest_scores_leave(held: Entries, count: int) -> None:
     leaving = ScoreWithAge(fade_per_s=0.0, floor=0).victims(held, count, NOW_ID)
@@ -112,7 +121,55 @@ def test_a_score_fades_with_age() -> None:
 
 def test_when_only_traces_are_left_the_oldest_leaves_first() -> None:
     held = made((5, VIDEO, -9.0, 400), (6, VIDEO, 9.0, 100), (7, AUDIO, 9.0, 410))
-    assert ScoreWithAge().victims(held, 2, 500).tolist() == [6, 5]
+    assert ScoreWithAge(trace_share=1.0).victims(held, 2, 500).tolist() == [6, 5]
+
+
+@given(held=entries(), share=st.floats(0, 1), count=st.integers(0, 30))
+def test_no_more_than_their_share_is_protected_and_the_newest_first(
+    held: Entries, share: float, count: int
+) -> None:
+    """With nothing but equal scores and no fading, what leaves last is what was protected."""
+    flat = Entries(held.slot, held.kind, held.score * 0, held.time_id, held.window_id)
+    order = ScoreWithAge(0.0, 1, share).victims(flat, len(flat), NOW_ID).tolist()
+    groups = len({*zip(held.window_id.tolist(), held.kind.tolist(), strict=True)})
+    protected = min(groups, int(share * len(held)))
+    times = dict(zip(held.slot.tolist(), held.time_id.tolist(), strict=True))
+    unprotected, last = order[: len(order) - protected], order[len(order) - protected :]
+    assert unprotected == sorted(unprotected)
+    assert [times[slot] for slot in last] == sorted(times[slot] for slot in last)
+
+
+def test_in_a_long_stream_the_last_half_minute_is_remembered_best_and_the_past_leaves_traces() -> (
+    None
+):
+    """460 slots, 62 tokens a window, 20 minutes."""
+    policy, rng, kept = ScoreWithAge(), np.random.default_rng(0), 62
+    held = made((0, VIDEO, 0.0, 0))
+    for window in range(600):
+        lacking = max(0, len(held) + kept - 460)
+        stay = ~np.isin(held.slot, policy.victims(held, lacking, 50 * window + 50))
+        slots = np.setdiff1d(np.arange(460), held.slot[stay])[:kept]
+        new = (
+            slots,
+            rng.choice([VIDEO, AUDIO], kept),
+            rng.normal(0, 2, kept),
+            [50 * window] * kept,
+        )
+        columns = zip(
+            _columns(held, stay), _columns(made(*zip(*new, strict=True)), ...), strict=True
+        )
+        held = Entries(*(np.concatenate(pair) for pair in columns))
+    age_s = (600 * 50 - held.time_id) / 25
+    recent, minute, old = (
+        int(((age_s > a) & (age_s <= b)).sum()) for a, b in [(2, 30), (30, 60), (60, 1200)]
+    )
+    assert recent > 150
+    assert recent > minute > 40
+    assert old > 40
+
+
+def _columns(held: Entries, stay: Any) -> list[NDArray[Any]]:
+    return [getattr(held, name)[stay] for name in Entries.__slots__]
 
 
 def test_recent_first_looks_at_time_alone() -> None:
