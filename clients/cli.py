@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from session.app import Loaded
     from session.config import ServiceConfig
+    from stream.source import FileSource
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -73,14 +74,25 @@ def demo(args: argparse.Namespace) -> int:
 
 
 def ask(args: argparse.Namespace) -> None:
+    from session.config import ServiceConfig
+    from stream.source import FileSource, MediaError
+
+    try:
+        # First of all: a file that cannot be read should not cost the loading of a model.
+        source = FileSource(args.file, fps=ServiceConfig().fps)
+        _ask_about(source, args)
+    except MediaError as error:
+        raise CommandError(str(error)) from error
+
+
+def _ask_about(source: FileSource, args: argparse.Namespace) -> None:
     config, loaded = service_of(args)
     from session.offline import run
     from sieve.errors import SieveError
-    from stream.source import MediaError
 
     try:
-        run(args.file, args.question, config, loaded, at_s=args.at, as_json=args.json)
-    except (MediaError, SieveError) as error:
+        run(source, args.question, config, loaded, at_s=args.at, as_json=args.json)
+    except SieveError as error:
         raise CommandError(str(error)) from error
 
 

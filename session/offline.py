@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 from session import views, wire
 from session.app import Loaded
@@ -21,7 +20,7 @@ LATENESS_S = 10.0  # containers interleave their tracks within a few seconds
 
 
 def run(
-    file: Path,
+    source: FileSource,
     question: str,
     config: ServiceConfig,
     loaded: Loaded,
@@ -30,12 +29,12 @@ def run(
     as_json: bool,
 ) -> None:
     """Answer and print. Raises MediaError, SieveError."""
-    answer = ask_file(file, question, config, loaded, at_s=at_s)
+    answer = ask_file(source, question, config, loaded, at_s=at_s)
     if as_json:
         print(answer.model_dump_json())
         return
-    print(answer.text)
     kept, seen = (c.video + c.audio for c in (answer.kept, answer.seen))
+    print(answer.text)
     print(
         f"at {answer.asked_s:.1f} s, from {kept} of {seen} tokens, "
         f"first token after {answer.first_token_ms:.0f} ms"
@@ -43,7 +42,7 @@ def run(
 
 
 def ask_file(
-    file: Path,
+    source: FileSource,
     question: str,
     config: ServiceConfig,
     loaded: Loaded,
@@ -55,9 +54,8 @@ def ask_file(
 
     Raises MediaError, also where the file ends before `at_s`, and SieveError.
     """
-    source = FileSource(file, fps=config.fps)
     if at_s is not None and source.duration_s is not None and at_s > source.duration_s:
-        raise MediaError(f"{file} ends at {source.duration_s:.1f} s, before {at_s:g} s")
+        raise MediaError(f"the file ends at {source.duration_s:.1f} s, before {at_s:g} s")
     windower = Windower(
         fps=config.fps,
         lateness_s=LATENESS_S,

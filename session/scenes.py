@@ -26,7 +26,7 @@ class Scenes:
     """Renders scenes into a directory that belongs to it; holds the `CACHED` newest."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._files: OrderedDict[tuple[int, float], Path] = OrderedDict()
         self._rendering = asyncio.Lock()  # one at a time: the machine has streams to watch
 
@@ -44,7 +44,7 @@ class Scenes:
         while len(self._files) >= CACHED:
             _, oldest = self._files.popitem(last=False)
             oldest.unlink()
-        path = self._directory / f"{seed}-{seconds:g}.webm"
+        path = self.directory / f"{seed}-{seconds:g}.webm"
         partial = path.with_suffix(".partial.webm")
         source = SceneSource(Scene(seed), seconds)
         await asyncio.to_thread(render_file, source.items(), partial)

@@ -1,0 +1,382 @@
+"""`echosieve bench live`: what a stream costs while it runs, and what a question costs at any age.
+
+Three measurements. *Ages*: one engine, one row for each age of a stream; the clock jumps, the
+windows are real; questions go round all rows in turn, so that a change of the machine's speed meets
+all ages alike. Beside it plain transformers, which reads everything again at each question.
+*Sessions*: several sessions on the service's own worker at real time, asked while they stream, with
+the media handed over in this process. *Media path*: `stream.measure`, WebRTC against bare aiortc.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import torch
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from session import wire
+from session.app import Loaded, running
+from session.config import ServiceConfig
+from session.intake import raw_window
+from session.manager import Manager
+from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig, load_model
+from sieve.eval.machine import describe_machine
+from sieve.eval.prefill import make_clip
+from sieve.tokens import WINDOW_S
+from stream.measure import MediaCost, measure_media
+from stream.rtc import ChannelClosedError
+from stream.scene import Scene
+from stream.source import SceneSource
+from stream.window import Frame, Sound, Windower
+
+AGES_S = {"1 min": 60, "1 h": 3_600, "24 h": 86_400}
+FED_S = 60  # what of every age is really streamed: its last minute
+PLAIN_S = (60, 300)  # how much plain transformers is given to read; more takes minutes
+QUESTION = "what was the last sound?"
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """A stream so old: medians in ms, memory in bytes."""
+
+    age: str
+    ingest_ms: float
+    first_token_ms: float
+    memory_bytes: int
+    slots_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Plain transformers with everything of the stream before it."""
+
+    seconds: int
+    tokens: int
+    first_token_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Several sessions at real time."""
+
+    sessions: int
+    seconds: float
+    windows: int
+    skipped: int
+    overloads: int
+    questions: int
+    first_token_ms: float  # median
+    first_token_p95_ms: float
+    ingest_share: float  # of the engine's time
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="demo", metavar="DIR_OR_HUB_ID")
+    parser.add_argument("--sieve", metavar="DIR")
+    parser.add_argument("--retention", type=float)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--sessions", type=int, default=8, help="at once (default %(default)s)")
+    parser.add_argument("--seconds", type=int, default=20, help="they stream (default %(default)s)")
+    parser.add_argument("--runs", type=int, default=21, help="questions at each age")
+    parser.add_argument("--threads", type=int, help="processor threads of the model")
+    parser.add_argument("--no-media", action="store_true", help="leave the media path out")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print, write. Raises SieveError for a model that cannot be loaded."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    model = load_model(args.model, sieve=args.sieve, retention=args.retention, device=args.device)
+    ages = measure_ages(model, args.runs)
+    plain = [measure_plain(model, seconds, runs=3) for seconds in PLAIN_S]
+    sessions = asyncio.run(measure_sessions(model, args.sessions, args.seconds))
+    media = None if args.no_media else measure_media()
+    report = {
+        "bench": "live",
+        "model": args.model,
+        "retention": model.retention,
+        "runs": args.runs,
+        "machine": describe_machine(args.device),
+        "ages": [asdict(age) for age in ages],
+        "plain_transformers": [asdict(one) for one in plain],
+        "sessions": asdict(sessions),
+        "media_path": None if media is None else {**asdict(media), "ratio": media.ratio},
+    }
+    show(Console(), report, ages, plain, sessions, media)
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+# --- Ages -----------------------------------------------------------------------------------------
+
+
+def measure_ages(model: Model, runs: int) -> list[Age]:
+    """One row for each age; the questions go round."""
+    engine = Engine(model, EngineConfig(rows=len(AGES_S)))
+    windows = scene_windows(FED_S)
+    rows = {age: engine.open(RowConfig()) for age in AGES_S}
+    ingest = {age: feed(engine, rows[age], windows, until_s) for age, until_s in AGES_S.items()}
+    first: dict[str, list[float]] = {age: [] for age in AGES_S}
+    for number in range(runs + 1):
+        for age, until_s in AGES_S.items():
+            took_ms = first_token_ms(engine, rows[age], half(moved(windows[0], until_s)))
+            if number:  # the first round warms up
+                first[age].append(took_ms)
+    return [_age(engine, age, rows[age], ingest[age], first[age]) for age in AGES_S]
+
+
+def _age(
+    engine: Engine, age: str, row: int, ingest: Sequence[float], first: Sequence[float]
+) -> Age:
+    memory = engine.memory(row)
+    return Age(
+        age=age,
+        ingest_ms=round(median(ingest), 2),
+        first_token_ms=round(median(first), 2),
+        memory_bytes=memory.bytes,
+        slots_used=memory.used,
+    )
+
+
+def feed(engine: Engine, row: int, windows: Sequence[RawWindow], until_s: int) -> list[float]:
+    """A stream of an age: its first minute, a jump, its last minute. Ingest times in ms."""
+    starts = {0, until_s - FED_S}
+    return [
+        timed_ms(partial(engine.ingest, row, moved(window, start_s)))
+        for start_s in sorted(starts)
+        for window in windows
+    ]
+
+
+def first_token_ms(engine: Engine, row: int, open_window: RawWindow) -> float:
+    """From the question to the first token."""
+    branches = []
+
+    def begin() -> None:
+        begun = engine.ask(row, QUESTION, open_window=open_window)
+        branches.append(begun.branch)
+        engine.step(begun.branch)
+
+    took_ms = timed_ms(begin)
+    engine.cancel(branches[0])
+    return took_ms
+
+
+def scene_windows(seconds: int, seed: int = 1) -> list[RawWindow]:
+    """The closed windows of a scene, from 0 on."""
+    windower, found = Windower(), []
+    for item in SceneSource(Scene(seed), seconds, fps=2.0).items():
+        windower.push(item)
+    windower.finish()
+    while window := windower.pop():
+        if raw := raw_window(window):
+            found.append(raw)
+    return found
+
+
+def moved(window: RawWindow, by_s: float) -> RawWindow:
+    times = tuple(time_s + by_s for time_s in window.grid_times_s)
+    return replace(window, start_s=window.start_s + by_s, grid_times_s=times)
+
+
+def half(window: RawWindow) -> RawWindow:
+    """The first second of a window: one that is still open."""
+    assert window.samples is not None
+    return replace(
+        window,
+        grids=window.grids[:1],
+        grid_times_s=window.grid_times_s[:1],
+        samples=window.samples[: len(window.samples) // 2],
+        lookahead=None,
+    )
+
+
+def timed_ms(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return 1_000 * (time.perf_counter() - start)
+
+
+# --- Plain transformers ---------------------------------------------------------------------------
+
+
+def measure_plain(model: Model, seconds: int, runs: int) -> Plain:
+    """Towers and decoder over the whole stream, by the library's own modules."""
+    backbone, clip = model.backbone, make_clip(model, seconds)
+    positions = backbone.clip_positions(clip)[:, 0]
+
+    def read() -> None:
+        with torch.inference_mode():
+            hidden = backbone.read(backbone.clip_embeds(clip), positions, None, None)
+            backbone.logits(hidden[-1:]).argmax()
+
+    times = [timed_ms(read) for _ in range(runs + 1)]
+    return Plain(seconds, clip["input_ids"].shape[1], round(median(times[1:]), 2))
+
+
+# --- Sessions at real time ------------------------------------------------------------------------
+
+
+async def measure_sessions(model: Model, count: int, seconds: int) -> Sessions:
+    """Every session streams a scene of its own and is asked about every two seconds."""
+    config = ServiceConfig(rows=count)
+    loaded = Loaded(Engine(model, EngineConfig(rows=count)), model.retention)
+    scenes = iter(range(count))
+
+    async def connect(_: str) -> tuple[Player, str]:
+        return Player(Scene(next(scenes)), seconds), ""
+
+    async with running(config, loaded, connect) as service:
+        manager = service.manager
+        ids = [(await manager.create("bench", "")).session.id for _ in range(count)]
+        asking = (ask_until(manager, id, seconds, number / count) for number, id in enumerate(ids))
+        answers = [answer for told in await asyncio.gather(*asking) for answer in told]
+    first = sorted(a.first_token_ms for a in answers if a.first_token_ms is not None)
+    metrics = service.metrics
+    return Sessions(
+        sessions=count,
+        seconds=seconds,
+        windows=metrics.windows_ingested,
+        skipped=metrics.windows_skipped,
+        overloads=metrics.overloads.total(),
+        questions=len(first),
+        first_token_ms=round(median(first), 1),
+        first_token_p95_ms=round(first[int(0.95 * len(first))], 1),
+        ingest_share=round(metrics.ingest_s / seconds, 4),
+    )
+
+
+async def ask_until(
+    manager: Manager, session_id: str, seconds: int, offset: float
+) -> list[wire.Answer]:
+    """Ask every two seconds, each session at its own phase of them, from the second window on."""
+    session, answers = manager.get(session_id), []
+    request = wire.AskRequest(question=QUESTION, conversation="none", max_tokens=16)
+    begin = time.monotonic()
+    moment = WINDOW_S * (1 + offset)
+    while moment < seconds - 1:
+        await asyncio.sleep(max(0.0, begin + moment - time.monotonic()))
+        answers.append(await session.ask(request).done())
+        moment += WINDOW_S
+    return answers
+
+
+class Player:
+    """A scene as a connection that brings it at real time, rendered beforehand."""
+
+    has_video = True
+    has_audio = True
+
+    def __init__(self, scene: Scene, seconds: int) -> None:
+        self.channel = Mute()
+        self._items = list(SceneSource(scene, seconds, fps=2.0).items())
+        self._began = time.monotonic()
+
+    def now(self) -> float:
+        return time.monotonic() - self._began
+
+    async def __aiter__(self) -> AsyncIterator[Frame | Sound]:
+        self._began = time.monotonic()
+        for item in self._items:
+            time_s = item.time_s if isinstance(item, Frame) else item.start_s
+            await asyncio.sleep(max(0.0, time_s - self.now()))
+            yield item
+
+    async def closed(self) -> str:
+        return "remote"
+
+    async def close(self) -> None:
+        self.channel.close()
+
+
+class Mute:
+    """A data channel that nobody opens."""
+
+    def __init__(self) -> None:
+        self._closed = asyncio.Event()
+
+    async def send(self, text: str) -> None:
+        await self._closed.wait()
+        raise ChannelClosedError("the data channel is closed")
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        await self._closed.wait()
+        nothing: tuple[str, ...] = ()
+        for text in nothing:
+            yield text
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+# --- Printing -------------------------------------------------------------------------------------
+
+
+def show(
+    console: Console,
+    report: dict[str, object],
+    ages: Sequence[Age],
+    plain: Sequence[Plain],
+    sessions: Sessions,
+    media: MediaCost | None,
+) -> None:
+    machine = report["machine"]
+    assert isinstance(machine, dict)
+    console.print(
+        f"{report['model']} at {report['retention']:.0%}, {machine['device']} "
+        f"({machine['processor']}, {machine['cores']} cores, {machine['threads']} threads)"
+    )
+    console.print(_ages_table(ages, plain))
+    console.print(
+        f"{sessions.sessions} sessions for {sessions.seconds:g} s at real time: "
+        f"{sessions.windows} windows, {sessions.skipped} skipped, {sessions.questions} questions, "
+        f"first token {sessions.first_token_ms:.0f} ms (median), "
+        f"{sessions.first_token_p95_ms:.0f} ms (95th percentile); ingest takes "
+        f"{sessions.ingest_share:.1%} of the engine's time"
+    )
+    if media is not None:
+        console.print(
+            f"media path: {media.peer_ms_per_s:.0f} ms of CPU a second of 640x480 VP8 at 30 fps, "
+            f"bare aiortc {media.bare_ms_per_s:.0f} ms, ratio {media.ratio:.2f}"
+        )
+
+
+def _ages_table(ages: Sequence[Age], plain: Sequence[Plain]) -> Table:
+    table = Table(box=SIMPLE)
+    heads = ("", "ingest of 2 s", "of real time", "first token", "memory", "tokens")
+    for head in heads:
+        table.add_column(head, justify="left" if not head else "right")
+    for age in ages:
+        table.add_row(
+            f"a stream {age.age} old",
+            f"{age.ingest_ms:.1f} ms",
+            f"{age.ingest_ms / WINDOW_S / 10:.1f} %",
+            f"{age.first_token_ms:.1f} ms",
+            f"{age.memory_bytes / 1024:.0f} KiB",
+            str(age.slots_used),
+        )
+    for one in plain:
+        table.add_row(
+            f"plain transformers, {one.seconds} s",
+            "-",
+            "-",
+            f"{one.first_token_ms:.1f} ms",
+            "grows",
+            str(one.tokens),
+        )
+    return table

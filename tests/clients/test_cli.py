@@ -1,0 +1,153 @@
+"""The command line, as a shell sees it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from clients.cli import main
+from stream.render import render_file
+from stream.scene import Scene
+from stream.source import SceneSource
+from tests import tiny
+
+
+@dataclass(frozen=True)
+class Run:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The one line that a failure leaves on the error stream."""
+        assert "Traceback" not in self.err
+        assert self.code == 1
+        last = self.err.strip().splitlines()[-1]
+        assert last.startswith("echosieve: ")
+        return last
+
+
+Call = Callable[..., Run]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs the command line in this process."""
+
+    def run(*arguments: str) -> Run:
+        with pytest.raises(SystemExit) as exit:
+            main(arguments)
+        told = capsys.readouterr()
+        return Run(int(exit.value.code or 0), told.out, told.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shape = tiny.TinyShape(sections=(2, 2, 2, 2))
+    return tiny.write_sieve(tmp_path_factory.mktemp("model"), shape, ours=tiny.STREAM)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "scene.webm"
+    render_file(SceneSource(Scene(1), 5.0, size=84).items(), path)
+    return path
+
+
+def test_help_needs_nothing_heavy() -> None:
+    heavy = ("torch", "transformers", "aiortc", "av", "fastapi", "numpy")
+    code = (
+        "import sys; sys.argv = ['echosieve', '--help']\n"
+        "from clients.cli import main\n"
+        "try: main()\n"
+        f"except SystemExit: sys.exit(any(m in sys.modules for m in {heavy}))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    for command in ("serve", "demo", "ask", "bench", "train"):
+        assert command in run.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("fly",),
+        ("serve", "--port", "70000"),
+        ("serve", "--port", "x"),
+        ("serve", "--retention", "0"),
+        ("serve", "--sessions", "0"),
+        ("demo", "--seed", "-1"),
+        ("ask",),
+        ("ask", "film.webm", "what?", "--at", "-1"),
+        ("ask", "film.webm", "what?", "--at", "nan"),
+        ("bench",),
+        ("bench", "everything"),
+        ("bench", "live", "--sessions", "many"),
+    ],
+)
+def test_bad_usage_exits_with_2_and_says_what_is_right(
+    call: Call, arguments: tuple[str, ...]
+) -> None:
+    run = call(*arguments)
+    assert run.code == 2
+    assert "usage: echosieve" in run.err
+
+
+def test_a_file_is_answered_as_text_and_as_json(call: Call, film: Path, model: Path) -> None:
+    text = call("ask", str(film), "what is it?", "--model", str(model))
+    assert text.code == 0, text.err
+    assert "at 5.0 s" in text.out
+    answer = call("ask", str(film), "what is it?", "--at", "3", "--json", "--model", str(model))
+    told = json.loads(answer.out)
+    assert (told["asked_s"], told["question"]) == (3.0, "what is it?")
+    assert told["newest_frame_s"] == 2.5
+
+
+@pytest.mark.parametrize(
+    ("file", "at", "message"),
+    [
+        ("missing.webm", None, "no such file"),
+        ("empty.webm", None, "empty.webm"),
+        ("corrupt.webm", None, "corrupt.webm"),
+        ("scene.webm", "60", "ends at 5.0 s"),
+    ],
+)
+def test_a_file_that_cannot_be_asked_about_is_one_clear_line(
+    call: Call, film: Path, model: Path, file: str, at: str | None, message: str
+) -> None:
+    (film.parent / "empty.webm").write_bytes(b"")
+    (film.parent / "corrupt.webm").write_bytes(b"\x1a\x45\xdf\xa3" + b"no film" * 100)
+    arguments = ["ask", str(film.parent / file), "what?", "--model", str(model)]
+    assert message in call(*arguments, *(["--at", at] if at else [])).complaint
+
+
+@pytest.mark.parametrize("question", ["", "   ", "x" * 100_000])
+def test_a_question_that_cannot_be_asked_is_one_clear_line(
+    call: Call, film: Path, model: Path, question: str
+) -> None:
+    assert "question" in call("ask", str(film), question, "--model", str(model)).complaint
+
+
+def test_a_model_directory_that_is_none_is_one_clear_line(call: Call, tmp_path: Path) -> None:
+    assert "config.json" in call("serve", "--model", str(tmp_path)).complaint
+
+
+def test_the_service_does_not_open_up_by_itself(call: Call) -> None:
+    assert "--open" in call("serve", "--host", "0.0.0.0").complaint
+
+
+def test_a_port_that_is_taken_is_one_clear_line(call: Call, model: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert port in call("serve", "--port", port, "--model", str(model)).complaint

@@ -1,0 +1,105 @@
+"""The page, the demo scene it plays, and what operators read."""
+
+from __future__ import annotations
+
+import av
+import pytest
+
+from session import scenes, wire
+from session.scenes import Scenes, remembered_since
+from tests.session.conftest import House
+from tests.session.fakes import eventually
+
+
+async def test_the_page_is_served_under_a_strict_policy(house: House) -> None:
+    response = await house.http.get("/")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/html")
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert response.headers["x-content-type-options"] == "nosniff"
+    script = await house.http.get("/main.js")
+    assert "javascript" in script.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    "name", ["..%2f..%2fpyproject.toml", "nothing.js", "__init__.py", "%2e%2e", "index.html%00"]
+)
+async def test_nothing_but_the_page_is_served(house: House, name: str) -> None:
+    response = await house.http.get(f"/{name}")
+    assert response.status_code == 404
+    assert response.json()["error"]["type"] == "not_found"
+
+
+async def test_the_demo_scene_is_a_film_of_the_length_asked_for(house: House) -> None:
+    response = await house.http.get("/v1/demo/scene.webm?seed=5&seconds=4")
+    assert response.headers["content-type"] == "video/webm"
+    ranged = await house.http.get(
+        "/v1/demo/scene.webm?seed=5&seconds=4", headers={"Range": "bytes=0-99"}
+    )
+    assert (ranged.status_code, len(ranged.content)) == (206, 100)
+    directory = house.app.state.service.scenes.directory
+    with av.open(str(next(directory.glob("*.webm")))) as film:
+        assert film.duration is not None
+        assert film.duration / av.time_base == pytest.approx(4.0, abs=0.2)
+        assert {stream.type for stream in film.streams} == {"video", "audio"}
+
+
+async def test_only_the_newest_scenes_are_kept(house: House) -> None:
+    cache: Scenes = house.app.state.service.scenes
+    for seed in range(scenes.CACHED + 2):
+        await cache.video(seed, 4.0)
+    files = sorted(path.name for path in cache.directory.iterdir())
+    assert files == [f"{seed}-4.webm" for seed in range(2, scenes.CACHED + 2)]
+
+
+@pytest.mark.parametrize(
+    "query", ["seed=-1", "seed=x", "seconds=0", "seconds=100000", "seconds=nan"]
+)
+async def test_a_scene_that_cannot_be_is_refused_by_the_name_of_its_parameter(
+    house: House, query: str
+) -> None:
+    for path in ("/v1/demo/scene.webm", "/v1/demo/questions"):
+        response = await house.http.get(f"{path}?{query}")
+        assert response.status_code == 422
+        assert response.json()["error"]["param"] == query.partition("=")[0]
+
+
+async def test_the_questions_of_a_scene_have_their_time_and_truth(house: House) -> None:
+    response = await house.http.get("/v1/demo/questions?seed=5&seconds=20")
+    found = wire.DemoQuestions.model_validate_json(response.content)
+    assert (found.seed, found.seconds) == (5, 20.0)
+    assert {q.asked_s for q in found.questions} <= set(range(4, 21))
+    assert len({q.kind for q in found.questions}) >= 10
+    assert all(q.text and q.answer and 0 <= q.chance <= 1 for q in found.questions)
+
+
+def test_what_is_remembered_is_twelve_seconds_before_the_open_window() -> None:
+    assert [remembered_since(t) for t in (1.0, 13.9, 14.0, 15.0, 16.0)] == [0, 0, 2, 2, 4]
+
+
+async def test_the_service_tells_that_it_lives_and_is_ready(house: House) -> None:
+    assert (await house.http.get("/healthz")).json() == {"status": "ok"}
+    ready = wire.Ready.model_validate_json((await house.http.get("/readyz")).content)
+    assert (ready.ready, ready.sessions, ready.capacity) == (True, 0, 4)
+
+
+async def test_metrics_count_what_happened(house: House) -> None:
+    session, peer = await house.join()
+    await peer.play(4.2)
+    await house.ask(session, "a b")
+    await eventually(lambda: house.manager.get(session).windows == 2)
+    text = (await house.http.get("/metrics")).text
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert lines["echosieve_sessions"] == "1"
+    assert lines["echosieve_windows_ingested_total"] == "2"
+    assert lines["echosieve_tokens_seen_total"] == "136"
+    assert lines["echosieve_tokens_kept_total"] == "20"
+    assert lines['echosieve_answers_total{status="completed"}'] == "1"
+
+
+async def test_an_unknown_path_is_a_404_in_our_form(house: House) -> None:
+    response = await house.http.get("/v1/nothing/here")
+    assert response.status_code == 404
+    assert response.json()["error"]["type"] == "not_found"
