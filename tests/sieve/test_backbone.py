@@ -100,6 +100,7 @@ def test_attention_under_a_mask_equals_the_librarys_eager_one(
         (5, 0, True, torch.ones(5, 5).tril()),  # a prefill
         (1, 4, True, torch.ones(1, 5)),  # a decoding step
         (5, 0, False, torch.ones(5, 5)),  # a refiner layer
+        (3, 2, True, torch.ones(3, 5)),  # new tokens over a past need a mask to be causal
     ],
 )
 def test_attention_without_a_mask_means_what_the_module_is(

@@ -57,7 +57,8 @@ def test_a_clip_is_sieved_as_the_equations_say(
     pair: tuple[Model, Reference], retention: float, audio: bool
 ) -> None:
     model, reference = replace(pair[0], retention=retention), pair[1]
-    clip = clip_of(model, audio=audio)
+    windows = 3 if reference.head_dim == 16 else 1
+    clip = clip_of(model, audio=audio, windows=windows)
     mine, theirs = model.forward_clip(clip, logits="kept"), reference(clip, retention)
     assert torch.equal(mine.position_ids[:, 0], theirs.positions)
     assert mine.pool.tolist() == theirs.pool
