@@ -37,11 +37,12 @@ export class Suggestions {
     if (chosen.length) this.#box.replaceChildren(...chosen.map((one) => this.#button(one)));
   }
 
-  /** A few questions of different kinds, other ones each time. */
+  /** A few questions of kinds that lie apart, other ones each time. */
   #fitting() {
     const fitting = this.#questions.filter((question) => this.#distance(question) < NEAR_S / 2);
-    const first = fitting.length ? (this.#turn += SHOWN) % fitting.length : 0;
-    return [...fitting.slice(first), ...fitting.slice(0, first)].slice(0, SHOWN);
+    const step = Math.max(1, Math.floor(fitting.length / SHOWN));
+    this.#turn += 1;
+    return fitting.filter((_, i) => (i + this.#turn) % step === 0).slice(0, SHOWN);
   }
 
   #distance(question) {
