@@ -143,6 +143,28 @@ def test_other_names_of_the_same_tensors_load_to_the_same_model(
     assert torch.equal(logits(load_model(copy)), logits(load_model(ours)))
 
 
+def as_published(config: dict[str, Any]) -> None:
+    """The rotary in the fields the published configs have it in; no head_dim."""
+    text = text_config(config)
+    rope = text.pop("rope_parameters")
+    text["rope_theta"] = rope["rope_theta"]
+    text["rope_scaling"] = {
+        "mrope_section": rope["mrope_section"],
+        "rope_type": "default",
+        "type": "default",
+    }
+    del text["head_dim"]
+
+
+def test_a_config_with_the_rotary_in_its_old_fields_loads_to_the_same_model(
+    ours: Path, copy: Path
+) -> None:
+    rewrite_config(copy, as_published)
+    model = load_model(copy)
+    assert model.backbone.rotary.sections == SECTIONS
+    assert torch.equal(logits(model), logits(load_model(ours)))
+
+
 def test_shards_with_an_index_load_to_the_same_model(ours: Path, copy: Path) -> None:
     shard(copy)
     assert torch.equal(logits(load_model(copy)), logits(load_model(ours)))
