@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from session import views, wire
 from session.app import Loaded
@@ -84,14 +85,16 @@ class Replay:
     def feed(self, items: Iterable[Frame | Sound], until_s: float) -> None:
         """Push what lies before `until_s`; windows are ingested as they close."""
         for item in items:
-            start_s = item.time_s if isinstance(item, Frame) else item.start_s
-            if start_s >= until_s + LATENESS_S:
+            begin_s = item.time_s if isinstance(item, Frame) else item.start_s
+            if begin_s >= until_s + LATENESS_S:
                 break
-            if start_s >= until_s:
-                continue  # of the track that is ahead
-            self._windower.push(item)
-            self.newest_s = max(self.newest_s, end_of(item))
-            self._ingest()
+            if begin_s < until_s:  # else it is of the track that is ahead
+                self._push(before(item, until_s))
+
+    def _push(self, item: Frame | Sound) -> None:
+        self._windower.push(item)
+        self.newest_s = max(self.newest_s, end_of(item))
+        self._ingest()
 
     def ask(self, question: str, at_s: float, max_tokens: int) -> wire.Answer:
         """Ask at `at_s`: every window that ended before is in the memory. Raises SieveError."""
@@ -133,6 +136,13 @@ class Replay:
             self._newest_frame_s = window.newest_frame_s or self._newest_frame_s
             if raw := raw_window(window):
                 self._engine.ingest(self._row, raw)
+
+
+def before(item: Frame | Sound, until_s: float) -> Frame | Sound:
+    """An item without what it holds of the time from `until_s` on."""
+    if isinstance(item, Frame) or end_of(item) <= until_s:
+        return item
+    return replace(item, samples=item.samples[: round((until_s - item.start_s) * SAMPLE_RATE)])
 
 
 def end_of(item: Frame | Sound) -> float:

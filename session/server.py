@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from session.service import Service
+
 CLOSE_S = 5  # how long open requests may take to end
 
 
@@ -38,14 +40,14 @@ def url_of(listener: socket.socket) -> str:
 def run(app: FastAPI, listener: socket.socket) -> None:
     """Serve until interrupted."""
     with listener:
-        _server(app).run([listener])
+        _Server(app).run([listener])
 
 
 @asynccontextmanager
 async def serving(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve inside a running loop; gives the URL. Raises ServeError."""
     with bound(host, port) as listener:
-        server = _server(app)
+        server = _Server(app)
         task = asyncio.create_task(server._serve([listener]), name="uvicorn")
         try:
             await _until_started(server, task)
@@ -63,8 +65,18 @@ async def _until_started(server: uvicorn.Server, task: asyncio.Task[None]) -> No
         await asyncio.sleep(0.01)
 
 
-def _server(app: FastAPI) -> uvicorn.Server:
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=CLOSE_S
-    )
-    return uvicorn.Server(config)
+class _Server(uvicorn.Server):
+    """Ends all sessions before it waits for its connections: those that listen end with them."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app, log_level="warning", access_log=False, timeout_graceful_shutdown=CLOSE_S
+            )
+        )
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        service: Service = self._app.state.service
+        await service.manager.close()
+        await super().shutdown(sockets)

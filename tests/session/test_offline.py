@@ -1,0 +1,80 @@
+"""A media file through the same path as a live stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from session.app import Loaded
+from session.config import ServiceConfig
+from session.offline import ask_file
+from sieve.errors import QuestionTooLong
+from stream.render import render_file
+from stream.scene import Scene
+from stream.source import FileSource, MediaError, SceneSource
+from tests.session.fakes import FakeEngine
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "scene.webm"
+    render_file(SceneSource(Scene(1), 7.0, size=84).items(), path)
+    return path
+
+
+def ask(film: Path, at_s: float | None) -> tuple[FakeEngine, list[float], float]:
+    """The engine after the question, the starts of its windows and the moment asked."""
+    engine = FakeEngine()
+    starts: list[float] = []
+    ingest = engine.ingest
+
+    def noted(row: int, window):  # type: ignore[no-untyped-def]
+        starts.append(window.start_s)
+        return ingest(row, window)
+
+    engine.ingest = noted  # type: ignore[method-assign]
+    answer = ask_file(FileSource(film), "what now", ServiceConfig(), Loaded(engine, 0.2), at_s=at_s)
+    assert answer.text == f"what now at {len(starts)}"
+    return engine, starts, answer.asked_s
+
+
+def test_at_the_end_all_whole_windows_are_remembered_and_the_rest_is_seen(film: Path) -> None:
+    engine, starts, asked_s = ask(film, None)
+    assert starts == [0.0, 2.0, 4.0]
+    assert asked_s == pytest.approx(7.0, abs=0.05)
+    (_, _, window) = engine.asked[0]
+    assert window is not None
+    assert window.start_s == 6.0
+    assert window.samples is not None
+    assert len(window.samples) == pytest.approx(16_000, abs=800)
+
+
+def test_at_a_moment_nothing_later_is_seen(film: Path) -> None:
+    engine, starts, asked_s = ask(film, 4.7)
+    assert starts == [0.0, 2.0]
+    assert asked_s == 4.7
+    (_, _, window) = engine.asked[0]
+    assert window is not None
+    assert window.grid_times_s == (4.0,)
+    assert window.samples is not None
+    assert len(window.samples) == pytest.approx(0.7 * 16_000, abs=1)
+
+
+def test_a_moment_on_a_window_boundary_has_no_open_window(film: Path) -> None:
+    engine, starts, _ = ask(film, 4.0)
+    assert starts == [0.0, 2.0]
+    assert engine.asked[0][2] is None
+
+
+def test_the_row_is_given_back_also_when_the_question_is_refused(film: Path) -> None:
+    engine, _, _ = ask(film, 3.0)
+    assert not engine.open_rows
+    with pytest.raises(QuestionTooLong):
+        ask_file(FileSource(film), "too long", ServiceConfig(), Loaded(engine, 0.2), at_s=1.0)
+    assert not engine.open_rows
+
+
+def test_a_moment_after_the_end_is_refused(film: Path) -> None:
+    with pytest.raises(MediaError, match=r"ends at 7\.\d s"):
+        ask_file(FileSource(film), "a", ServiceConfig(), Loaded(FakeEngine(), 0.2), at_s=9.0)

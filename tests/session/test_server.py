@@ -1,0 +1,99 @@
+"""On a real socket: clients that hang up, and the end of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import httpx
+import pytest
+
+from session.app import Loaded, create_app
+from session.config import ServiceConfig
+from session.server import ServeError, bound, serving, url_of
+from tests.session.conftest import House
+from tests.session.fakes import Exchange, FakeEngine, eventually
+
+SDP = {"Content-Type": "application/sdp"}
+SLOW = {"question": "slowly", "max_tokens": 256}
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+async def joined(client: httpx.AsyncClient) -> str:
+    response = await client.post("/whip/room", content="v=0\r\n", headers=SDP)
+    return f"/v1/sessions/{response.headers['X-EchoSieve-Session']}"
+
+
+async def test_a_client_that_hangs_up_on_a_streamed_answer_cancels_it(engine: FakeEngine) -> None:
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        path = f"{await joined(client)}/ask"
+        events = {"Accept": "text/event-stream"}
+        async with client.stream("POST", path, json=SLOW, headers=events) as response:
+            lines = response.aiter_lines()
+            while "answer.delta" not in await anext(lines):
+                pass
+            assert engine.branches
+        await eventually(lambda: not engine.branches)
+
+
+async def test_a_client_that_hangs_up_on_a_whole_answer_cancels_it(engine: FakeEngine) -> None:
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        path = await joined(client)
+        asking = asyncio.create_task(client.post(f"{path}/ask", json=SLOW))
+        await eventually(lambda: bool(engine.branches))
+        asking.cancel()
+        await eventually(lambda: not engine.branches)
+        assert (await client.get(path)).json()["answering"] == 0
+
+
+async def test_a_reader_of_events_that_hangs_up_is_forgotten(engine: FakeEngine) -> None:
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        path = await joined(client)
+        session = app.state.service.manager.all()[0]
+        headers = {"Last-Event-ID": "0"}
+        async with client.stream("GET", f"{path}/events", headers=headers) as response:
+            await anext(response.aiter_lines())
+            assert session.hub.listening == 1
+        await eventually(lambda: session.hub.listening == 0)
+
+
+async def test_the_end_of_the_service_ends_streams_and_answers_at_once(engine: FakeEngine) -> None:
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    async with httpx.AsyncClient() as client:
+        async with serving(app) as url:
+            client.base_url = httpx.URL(url)
+            path = await joined(client)
+            reading = asyncio.create_task(client.get(f"{path}/events"))
+            asking = asyncio.create_task(client.post(f"{path}/ask", json=SLOW))
+            await eventually(lambda: bool(engine.branches))
+        assert "session.closed" in (await reading).text
+        assert (await asking).json()["status"] == "cancelled"
+
+
+async def test_an_address_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServeError, match=str(port)):
+            bound("127.0.0.1", port)
+
+
+def test_the_address_is_told_as_a_url() -> None:
+    with bound("127.0.0.1", 0) as listener:
+        assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+async def test_places_are_given_back_however_often_clients_come_and_go(house: House) -> None:
+    for _ in range(50):
+        _, peer = await house.join()
+        await peer.play(2.1)
+        peer.leave()
+        await eventually(lambda: not house.manager.all())
+    await eventually(lambda: not house.engine.open_rows)
+    assert len(house.exchange.peers) == 50
