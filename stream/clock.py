@@ -42,30 +42,27 @@ _CORRECTION_MAX_S = 1.0  # reports that want to shift a track by more than this 
 
 
 class Unwrapper:
-    """Extends 32-bit RTP time stamps to integers that do not wrap (RFC 3550, section 5.1).
+    """Extends RTP time stamps (32 bits) or sequence numbers (16) to integers that do not wrap.
 
-    Every stamp is taken to lie within 2**31 of the one before, in either direction, so reordered
-    packets are mapped right, before and after a wrap.
+    Every number is taken to lie within half of the range of the one before, in either direction, so
+    reordered packets are mapped right, before and after a wrap. RFC 3550, section 5.1.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bits: int = 32) -> None:
+        self._range = 1 << bits
         self._last: int | None = None
 
-    def map(self, timestamp: int) -> int:
-        """The extended stamp; the first is itself. May be negative for packets before it."""
-        if self._last is None:
-            self._last = timestamp
-        else:
-            step = (timestamp - self._last) & 0xFFFFFFFF
-            self._last += step if step < 1 << 31 else step - (1 << 32)
+    def map(self, number: int) -> int:
+        """The extended number; the first is itself. May be negative for packets before it."""
+        self._last = self.near(number)
         return self._last
 
-    def near(self, timestamp: int) -> int:
-        """The extended stamp of ``timestamp`` without moving on to it (for sender reports)."""
+    def near(self, number: int) -> int:
+        """The extended number without moving on to it (for sender reports)."""
         if self._last is None:
-            return timestamp
-        step = (timestamp - self._last) & 0xFFFFFFFF
-        return self._last + (step if step < 1 << 31 else step - (1 << 32))
+            return number
+        step = (number - self._last) % self._range
+        return self._last + (step if step < self._range // 2 else step - self._range)
 
 
 def ntp_seconds(ntp: int) -> float:

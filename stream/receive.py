@@ -3,6 +3,7 @@
 aiortc 1.16 decodes in a thread per track and leaves frames in unlimited queues, with time stamps
 that start at zero for every track. Here each receiver gets
 
+* a jitter buffer that gives out frames as soon as they are complete (stream.jitter),
 * a bounded queue before its decoder (the oldest goes; a key frame is asked for),
 * RTP time stamps that are kept as they are, and sender reports that are noted, so that both tracks
   can be laid on one session clock (stream.clock),
@@ -10,8 +11,7 @@ that start at zero for every track. Here each receiver gets
   be in a window, and hands them to the event loop.
 
 All this reaches into private attributes (here and in stream.connection only) and says so clearly
-when a version of aiortc has moved them. The better jitter buffer will be installed in
-:meth:`Reception.attach`.
+when a version of aiortc has moved them.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 from stream.clock import OPUS_DELAY_S, SenderClock, TrackClock, Unwrapper, ntp_seconds
 from stream.connection import mangled, private, set_private
 from stream.frames import MAX_SIDE, SoundMaker, joined, to_rgb
+from stream.jitter import FrameBuffer, PictureBuffer, SoundBuffer
 from stream.window import Frame, Item, Sound, Ticks
 
 # "__x" is the private name RTCRtpReceiver.__x.
@@ -67,6 +68,7 @@ class ReceiveCounts:
     """What came, and what of it has been dropped, and why."""
 
     packets: int = 0
+    lost_packets: int = 0  # did not come, or too late
     dropped_before_decoder: int = 0  # the decoder was too slow
     dropped_unread: int = 0  # the consumer was too slow
     dropped_untimely: int = 0  # left over from before the sender's RTP time jumped
@@ -137,11 +139,13 @@ class Reception:
         self._lock = threading.Lock()  # decoder threads ask the clock that the event loop feeds
         self._live = 0
         self._queues: list[_DecoderQueue] = []
+        self._buffers: list[FrameBuffer] = []
 
     @property
     def counts(self) -> ReceiveCounts:
         """What came and what was dropped so far."""
         self._counts.dropped_unread = self.items.dropped
+        self._counts.lost_packets = sum(buffer.lost for buffer in self._buffers)
         self._counts.dropped_before_decoder = sum(queue.dropped for queue in self._queues)
         return self._counts
 
@@ -164,7 +168,7 @@ class Reception:
         set_private(receiver.track, "_queue", _Tap(converter, line, self))
         self._queues.append(queue)
         self._live += 1
-        self._listen(receiver, line)
+        self._listen(receiver, line, queue)
 
     def deliver(self, items: list[Item]) -> None:
         """From a track, on the event loop: items in order."""
@@ -181,20 +185,33 @@ class Reception:
         if error is not None or self._live <= 0:
             self._on_end(error)
 
-    def _listen(self, receiver: RTCRtpReceiver, line: _TimeLine) -> None:
-        """Notes arrivals and sender reports on their way into the receiver."""
+    def _listen(self, receiver: RTCRtpReceiver, line: _TimeLine, queue: _DecoderQueue) -> None:
+        """Notes arrivals and sender reports on their way into the receiver.
+
+        Of the frames that a packet completes, the receiver takes the first; the others follow it.
+        """
+        buffer = PictureBuffer() if receiver.track.kind == "video" else SoundBuffer()
+        set_private(receiver, "__jitter_buffer", buffer)
+        self._buffers.append(buffer)
         handle_rtp = private(receiver, "_handle_rtp_packet")
         handle_rtcp = private(receiver, "_handle_rtcp_packet")
         codecs = private(receiver, "__codecs")
 
+        current: Any = None
+
         async def on_rtp(packet: RtpPacket, arrival_time_ms: int) -> None:
+            nonlocal current
             self.heard_s = self.now()
             self._counts.packets += 1
             codec = codecs.get(packet.payload_type)
             # Retransmissions and empty packets carry time stamps that mean nothing here.
             if codec is not None and packet.payload and codec.name.lower() != "rtx":
                 line.arrive(packet.ssrc, packet.timestamp)
+                current = codec
             await handle_rtp(packet, arrival_time_ms)
+            for frame in buffer.frames():
+                frame.timestamp = line.map(frame.timestamp)
+                queue.put((current, frame))
 
         async def on_rtcp(packet: AnyRtcpPacket) -> None:
             self.heard_s = self.now()

@@ -53,7 +53,7 @@ async def head_of(reader: asyncio.StreamReader) -> list[str]:
 async def endpoint(status: int = 201) -> AsyncIterator[Endpoint]:
     whip = Endpoint(status)
     server = await asyncio.start_server(whip.handle, "127.0.0.1", 0)
-    whip.url = "http://127.0.0.1:%d/whip/room" % server.sockets[0].getsockname()[1]
+    whip.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/whip/room"
     try:
         yield whip
     finally:
@@ -86,13 +86,13 @@ async def test_a_source_is_sent_to_its_end_and_the_session_is_deleted() -> None:
 
 async def test_an_endpoint_that_refuses_is_quoted() -> None:
     async with endpoint(status=503) as whip:
-        with pytest.raises(PublishError, match="answered 503 .* sorry, full") as error:
+        with pytest.raises(PublishError, match=r"answered 503 .* sorry, full") as error:
             await publish(FlashAndBeep(1.0), whip.url)
         assert error.value.status == 503
 
 
 async def test_an_endpoint_that_is_not_there_is_named() -> None:
-    with pytest.raises(PublishError, match="127.0.0.1:9/whip cannot be reached"):
+    with pytest.raises(PublishError, match=r"127\.0\.0\.1:9/whip cannot be reached"):
         await publish(FlashAndBeep(1.0), "http://127.0.0.1:9/whip")
 
 
