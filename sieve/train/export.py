@@ -59,6 +59,7 @@ def _put_thinker_inside(directory: Path) -> None:
     weights = directory / "model.safetensors"
     tensors = {f"thinker.{name}": tensor for name, tensor in load_file(weights).items()}
     save_file(tensors, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)  # safetensors writes it for its owner alone
 
 
 def _write_preprocessor(directory: Path) -> None:
@@ -66,12 +67,16 @@ def _write_preprocessor(directory: Path) -> None:
     picture = Qwen2VLImageProcessorPil(
         min_pixels=LAYOUT["min_pixels"], max_pixels=LAYOUT["max_pixels"]
     ).to_dict()
-    sound = WhisperFeatureExtractor(feature_size=128, n_fft=400, hop_length=160, chunk_length=300)
+    sound = WhisperFeatureExtractor(
+        feature_size=128, n_fft=400, hop_length=160, chunk_length=300, return_attention_mask=True
+    )
     merged = sound.to_dict() | picture
     merged |= {
         "feature_extractor_type": "WhisperFeatureExtractor",
         "image_processor_type": "Qwen2VLImageProcessor",
         "processor_class": "Qwen2_5OmniProcessor",
+        "min_pixels": LAYOUT["min_pixels"],
+        "max_pixels": LAYOUT["max_pixels"],
     }
     path = directory / "preprocessor_config.json"
     path.write_text(json.dumps(merged, indent=2, default=list, sort_keys=True) + "\n")
