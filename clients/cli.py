@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script. Exits with 0, 1 (failure) or 2 (bad usage)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     args = build_parser(given).parse_args(given)
+    # Threads of the model that wait must not spin: they share the machine with the decoders.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         sys.exit(args.run(args))
@@ -74,12 +77,11 @@ def demo(args: argparse.Namespace) -> int:
 
 
 def ask(args: argparse.Namespace) -> None:
-    from session.config import ServiceConfig
     from stream.source import FileSource, MediaError
 
     try:
         # First of all: a file that cannot be read should not cost the loading of a model.
-        source = FileSource(args.file, fps=ServiceConfig().fps)
+        source = FileSource(args.file, fps=args.fps)
         _ask_about(source, args)
     except MediaError as error:
         raise CommandError(str(error)) from error
@@ -108,6 +110,9 @@ def service_of(args: argparse.Namespace) -> tuple[ServiceConfig, Loaded]:
             sieve=args.sieve,
             retention=args.retention,
             device=args.device,
+            threads=args.threads,
+            fps=args.fps,
+            slots=args.slots,
             rows=args.sessions,
             hosts=("*",) if args.open else ServiceConfig().hosts,
         )
@@ -211,6 +216,13 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--retention", type=_share, metavar="SHARE", help="of the tokens to keep, in (0, 1]"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default cpu)")
+    parser.add_argument("--threads", type=_positive, help="processor threads of the model")
+    parser.add_argument(
+        "--fps", type=_fps, default=2, help="pictures a second looked at (default %(default)s)"
+    )
+    parser.add_argument(
+        "--slots", type=_positive, default=512, help="tokens a session remembers at most"
+    )
 
 
 def _share(text: str) -> float:
@@ -239,6 +251,13 @@ def _positive(text: str) -> int:
     if not (value.is_integer() and value >= 1):
         raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not {text}")
     return int(value)
+
+
+def _fps(text: str) -> int:
+    value = _positive(text)
+    if value > 30:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 30, not {text}")
+    return value
 
 
 def _seed(text: str) -> int:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -41,6 +42,8 @@ class Loaded:
 
 def load_engine(config: ServiceConfig) -> Loaded:
     """Load the model and build its engine. Raises CheckpointError."""
+    if threads := config.model_threads:
+        torch.set_num_threads(threads)
     model = load_model(
         config.model, sieve=config.sieve, retention=config.retention, device=config.device
     )

@@ -30,6 +30,7 @@ from session.config import ServiceConfig
 from session.intake import raw_window
 from session.manager import Manager
 from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig, load_model
+from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 from sieve.eval.prefill import make_clip
 from sieve.tokens import WINDOW_S
@@ -95,8 +96,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write. Raises SieveError for a model that cannot be loaded."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    if min(args.sessions, args.seconds // 5, args.runs) < 1:
+        raise SettingInvalid("--sessions and --runs must be at least 1, --seconds at least 5")
+    config = ServiceConfig(model=args.model, threads=args.threads)
+    if threads := config.model_threads:
+        torch.set_num_threads(threads)
     model = load_model(args.model, sieve=args.sieve, retention=args.retention, device=args.device)
     ages = measure_ages(model, args.runs)
     plain = [measure_plain(model, seconds, runs=3) for seconds in PLAIN_S]
@@ -131,8 +135,8 @@ def measure_ages(model: Model, runs: int) -> list[Age]:
     ingest = {age: feed(engine, rows[age], windows, until_s) for age, until_s in AGES_S.items()}
     first: dict[str, list[float]] = {age: [] for age in AGES_S}
     for number in range(runs + 1):
-        for age, until_s in AGES_S.items():
-            took_ms = first_token_ms(engine, rows[age], half(moved(windows[0], until_s)))
+        for age in rotated(list(AGES_S), number):
+            took_ms = first_token_ms(engine, rows[age], half(moved(windows[0], AGES_S[age])))
             if number:  # the first round warms up
                 first[age].append(took_ms)
     return [_age(engine, age, rows[age], ingest[age], first[age]) for age in AGES_S]
@@ -159,6 +163,12 @@ def feed(engine: Engine, row: int, windows: Sequence[RawWindow], until_s: int) -
         for start_s in sorted(starts)
         for window in windows
     ]
+
+
+def rotated(ages: list[str], by: int) -> list[str]:
+    """No age comes always first, or always after the same other one."""
+    by %= len(ages)
+    return ages[by:] + ages[:by] if by % 2 else (ages[by:] + ages[:by])[::-1]
 
 
 def first_token_ms(engine: Engine, row: int, open_window: RawWindow) -> float:

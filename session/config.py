@@ -53,6 +53,7 @@ class ServiceConfig:
     sieve: str | None = None
     retention: float | None = None
     device: str = "cpu"
+    threads: int | None = None  # of the model on a processor; None: see `model_threads`
     rows: int = 8
     slots: int = 512
     max_branches: int = 16
@@ -68,6 +69,14 @@ class ServiceConfig:
             raise ValueError(f"retention must lie in (0, 1], not {self.retention}")
         if not 0 <= self.port <= 65_535:
             raise ValueError(f"port must lie in 0..65535, not {self.port}")
+        if not (1 <= self.fps <= 30 and float(self.fps).is_integer()):
+            raise ValueError(f"fps must be a whole number from 1 to 30, not {self.fps}")
         for name in ("rows", "slots", "max_branches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+    @property
+    def model_threads(self) -> int | None:
+        """One for the built-in model: its matrices are too small to be worth sharing, and threads
+        that wait for each other take the processor from those that decode. None: torch's own."""
+        return self.threads or (1 if self.model == "demo" else None)

@@ -19,7 +19,7 @@ from session import reports, wire
 from session.overload import Waiting
 from session.schedule import Advance, Ask, Cancel, Close, Configure, Ingest, Job, Open, Schedule
 from sieve import RowConfig
-from sieve.errors import SieveError
+from sieve.errors import QuestionTooLong, SieveError
 from sieve.prompt import DEFAULT_INSTRUCTION
 from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
 
@@ -253,13 +253,7 @@ class Worker:
     def _ask(self, row: Row, job: Ask) -> None:
         """Begin a question and take its first step at once: that is the first token."""
         try:
-            begun = self._engine.ask(
-                row.number,
-                job.question,
-                history=job.history,
-                open_window=job.open_window,
-                max_tokens=job.max_tokens,
-            )
+            begun = self._begin(row, job)
         except SieveError as error:
             self._end(job.session, job.turn, "failed", kind_of(error), str(error))
             return
@@ -268,6 +262,22 @@ class Worker:
             self._schedule.began(job.session, job.turn)
         self.deliver(reports.TurnBegun(job.session, job.turn, begun))
         self._step(row, job.session, job.turn)
+
+    def _begin(self, row: Row, job: Ask) -> Begun:
+        """Where question and history are too long together, the oldest turns are left out."""
+        for left_out in range(len(job.history) + 1):
+            try:
+                return self._engine.ask(
+                    row.number,
+                    job.question,
+                    history=job.history[left_out:],
+                    open_window=job.open_window,
+                    max_tokens=job.max_tokens,
+                )
+            except QuestionTooLong:
+                if left_out == len(job.history):
+                    raise
+        raise AssertionError("the loop returns or raises")
 
     def _step(self, row: Row, session: str, turn: str) -> None:
         step = self._engine.step(row.branches[turn])

@@ -87,6 +87,8 @@ def test_help_needs_nothing_heavy() -> None:
         ("serve", "--port", "x"),
         ("serve", "--retention", "0"),
         ("serve", "--sessions", "0"),
+        ("serve", "--fps", "1.5"),
+        ("serve", "--fps", "60"),
         ("demo", "--seed", "-1"),
         ("ask",),
         ("ask", "film.webm", "what?", "--at", "-1"),

@@ -204,6 +204,15 @@ def test_a_question_the_engine_refuses_fails_alone(bench: Bench) -> None:
     assert not bench.of(reports.Failed)
 
 
+def test_a_history_that_is_too_long_loses_its_oldest_turns(bench: Bench) -> None:
+    bench.open("a")
+    history = tuple((f"{n}" * 30, "yes") for n in range(5))
+    bench.worker.ask(Ask("a", "1", "and now", history, None, 64))
+    bench.work()
+    ((_, asked, _),) = bench.engine.asked
+    assert asked == history[2:]
+
+
 def test_an_engine_that_is_not_sound_is_not_used_any_more(bench: Bench) -> None:
     bench.open("a")
     bench.engine.sound = False
