@@ -7,9 +7,8 @@ when it began: asking leaves the memory untouched, and ingest goes on while answ
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,13 +25,13 @@ from sieve.errors import (
     RowUnknown,
     SettingInvalid,
 )
-from sieve.memory import Arena, ArenaShape, BranchCache, slots_of
+from sieve.memory import Arena, ArenaShape, BranchCache
 from sieve.model import Model
 from sieve.policy import Policy, ScoreWithAge
 from sieve.pool import Pool, check_window
 from sieve.prompt import DEFAULT_INSTRUCTION, question_text
 from sieve.rope import suffix_positions
-from sieve.row import Row, join_spans, total
+from sieve.row import Row, RowSettings, join_spans, total
 from sieve.select import Selection, Text
 from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
 
@@ -71,8 +70,6 @@ class Engine:
         self._policy = policy or ScoreWithAge()
         self._arena = Arena(_shape(model, config), model.backbone.dtype, model.backbone.device)
         self._rows: dict[int, Row] = {}
-        self._retention: dict[int, float] = {}
-        self._recent: dict[int, deque[Pool]] = {}
         self._branches: dict[int, Branch] = {}
         self._next_branch = 0
 
@@ -81,20 +78,21 @@ class Engine:
     @torch.inference_mode()
     def open(self, config: RowConfig) -> int:
         """A new session; returns its row. Raises NoRowFree, SettingInvalid."""
-        retention = _share(config.retention, self.model.retention)
-        slots = config.slots if config.slots is not None else self.config.slots
         if not math.isfinite(config.start_s):
             raise SettingInvalid(f"a stream starts at a finite second, got {config.start_s}")
+        settings = RowSettings(
+            start_s=config.start_s,
+            retention=_share(config.retention, self.model.retention),
+            instruction=config.instruction or DEFAULT_INSTRUCTION,
+            slots=self.config.slots if config.slots is None else config.slots,
+            look_back=self.config.look_back,
+        )
         index = self._arena.take_row()
-        instruction = config.instruction or DEFAULT_INSTRUCTION
         try:
-            row = Row(self.model, self._arena, index, config.start_s, instruction, slots)
+            self._rows[index] = Row(self.model, self._arena, index, self._policy, settings)
         except Exception:
             self._arena.give_row(index)
             raise
-        self._rows[index] = row
-        self._retention[index] = retention
-        self._recent[index] = deque(maxlen=self.config.look_back)
         return index
 
     @torch.inference_mode()
@@ -109,27 +107,25 @@ class Engine:
         """Change a running session; ``None`` leaves a setting, an empty instruction is the default
         one. Raises SettingInvalid, having changed nothing."""
         state = self._row(row)
-        share = _share(retention, self._retention[row])
-        if instruction is not None:
-            instruction = instruction or DEFAULT_INSTRUCTION
-        state.check_settings(slots, instruction)
-        if slots is not None:
-            state.resize(slots, self._policy)
-        if instruction is not None:
-            state.set_instruction(instruction, self._policy)
-        self._retention[row] = share
+        changed = replace(
+            state.settings,
+            retention=_share(retention, state.retention),
+            instruction=_instruction(instruction, state.settings.instruction),
+            slots=state.settings.slots if slots is None else slots,
+        )
+        state.check_settings(changed.slots, changed.instruction)
+        state.configure(changed)
 
     def retention(self, row: int) -> float:
         """The share of a pool in force for ``row``."""
-        self._row(row)
-        return self._retention[row]
+        return self._row(row).retention
 
     def close(self, row: int) -> None:
         """End a session and its questions; its slots are wiped."""
         self._row(row)
         for branch in [b.index for b in self._branches.values() if b.row == row]:
             self.cancel(branch)
-        del self._rows[row], self._retention[row], self._recent[row]
+        del self._rows[row]
         self._arena.give_row(row)
 
     def memory(self, row: int) -> MemoryState:
@@ -146,13 +142,13 @@ class Engine:
         state.begin(window)
         pool = state.encoder.close_window(window, state.timeline)
         selection = state.fit(self._sieve(state, pool, None))
-        evicted = state.append(pool, selection, self._policy)
-        self._recent[row].append(pool)
+        evicted = state.append(pool, selection)
+        state.recent.append(pool)
         return Ingested(pool.map_of(selection.keep), state.state(), evicted)
 
     def _sieve(self, state: Row, pool: Pool, after: Text | None) -> Selection:
-        count = kept_count(self._retention[state.index], len(pool))
-        before = state.prompt_before(state.timeline.id_at(pool.start_s))
+        count = kept_count(state.retention, len(pool))
+        before = state.prompt.before(state.timeline.id_at(pool.start_s))
         return self.model.selector.select(pool, count, before, after)
 
     # -- questions --------------------------------------------------------------------------
@@ -180,7 +176,7 @@ class Engine:
         ids = self._question_ids(state, question, history)
         if len(self._branches) >= self.config.max_branches:
             raise NoBranchFree(f"{self.config.max_branches} questions are being answered already")
-        pools = [pool for pool in self._recent[row] if state.remembers(pool)]
+        pools = [pool for pool in state.recent if state.remembers(pool)]
         if open_window is not None:
             check_window(open_window)
             if state.is_next(open_window):
@@ -210,7 +206,7 @@ class Engine:
         self, state: Row, pools: Sequence[Pool], ids: Sequence[int]
     ) -> tuple[list[tuple[Pool, Selection]], Text]:
         """Sieve recent pools anew with the question after them; the text as the LLM reads it."""
-        markers = state.modalities.video + state.modalities.audio
+        markers = state.modalities.markers
         first = state.next_text_id(pools[-1] if pools else None)
         text = Text(self.model.backbone.embed(ids), suffix_positions(first, len(ids), markers))
         looks = [(pool, self._sieve(state, pool, text)) for pool in pools if len(pool)]
@@ -224,7 +220,7 @@ class Engine:
         """The question's states where there is no window to read it with: prompt and question."""
         cs2 = self.model.cs2
         assert cs2 is not None
-        before = state.prompt_before(int(text.positions.min()))
+        before = state.prompt.before(int(text.positions.min()))
         where = torch.cat([before.positions, text.positions], dim=1)[:, None]
         states, _ = cs2(torch.cat([before.embeds, text.embeds])[None], where.to(text.embeds.device))
         return states[0, len(before) :]
@@ -232,8 +228,8 @@ class Engine:
     def _begin(
         self, state: Row, looks: list[tuple[Pool, Selection]], text: Text, max_tokens: int
     ) -> Begun:
-        again = [state.timeline.id_at(pool.start_s) for pool, _ in looks]
-        visible = slots_of(state.table, again)
+        again = [pool.start_s for pool, _ in looks]
+        visible = state.visible(again, max(again, default=None))
         embeds = torch.cat([*(chosen.states for _, chosen in looks), text.embeds])
         seen = [pool.positions[:, chosen.keep.cpu()] for pool, chosen in looks]
         positions = torch.cat([*seen, text.positions], dim=1)
@@ -266,7 +262,7 @@ class Engine:
             spans=join_spans(spans),
             seen=total([*seen.values(), *(look.seen for look in maps)]),
             kept=total([kept, *(look.kept for look in maps)]),
-            retention=self._retention[state.index],
+            retention=state.retention,
             second_look=still_open[0] if still_open else None,
         )
 
@@ -306,6 +302,10 @@ def _share(wanted: float | None, otherwise: float) -> float:
     if not 0.0 < share <= 1.0:
         raise SettingInvalid(f"retention is a share in (0, 1], got {share}")
     return share
+
+
+def _instruction(wanted: str | None, otherwise: str) -> str:
+    return otherwise if wanted is None else wanted or DEFAULT_INSTRUCTION
 
 
 def _shape(model: Model, config: EngineConfig) -> ArenaShape:

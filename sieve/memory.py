@@ -194,7 +194,12 @@ class BranchCache:
         return torch.cat([past, own], dim=1)[None, None].to(self._keys[0].device)
 
 
-def slots_of(table: SlotTable, without_windows: Sequence[int] = ()) -> NDArray[np.int64]:
-    """Slots a branch may see: the prompt and every token but those of windows looked at again."""
+def slots_of(
+    table: SlotTable, without_windows: Sequence[int] = (), oldest_id: int | None = None
+) -> NDArray[np.int64]:
+    """Slots a branch may see: the prompt, and every token but those of windows looked at again and
+    of windows that began before ``oldest_id``."""
     hidden = np.isin(table.window_id, np.array(without_windows, dtype=np.int64))
+    if oldest_id is not None:
+        hidden |= table.window_id < oldest_id
     return np.flatnonzero(table.valid & ~(hidden & (table.kind != TEXT)))

@@ -16,6 +16,14 @@ class Modalities:
     audio: bool = True
 
     @property
+    def markers(self) -> int:
+        """How many begin markers, and end markers, there are."""
+        return self.video + self.audio
+
+    def joined(self, other: Modalities) -> Modalities:
+        return Modalities(self.video or other.video, self.audio or other.audio)
+
+    @property
     def begin(self) -> str:
         return "<|vision_bos|>" * self.video + "<|audio_bos|>" * self.audio
 

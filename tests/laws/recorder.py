@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import sieve.engine as engine_module
+import sieve.row as row_module
 from sieve.backbone import Backbone, KeyValues
 from sieve.memory import BranchCache, RowWriter, SlotTable
 from sieve.rope import prompt_positions
@@ -54,24 +54,26 @@ class Recorder:
         self.offline = Offline()
         self.token_of_slot: dict[int, int] = {}
         self.answers: list[tuple[list[int], Tensor]] = []  # tokens and their hidden states
-        self._prompt_end = row._prompt_end
+        self._prompt_end = row.prompt.end_id
         self._branch_past: dict[int, tuple[BranchCache, list[int]]] = {}
         self._read = self.backbone.read
-        self._slots_of = engine_module.slots_of
+        self._slots_of = row_module.slots_of
         self._branch_slots: list[int] = []
         self._copy_prompt()
 
     def __enter__(self) -> Recorder:
         self.backbone.read = self.read  # type: ignore[method-assign]
-        engine_module.slots_of = self.slots_of
+        row_module.slots_of = self.slots_of
         return self
 
     def __exit__(self, *_: object) -> None:
         self.backbone.read = self._read  # type: ignore[method-assign]
-        engine_module.slots_of = self._slots_of
+        row_module.slots_of = self._slots_of
 
-    def slots_of(self, table: SlotTable, without_windows: Sequence[int]) -> NDArray[np.int64]:
-        slots = self._slots_of(table, without_windows)
+    def slots_of(
+        self, table: SlotTable, without_windows: Sequence[int], *oldest_id: int
+    ) -> NDArray[np.int64]:
+        slots = self._slots_of(table, without_windows, *oldest_id)
         self._branch_slots = slots.tolist()
         return slots
 
@@ -88,14 +90,14 @@ class Recorder:
 
     def _copy_prompt(self) -> None:
         """The prompt at its place of now; tokens read before keep seeing its earlier copies."""
-        embeds = self.row.prompt_embeds
-        where = prompt_positions(self._prompt_end, len(embeds), self.row._markers)
+        embeds = self.row.prompt.states
+        where = prompt_positions(self._prompt_end, len(embeds), self.row.prompt.markers)
         new = self.offline.add(embeds, where, [])
-        self.token_of_slot.update(zip(self.row._prompt_slots.tolist(), new, strict=True))
+        self.token_of_slot.update(zip(self.row.prompt.slots.tolist(), new, strict=True))
 
     def _follow_prompt(self) -> None:
-        if self.row._prompt_end != self._prompt_end:
-            self._prompt_end = self.row._prompt_end
+        if self.row.prompt.end_id != self._prompt_end:
+            self._prompt_end = self.row.prompt.end_id
             self._copy_prompt()
 
     def _tokens(self, slots: list[int]) -> list[int]:

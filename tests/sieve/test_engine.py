@@ -375,9 +375,10 @@ def test_the_first_window_with_anything_in_it_decides_the_markers(stream_model: 
     assert engine.memory(row).prompt == PROMPT
     engine.ingest(row, a_window(1, video=False))
     assert engine.memory(row).prompt == PROMPT - 1
-    told = engine.ingest(row, a_window(2))  # pictures come late: they are seen all the same
-    assert told.memory.prompt == PROMPT - 1
+    told = engine.ingest(row, a_window(2))  # pictures come late: their markers come with them
+    assert told.memory.prompt == PROMPT
     assert told.kept.seen == Counts(18, 50)
+    assert engine.check_integrity()
 
 
 def test_an_empty_window_keeps_nothing_and_tells_no_lie(stream_model: Model) -> None:
@@ -568,7 +569,7 @@ def test_a_checkpoint_trained_on_refined_text_reads_prompt_and_question_refined(
     assert cs2 is not None
     engine = Engine(model, CONFIG)
     (prompt, where), *_ = recorded(model, lambda: engine.open(RowConfig()))
-    raw = engine._rows[0].raw_prompt
+    raw = engine._rows[0].prompt.raw
     assert torch.equal(prompt, cs2(raw[None], where[:, None])[0][0])
     asked = recorded(model, lambda: engine.ask(0, "what?"))[0]
     ids = model.backbone.token_ids(
@@ -598,7 +599,7 @@ def test_a_question_is_refined_together_with_the_open_window(authors_model: Mode
 def test_our_checkpoints_read_text_as_it_is(stream_model: Model) -> None:
     engine = Engine(stream_model, CONFIG)
     (prompt, _), *_ = recorded(stream_model, lambda: engine.open(RowConfig()))
-    assert torch.equal(prompt, engine._rows[0].raw_prompt)
+    assert torch.equal(prompt, engine._rows[0].prompt.raw)
     asked = recorded(stream_model, lambda: engine.ask(0, "what?"))[0][0]
     ids = stream_model.backbone.token_ids(
         "<|audio_eos|><|vision_eos|>what?<|im_end|>\n<|im_start|>assistant\n"
@@ -629,17 +630,16 @@ def test_the_prompt_follows_the_stream_at_the_distance_of_the_horizon(stream_mod
     engine, row = with_row(stream_model, 20)
     state = engine._rows[row]
     end = state.timeline.id_at(40.0)
-    assert state._prompt_end == end - stream_model.layout.horizon_ids
-    moved = [layer[row][:, state._prompt_slots] for layer in engine._arena.keys]
-    values = [layer[row][:, state._prompt_slots] for layer in engine._arena.values]
-    state._prompt_home = None  # type: ignore[assignment]
-    state.table.evict(state._prompt_slots)
-    state._read_prompt()  # anew, at the place it has moved to
-    again = [layer[row][:, state._prompt_slots] for layer in engine._arena.keys]
+    assert state.prompt.end_id == end - stream_model.layout.horizon_ids
+    moved = [layer[row][:, state.prompt.slots] for layer in engine._arena.keys]
+    values = [layer[row][:, state.prompt.slots] for layer in engine._arena.values]
+    ids = state._prompt_ids(state.settings.instruction)
+    state.prompt.read(ids, 2, state.prompt.end_id, state.prompt.slots)  # where it has moved to
+    again = [layer[row][:, state.prompt.slots] for layer in engine._arena.keys]
     for one, other in zip(moved, again, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-4)
     for layer, value in zip(engine._arena.values, values, strict=True):
-        torch.testing.assert_close(layer[row][:, state._prompt_slots], value, rtol=0, atol=1e-4)
+        torch.testing.assert_close(layer[row][:, state.prompt.slots], value, rtol=0, atol=1e-4)
 
 
 def test_a_stream_that_was_silent_for_longer_than_the_horizon_is_as_good_as_new(
@@ -653,14 +653,26 @@ def test_a_stream_that_was_silent_for_longer_than_the_horizon_is_as_good_as_new(
     fresh, fresh_row = with_row(stream_model, 0)
     assert answer(engine, row) == answer(fresh, fresh_row)
     state = engine._rows[row]
-    assert state.next_text_id() == state._prompt_end
+    assert state.next_text_id() == state.prompt.end_id
+
+
+def test_a_question_long_after_the_last_window_does_not_see_beyond_the_horizon(
+    stream_model: Model,
+) -> None:
+    """A camera that stood still for a minute: no window came, and then a question does."""
+    engine, row = with_row(stream_model, 6)
+    soon = engine.ask(row, "what?", open_window=a_window(6, samples=9000))
+    assert [(span.start_s, span.end_s) for span in soon.spans] == [(0.0, 14.0)]
+    late = engine.ask(row, "what?", open_window=a_window(36, samples=9000))
+    assert [(span.start_s, span.end_s) for span in late.spans] == [(72.0, 74.0)]
+    assert late.kept == late.second_look.kept  # type: ignore[union-attr]
 
 
 def test_a_new_instruction_late_in_a_stream_stays_within_the_horizon(stream_model: Model) -> None:
     engine, row = with_row(stream_model, 9)
     state = engine._rows[row]
-    place = state._prompt_end
+    place = state.prompt.end_id
     engine.configure(row, instruction="Watch the door.")
-    assert state._prompt_end == place
+    assert state.prompt.end_id == place
     engine.ingest(row, a_window(9))
-    assert state._prompt_end == place + 50
+    assert state.prompt.end_id == place + 50

@@ -60,12 +60,12 @@ def test_a_prompt_begins_at_the_streams_origin_and_ends_right_before_its_first_s
 ) -> None:
     engine = Engine(stream_model, EngineConfig(rows=1))
     row = engine._rows[engine.open(RowConfig(start_s=start_s))]
-    times = row.table.time_id[np.sort(row._prompt_slots)]
+    times = row.table.time_id[np.sort(row.prompt.slots)]
     assert times.min() == round(start_s * 25)
     assert times.max() == row.timeline.id_at(start_s) - 1
-    before = row.prompt_before(row.timeline.id_at(start_s + 8.0))
+    before = row.prompt.before(row.timeline.id_at(start_s + 8.0))
     assert int(before.positions.max()) == row.timeline.id_at(start_s + 8.0) - 1
-    assert len(before) == len(row._prompt_slots)
+    assert len(before) == len(row.prompt.slots)
 
 
 def test_evidence_is_of_windows_of_which_something_is_still_held(stream_model: Model) -> None:
