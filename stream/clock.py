@@ -74,22 +74,21 @@ class SlidingMinimum:
     """The least value of the last ``_LAG_SPAN_S`` seconds, in buckets of ``_BUCKET_S``."""
 
     def __init__(self) -> None:
+        self.value: float | None = None  # the minimum; None before the first value
         self._buckets: deque[tuple[float, float]] = deque()  # (start of the bucket, least in it)
 
     def add(self, value: float, at_s: float) -> None:
         """Takes a value; ``at_s`` does not decrease."""
         if self._buckets and at_s < self._buckets[-1][0] + _BUCKET_S:
             start_s, least = self._buckets[-1]
-            self._buckets[-1] = (start_s, min(least, value))
+            if value < least:
+                self._buckets[-1] = (start_s, value)
         else:
             self._buckets.append((at_s, value))
         while self._buckets[0][0] < at_s - _LAG_SPAN_S:
             self._buckets.popleft()
-
-    @property
-    def value(self) -> float | None:
-        """The minimum, or None before the first value."""
-        return min((least for _, least in self._buckets), default=None)
+        if self.value is None or value < self.value or self._buckets[-1][0] == at_s:
+            self.value = min(least for _, least in self._buckets)
 
 
 class SenderClock:

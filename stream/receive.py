@@ -7,8 +7,8 @@ that start at zero for every track. Here each receiver gets
 * a bounded queue before its decoder (the oldest goes; a key frame is asked for),
 * RTP time stamps that are kept as they are, and sender reports that are noted, so that both tracks
   can be laid on one session clock (stream.clock),
-* a tap behind its decoder which, still in the decoder's thread, converts just the frames that can
-  be in a window, and hands them to the event loop.
+* a decoder that, still in its thread, converts just the frames that can be in a window, and hands
+  only these to the event loop.
 
 All this reaches into private attributes (here and in stream.connection only) and says so clearly
 when a version of aiortc has moved them.
@@ -27,6 +27,8 @@ from typing import Any, Protocol
 import aiortc
 import av
 from aiortc import RTCRtpReceiver
+from aiortc.codecs import get_decoder
+from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 
 from stream.clock import OPUS_DELAY_S, SenderClock, TrackClock, Unwrapper, ntp_seconds
@@ -161,11 +163,13 @@ class Reception:
             self._lock,
             self.now,
         )
-        queue = _DecoderQueue(_DECODER_LIMIT[kind], private(receiver, "__decoder_error"))
+        ask_for_keyframe = private(receiver, "__decoder_error")
         converter = _Pictures(self.config) if kind == "video" else _Sounds()
+        decoder = _Decoder(converter, line, self, ask_for_keyframe)
+        queue = _DecoderQueue(_DECODER_LIMIT[kind], ask_for_keyframe, decoder.handle)
         set_private(receiver, "__decoder_queue", queue)
         set_private(receiver, "__timestamp_mapper", line)
-        set_private(receiver.track, "_queue", _Tap(converter, line, self))
+        set_private(receiver.track, "_queue", decoder)
         self._queues.append(queue)
         self._live += 1
         self._listen(receiver, line, queue)
@@ -179,11 +183,15 @@ class Reception:
         """From a track: a frame whose time cannot be right has been dropped."""
         self._counts.dropped_untimely += 1
 
-    def ended(self, error: Exception | None) -> None:
-        """From a track, on the event loop: it is over, or cannot be converted."""
+    def ended(self) -> None:
+        """From a track, on the event loop: it is over."""
         self._live -= 1
-        if error is not None or self._live <= 0:
-            self._on_end(error)
+        if self._live <= 0:
+            self._on_end(None)
+
+    def failed(self, error: Exception) -> None:
+        """From a track, on the event loop: it cannot be decoded or converted."""
+        self._on_end(error)
 
     def _listen(self, receiver: RTCRtpReceiver, line: _TimeLine, queue: _DecoderQueue) -> None:
         """Notes arrivals and sender reports on their way into the receiver.
@@ -259,14 +267,17 @@ class _TimeLine:
 class _DecoderQueue:
     """Encoded frames on their way into the decoder's thread; the oldest goes when it is full."""
 
-    def __init__(self, limit: int, ask_for_keyframe: threading.Event) -> None:
+    def __init__(
+        self, limit: int, ask_for_keyframe: threading.Event, handle: Callable[[Any], None]
+    ) -> None:
         self.dropped = 0
         self._limit = limit
         self._ask_for_keyframe = ask_for_keyframe
-        self._tasks: deque[object] = deque()
+        self._handle = handle
+        self._tasks: deque[Any] = deque()
         self._filled = threading.Condition()
 
-    def put(self, task: object) -> None:
+    def put(self, task: Any) -> None:
         """A task, or None: the end, before which nothing that waits is decoded any more."""
         with self._filled:
             if task is None:
@@ -278,8 +289,15 @@ class _DecoderQueue:
             self._tasks.append(task)
             self._filled.notify()
 
-    def get(self) -> object:
-        """The oldest task; waits for one."""
+    def get(self) -> None:
+        """For aiortc's decoder thread: handles every task right here, and gives it only the end.
+
+        The thread would wake the event loop for every frame; few of them are wanted there.
+        """
+        while (task := self._next()) is not None:
+            self._handle(task)
+
+    def _next(self) -> Any:
         with self._filled:
             while not self._tasks:
                 self._filled.wait()
@@ -336,33 +354,54 @@ class _Sounds:
             yield from self._maker.push(frame, at_s)
 
 
-class _Tap:
-    """Stands in for a track's queue. aiortc's decoder thread calls :meth:`put` for every frame and
-    schedules the coroutine it gets on the event loop, so converting happens in the thread."""
+class _Decoder:
+    """Decodes and converts one track, in the thread that aiortc runs for it."""
 
-    def __init__(self, converter: _Converter, line: _TimeLine, reception: Reception) -> None:
+    def __init__(
+        self,
+        converter: _Converter,
+        line: _TimeLine,
+        reception: Reception,
+        ask_for_keyframe: threading.Event,
+    ) -> None:
         self._converter = converter
         self._line = line
         self._reception = reception
-        self._failed = False
+        self._ask_for_keyframe = ask_for_keyframe
+        self._loop = asyncio.get_running_loop()
+        self._codec = ""
+        self._decoder: Any = None
+        self._error: Exception | None = None
 
-    async def _deliver(self, items: list[Item], ended: bool, error: Exception | None) -> None:
-        self._reception.deliver(items)
-        if ended:
-            self._reception.ended(error)
-
-    def put(self, frame: Any) -> Any:
-        """A decoded frame, or None at the end of the track."""
+    def handle(self, task: Any) -> None:
+        """One encoded frame; what comes of it is handed to the event loop."""
+        if self._error is not None:
+            return
         try:
-            items = [] if self._failed else list(self._items(frame))
-        except Exception as error:  # must reach the peer: an exception here would end the thread
-            self._failed = True
-            return self._deliver([], True, error)
-        return self._deliver(items, frame is None and not self._failed, None)
+            items = [item for frame in self._decoded(*task) for item in self._items(frame)]
+        except Exception as error:  # must reach the peer: an exception would only end the thread
+            self._error = error
+            self._loop.call_soon_threadsafe(self._reception.failed, error)
+            return
+        if items:
+            self._loop.call_soon_threadsafe(self._reception.deliver, items)
+
+    async def put(self, end: None) -> None:
+        """Stands in for the queue of decoded frames, of which aiortc only sees the end."""
+        if self._error is None:
+            self._reception.deliver(list(self._converter.flush()))
+        self._reception.ended()
+
+    def _decoded(self, codec: Any, encoded: JitterFrame) -> list[Any]:
+        if codec.name != self._codec:
+            self._codec, self._decoder = codec.name, get_decoder(codec)
+        try:
+            return list(self._decoder.decode(encoded))
+        except av.FFmpegError:
+            self._ask_for_keyframe.set()
+            return []
 
     def _items(self, frame: Any) -> Iterator[Item]:
-        if frame is None:
-            return self._converter.flush()
         at_s = self._line.seconds(frame.pts)
         if at_s > self._line.now():
             self._reception.untimely()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,23 +53,31 @@ async def test_a_reader_that_waits_is_woken_by_an_item_and_by_the_end() -> None:
 
 
 def test_a_full_decoder_queue_drops_the_oldest_and_asks_for_a_key_frame() -> None:
-    ask = threading.Event()
-    queue = receive._DecoderQueue(3, ask)
+    ask, handled = threading.Event(), []
+    queue = receive._DecoderQueue(3, ask, handled.append)
     for i in range(3):
         queue.put(i)
     assert not ask.is_set()
     queue.put(3)
     assert ask.is_set()
     assert queue.dropped == 1
-    assert [queue.get() for _ in range(3)] == [1, 2, 3]
+    thread = threading.Thread(target=queue.get)
+    thread.start()
+    while len(handled) < 3:
+        time.sleep(0.001)
+    queue.put(None)
+    thread.join()
+    assert handled == [1, 2, 3]
 
 
 def test_the_end_of_a_decoder_queue_comes_before_all_that_waits() -> None:
-    queue = receive._DecoderQueue(30, threading.Event())
+    handled: list[int] = []
+    queue = receive._DecoderQueue(30, threading.Event(), handled.append)
     for i in range(30):
         queue.put(i)
     queue.put(None)
-    assert queue.get() is None
+    queue.get()
+    assert handled == []
 
 
 async def test_an_aiortc_that_has_changed_inside_is_named_with_the_remedy() -> None:

@@ -115,27 +115,28 @@ def test_a_scene_comes_out_as_windows_with_the_right_second_in_them(
 
 def assert_sounds(window: Window, scene: Scene) -> float:
     """That the window's sound is the scene's, and when the scene began on the session clock."""
-    truth = scene.sound(max(0.0, window.start_s - 0.5), len(window.samples))
+    truth = scene.sound(max(0.0, window.start_s - 1.0), len(window.samples))
     size = 1 << 17
     spectrum = np.fft.rfft(window.samples, size) * np.conj(np.fft.rfft(truth, size))
     match = np.fft.irfft(spectrum / (np.abs(spectrum) + 1e-9), size)
     shift = int(np.argmax(match))
     shift = shift if shift < size // 2 else shift - size
-    began_s = shift / SAMPLE_RATE + window.start_s - max(0.0, window.start_s - 0.5)
-    assert 0.0 < began_s < 0.3
+    began_s = shift / SAMPLE_RATE + window.start_s - max(0.0, window.start_s - 1.0)
+    assert 0.0 < began_s < 1.0
     return began_s
 
 
 def assert_shows(pixels: np.ndarray, scene: Scene, at_s: float) -> None:
-    """That the picture is the scene's of ``at_s``, or of the tenth of a second after it."""
+    """That the picture is the scene's of about ``at_s``: before the first reports, pictures are
+    as late as a busy machine's encoder made them."""
 
     def difference(time_s: float) -> float:
         return float(np.abs(pixels - scene.frame(max(0.0, time_s), 336).astype(int)).mean())
 
-    near = min(difference(at_s + d) for d in np.arange(-0.05, 0.16, 0.02))
+    near = min(difference(at_s + d) for d in np.arange(-0.2, 0.31, 0.02))
     assert near < 8
     others = {segment.index: segment for segment in scene.segments(0.0, 12.0)}
-    shown = {scene.segment_at(max(0.0, at_s + d)).index for d in (-0.05, 0.15)}
+    shown = {scene.segment_at(max(0.0, at_s + d)).index for d in (-0.2, 0.3)}
     for index, segment in others.items():
         if index not in shown:
             assert difference(segment.start_s + 0.7) > near
