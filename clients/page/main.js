@@ -1,7 +1,7 @@
 // The page: picks a source, opens a session, asks, and shows what the session says.
 
 import { exchange } from "./answers.js";
-import { Film, Overlay } from "./overlay.js";
+import { Film, Overlay, Recorder } from "./overlay.js";
 import { Session } from "./session.js";
 import { camera, clear, demoScene, NoSource, stop } from "./sources.js";
 import { Strip } from "./strip.js";
@@ -13,15 +13,15 @@ const SETTINGS = ["question", "send", "retention", "instruction", "apply"];
 const at = (id) => document.getElementById(id);
 
 const video = at("video");
-const overlay = new Overlay(at("overlay"));
+const recorder = new Recorder(video, () => session?.clock_s ?? 0);
+const overlay = new Overlay(at("overlay"), recorder);
+const film = new Film(at("film"), recorder);
 const strip = new Strip(at("strip"));
-const film = new Film(at("film"), video, () => session?.clock_s ?? 0);
 const suggestions = new Suggestions(at("suggestions"), video, ask);
 
 let session = null;
 let stream = null;
 let source = null; // "demo" or "camera", as last chosen
-let newest = null; // the newest window
 let attempt = 0; // counts up with every leaving, so that a late connection knows it is not wanted
 
 // --- Connecting and leaving ---------------------------------------------------------------------
@@ -57,8 +57,9 @@ function leave() {
   session?.close();
   stop(stream);
   clear(video);
-  session = stream = newest = null;
-  film.stop();
+  session = stream = null;
+  recorder.stop();
+  overlay.stop();
   suggestions.stop();
   show("idle", "Not connected");
 }
@@ -92,15 +93,15 @@ const on = {
   },
 
   window(ingested) {
-    newest = ingested;
     const { kept } = ingested;
-    if (at("show-kept").checked) overlay.show(kept.grids);
+    overlay.show(kept);
     film.show(kept);
     strip.window(ingested);
     memory(ingested.memory);
     at("caption").textContent =
       `${clockText(ingested.start_s)} to ${clockText(ingested.end_s)}: kept ` +
       keptText(kept.kept, kept.seen);
+    at("sieved-text").textContent = `What is kept of it, ${overlay.lag_s.toFixed(1)} s later`;
     pace(ingested.behind_windows);
   },
 
@@ -123,9 +124,10 @@ const on = {
 
 function begin(model) {
   show("live", "Live");
-  overlay.clear();
+  recorder.start();
+  overlay.start();
+  film.clear();
   strip.clear();
-  film.start();
   at("answers").replaceChildren();
   at("model-note").hidden = !(model === "demo" && source === "camera");
   at("caption").textContent = "Waiting for the first two seconds";
@@ -189,8 +191,7 @@ listen("retention", "input", () => {
 });
 listen("retention", "change", () => configure({ retention: at("retention").value / 100 }));
 listen("show-kept", "change", () => {
-  if (at("show-kept").checked && newest) overlay.show(newest.kept.grids);
-  else overlay.clear();
+  at("sieved").hidden = !at("show-kept").checked;
 });
 listen("sound", "click", () => {
   video.muted = !video.muted;
