@@ -204,16 +204,17 @@ def plain(text: str) -> str:
 def table_of(asked: list[Asked], retention: float) -> Table:
     right = sum(one.right for one in asked)
     title = f"{right} of {len(asked)} right, {retention:.0%} of the tokens kept"
-    table = Table(title=title, title_justify="left", box=SIMPLE)
-    for name in ("at", "question", "answer", "truth", "first, whole", "kept"):
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=0, pad_edge=False)
+    for name in ("at s", "question", "answer", "truth", "ms", "kept"):
         table.add_column(name, no_wrap=name != "question", max_width=32)
     for one in asked:
         table.add_row(
-            f"{one.scene_s:.1f} s",
+            f"{one.scene_s:.1f}",
             one.question,
             f"[{'green' if one.right else 'red'}]{escape(one.answer)}[/]",
             one.truth,
-            f"{one.first_token_ms:.0f}, {one.total_ms:.0f} ms",
-            f"{one.tokens_kept} of {one.tokens_seen}",
+            f"{one.first_token_ms:.0f}/{one.total_ms:.0f}",
+            f"{one.tokens_kept}/{one.tokens_seen}",
         )
+    table.caption = "ms: to the first token / to the whole answer; kept: tokens of those seen"
     return table

@@ -90,7 +90,7 @@ class LiveSession:
         self._limits = limits
         self._now = now
         self._dialogue = Dialogue(
-            in_flight=limits.questions_in_flight, history=limits.history_turns
+            in_flight=limits.questions_in_flight, history=settings.history_turns
         )
         self._memory = views.NO_MEMORY
         self._newest_frame_s: float | None = None  # in the memory

@@ -55,7 +55,7 @@ class Manager:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
-        self._settings = Settings(fps=config.fps, retention=retention)
+        self._settings = Settings(config.fps, retention, config.turns_read)
         self._worker = worker
         self._connect = connect
         self._metrics = metrics

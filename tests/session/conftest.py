@@ -66,6 +66,6 @@ async def open_house(engine: FakeEngine, config: ServiceConfig) -> AsyncIterator
 
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    config = ServiceConfig(rows=4)
+    config = ServiceConfig(rows=4, history_turns=4)
     async for house in open_house(FakeEngine(rows=4), config):
         yield house

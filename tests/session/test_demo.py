@@ -43,7 +43,7 @@ def test_the_table_shows_what_was_right_and_what_was_not() -> None:
     text = out.getvalue()
     assert "1 of 2 right, 20% of the tokens kept" in text
     assert "[b]" in text  # an answer is shown as it is, not read as markup
-    assert "35 of 170" in text
+    assert "35/170" in text
 
 
 def test_a_demonstration_streams_asks_and_reports(
