@@ -3,7 +3,8 @@
 ``python -m sieve.eval.accuracy --model demo --seed 1 --out accuracy.json``: streams of minutes are
 rendered, ingested window by window, and asked at random moments, at each retention the same
 questions. Beside every figure stand two that need no sight: the share of the most frequent answer
-(blind majority), and the chance of one who knows what occurs in the span but not when.
+(blind majority), and the chance of one who knows what occurs in the span but not when. A third
+keeps as many tokens, refined alike, but random ones: what the choice of the sieve is worth.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from sieve import Engine, EngineConfig, RowConfig, load_model
+from sieve.pool import Pool
+from sieve.select import Selection, Selector, Text
 from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_S, WINDOW_SAMPLES, RawWindow
 from sieve.train.render import Stream, open_pairs, render_stream
 from sieve.train.truth import TICKS
@@ -41,6 +45,34 @@ class Plan:
     questions: int = 8
     codec_share: float = 0.5
     retentions: tuple[float, ...] = (1.0, 0.2, 0.1, 0.05)
+    random_retentions: tuple[float, ...] = (0.2, 0.1)
+
+    @property
+    def arms(self) -> list[Arm]:
+        kept = [Arm(f"{r:.0%} kept", r) for r in self.retentions]
+        return kept + [Arm(f"{r:.0%} random", r, at_random=True) for r in self.random_retentions]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What is compared: a retention, with tokens chosen by the model or at random."""
+
+    name: str
+    retention: float
+    at_random: bool = False
+
+
+class RandomTokens:
+    """Keeps random tokens of a pool in the states that another selector gives them."""
+
+    def __init__(self, refiner: Selector, seed: int = 0) -> None:
+        self._refiner = refiner
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def select(self, pool: Pool, count: int, before: Text, after: Text | None = None) -> Selection:
+        whole = self._refiner.select(pool, len(pool), before, after)
+        keep = torch.randperm(len(pool), generator=self._generator)[:count].sort().values
+        return replace(whole, keep=keep, states=whole.states[keep])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +158,26 @@ def _answer(engine: Engine, row: int, stream: Stream, asked: Asked) -> str:
 
 
 def measure(model: Any, plan: Plan) -> dict[str, Any]:
-    """Everything, as plain numbers: by retention and kind how many of how many were right."""
-    engine = Engine(model, EngineConfig(rows=1))
-    right: dict[float, dict[str, list[bool]]] = {r: defaultdict(list) for r in plan.retentions}
+    """Everything, as plain numbers: by arm and kind the share of right answers."""
+    engines = {arm: Engine(_with_choice(model, arm), EngineConfig(rows=1)) for arm in plan.arms}
+    right: dict[str, dict[str, list[bool]]] = {arm.name: defaultdict(list) for arm in plan.arms}
     asked: list[Asked] = []
     for seed in range(plan.seed, plan.seed + plan.streams):
         stream = render_stream(seed, round(plan.duration_s / WINDOW_S), plan.codec_share)
         questions = plan_questions(stream, plan, seed)
         asked += questions
-        for retention in plan.retentions:
-            for answered in answer_stream(engine, stream, questions, retention):
-                right[retention][answered.question.kind].append(answered.right)
+        for arm, engine in engines.items():
+            for answered in answer_stream(engine, stream, questions, arm.retention):
+                right[arm.name][answered.question.kind].append(answered.right)
     return _summary(plan, asked, right)
 
 
+def _with_choice(model: Any, arm: Arm) -> Any:
+    return replace(model, selector=RandomTokens(model.selector)) if arm.at_random else model
+
+
 def _summary(
-    plan: Plan, asked: Sequence[Asked], right: dict[float, dict[str, list[bool]]]
+    plan: Plan, asked: Sequence[Asked], right: dict[str, dict[str, list[bool]]]
 ) -> dict[str, Any]:
     kinds = [kind for kind in KINDS if any(a.question.kind == kind for a in asked)]
     by_kind = {k: [a.question for a in asked if a.question.kind == k] for k in kinds}
@@ -154,7 +190,7 @@ def _summary(
         "blind_majority": _with_mean({k: _majority(by_kind[k]) for k in kinds}),
         "in_clip_chance": _with_mean({k: _percent([q.chance for q in by_kind[k]]) for k in kinds}),
         "accuracy": {
-            str(r): _with_mean({k: _percent(right[r][k]) for k in kinds}) for r in plan.retentions
+            arm: _with_mean({k: _percent(hits[k]) for k in kinds}) for arm, hits in right.items()
         },
     }
 
@@ -175,8 +211,10 @@ def _with_mean(by_kind: dict[str, float]) -> dict[str, float]:
 
 def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table, one line a kind."""
-    columns = {f"{float(r):.0%} kept": v for r, v in result["accuracy"].items()}
-    columns |= {"majority": result["blind_majority"], "chance": result["in_clip_chance"]}
+    columns = result["accuracy"] | {
+        "majority": result["blind_majority"],
+        "chance": result["in_clip_chance"],
+    }
     lines = ["| kind | n | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for kind in ["mean", *result["questions"]]:
         count = result["questions"].get(kind, sum(result["questions"].values()))
@@ -192,9 +230,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--streams", type=int, default=10)
     parser.add_argument("--duration", type=float, default=120.0, help="seconds a stream")
     parser.add_argument("--retentions", type=float, nargs="+", default=[1.0, 0.2, 0.1, 0.05])
+    parser.add_argument("--random", type=float, nargs="*", default=[0.2, 0.1])
     parser.add_argument("--out", type=Path, help="JSON file")
     args = parser.parse_args(argv)
-    plan = Plan(args.seed, args.streams, args.duration, retentions=tuple(args.retentions))
+    plan = Plan(
+        args.seed,
+        args.streams,
+        args.duration,
+        retentions=tuple(args.retentions),
+        random_retentions=tuple(args.random),
+    )
     result = {"model": args.model, **measure(load_model(args.model), plan)}
     if args.out:
         args.out.write_text(json.dumps(result, indent=2) + "\n")

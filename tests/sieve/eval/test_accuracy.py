@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sieve.eval import accuracy
 from sieve.eval.accuracy import (
     Asked,
     Plan,
+    RandomTokens,
     answer_stream,
     closed_window,
     main,
@@ -20,11 +22,20 @@ from sieve.eval.accuracy import (
     plan_questions,
     table,
 )
+from sieve.select import Selection
 from sieve.tokens import RawWindow
 from sieve.train.render import Stream, render_stream
 from stream.scene import KINDS, Question
 
-PLAN = Plan(seed=3, streams=2, duration_s=16.0, moments=6, codec_share=0.0, retentions=(0.2, 0.1))
+PLAN = Plan(
+    seed=3,
+    streams=2,
+    duration_s=16.0,
+    moments=6,
+    codec_share=0.0,
+    retentions=(0.2, 0.1),
+    random_retentions=(),
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +73,8 @@ def oracle(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_truth_scores_100_and_nonsense_0(oracle: None) -> None:
     result = measure(object(), PLAN)
-    assert set(result["accuracy"]["0.2"].values()) == {100.0}
-    worse = result["accuracy"]["0.1"]
+    assert set(result["accuracy"]["20% kept"].values()) == {100.0}
+    worse = result["accuracy"]["10% kept"]
     assert worse["any"] == 100.0
     assert worse["mean"] < 20.0
 
@@ -116,6 +127,20 @@ def test_a_closed_window_is_whole_and_an_open_one_is_what_has_come(stream: Strea
     assert np.array_equal(opened.grids[1][1], closed.grids[1][0])
 
 
+class _Refiner:
+    def select(self, pool: range, count: int, before: object, after: object = None) -> Selection:
+        states = torch.arange(len(pool))[:, None].float()
+        return Selection(torch.arange(len(pool))[:count], states[:count], torch.zeros(len(pool)))
+
+
+def test_random_tokens_are_refined_alike_and_differ_from_window_to_window() -> None:
+    selector = RandomTokens(_Refiner())  # type: ignore[arg-type]
+    first, second = (selector.select(range(60), 9, None) for _ in range(2))  # type: ignore
+    assert len(first.keep) == 9
+    assert first.states[:, 0].tolist() == first.keep.tolist() == sorted(set(first.keep.tolist()))
+    assert first.keep.tolist() != second.keep.tolist()
+
+
 def test_an_answer_is_right_whatever_space_is_around_it() -> None:
     question = Question("any", "was there any sound?", "no", 0.5)
     assert Asked(question, 1.0, " no ").right
@@ -130,7 +155,8 @@ def test_the_command_writes_what_it_prints(
 ) -> None:
     monkeypatch.setattr(accuracy, "load_model", lambda name: name)
     out = tmp_path / "accuracy.json"
-    main(["--model", "x", "--seed", "3", "--streams", "1", "--duration", "10", "--out", str(out)])
+    stream = ["--seed", "3", "--streams", "1", "--duration", "10"]
+    main(["--model", "x", *stream, "--random", "--out", str(out)])
     result = json.loads(out.read_text())
     assert result["model"] == "x"
     assert table(result) in capsys.readouterr().out
