@@ -56,6 +56,10 @@ class NotAcceptable(ServiceError):
     status, kind = 406, "not_acceptable"
 
 
+class TooSlow(ServiceError):
+    status, kind = 408, "too_slow"
+
+
 class SessionOver(ServiceError):
     status, kind = 409, "session_over"
 

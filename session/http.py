@@ -14,12 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from session import wire
-from session.errors import ServiceError, TooLarge, WrongMediaType, refusal
+from session.errors import ServiceError, TooLarge, TooSlow, WrongMediaType, refusal
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 HEARTBEAT_S = 15.0
+BODY_S = 15.0  # how long a client may take to send its body
 HEADERS = {
     b"content-security-policy": (
         b"default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; "
@@ -35,10 +36,18 @@ HEADERS = {
 
 
 async def read_body(request: Request, media_type: str, limit: int) -> bytes:
-    """The body, read no further than `limit`. Raises WrongMediaType, TooLarge."""
+    """The body, read no further than `limit`. Raises WrongMediaType, TooLarge, TooSlow."""
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if sent != media_type:
         raise WrongMediaType(f"send {media_type}, not {sent or 'a body without a type'}")
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await _read(request, limit)
+    except TimeoutError:
+        raise TooSlow(f"the body did not come within {BODY_S:g} s") from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -7,7 +7,8 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 from session import reports, views, wire
 from session.config import Limits, Settings
@@ -29,6 +30,7 @@ from sieve.tokens import WINDOW_S, MemoryState
 
 log = logging.getLogger(__name__)
 
+FAREWELL_S = 1.0  # for a companion to tell of the end
 ENDINGS = {
     "remote": "the sender left",
     "timeout": "the sender did not connect",
@@ -37,6 +39,17 @@ ENDINGS = {
 }
 
 AnswerEvent = wire.AnswerStarted | wire.AnswerDelta | wire.AnswerDone
+
+
+class Companion(Protocol):
+    """Speaks for the session on a channel of its own; ends by itself when the session has."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether somebody listens on the channel."""
+        ...
+
+    async def run(self) -> None: ...
 
 
 class Answering:
@@ -111,11 +124,11 @@ class LiveSession:
         self._memory = views.memory(await self._request(job))
         self.hub.publish(wire.SessionCreated(session=self.describe()))
 
-    async def run(self, *helpers: Coroutine[None, None, None]) -> None:
-        """Stream until the sender leaves or `stop` is called; helpers live as long as it does."""
+    async def run(self, talk: Companion) -> None:
+        """Stream until the sender leaves or `stop` is called; `talk` lives as long as it does."""
         reason = "the service stopped"
         try:
-            reason = await self._stream(*helpers)
+            reason = await self._stream(talk)
         except* Exception as errors:
             log.exception("session %s fails", self.id)
             reason = self._fail(str(errors.exceptions[0]))
@@ -133,13 +146,17 @@ class LiveSession:
         if not self._over.done():
             self._over.set_result(reason)
 
-    async def _stream(self, *helpers: Coroutine[None, None, None]) -> str:
-        parts = (self._pump(), self._intake.tick(), *helpers)
+    async def _stream(self, talk: Companion) -> str:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(part) for part in parts]
+            talking = group.create_task(talk.run())
+            tasks = [group.create_task(part) for part in (self._pump(), self._intake.tick())]
             reason = await self._over
             for task in tasks:
                 task.cancel()
+            self._finish(reason)
+            if talk.heard:
+                await asyncio.wait({talking}, timeout=FAREWELL_S)
+            talking.cancel()
         return reason
 
     async def _pump(self) -> None:
@@ -159,7 +176,9 @@ class LiveSession:
                 self._worker.window(self.id, waiting(window, raw, self._now()))
 
     def _finish(self, reason: str) -> None:
-        """Give everything back and tell everyone. Nothing of the session happens after it."""
+        """Give everything back and tell everyone, once. Nothing of the session happens after it."""
+        if self.ended:
+            return
         for turn in self._dialogue.turns:
             self._end_turn(turn.id, "cancelled")
         self._dialogue.end(reason)

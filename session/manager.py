@@ -125,7 +125,7 @@ class Manager:
                 raise EngineDown("the engine does not open a session in time") from error
             raise
         talk = Talk(session, peer.channel, self._config.model, self._config.limits)
-        task = asyncio.create_task(session.run(talk.run()), name=session.id)
+        task = asyncio.create_task(session.run(talk), name=session.id)
         task.add_done_callback(lambda _: self._bury(session))
         self._tasks[session.id] = task
         self._metrics.sessions += 1

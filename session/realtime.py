@@ -128,22 +128,29 @@ class Talk:
         self._pending: deque[wire.Item] = deque(maxlen=PENDING_ITEMS)
         self._last_item: str | None = None
         self._writing: list[Answering] = []  # oldest first
+        self.heard = False  # whether the channel is open
 
     async def run(self) -> None:
-        """Listen and tell until the channel closes; what is being written then is cancelled."""
+        """Listen and tell until the session ends or the channel closes; what is being written
+        when the channel closes is cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                telling = group.create_task(self._tell_events())
-                async for text in self._channel:
-                    await self._hear(text, group)
-                telling.cancel()
+                listening = group.create_task(self._listen(group))
+                await self._tell_events()
+                listening.cancel()
         except* ChannelClosedError:
             log.debug("the channel of session %s closed", self._session.id)
         finally:
+            self.heard = False
             for answering in self._writing:
                 self._session.forget(answering)
 
     # --- What the client says ---
+
+    async def _listen(self, group: asyncio.TaskGroup) -> None:
+        async for text in self._channel:
+            await self._hear(text, group)
+        raise ChannelClosedError("the client closed the channel")
 
     async def _hear(self, text: str, group: asyncio.TaskGroup) -> None:
         """Do what one message asks for; what cannot be done is answered by an error event."""
@@ -229,6 +236,7 @@ class Talk:
         """Greet as soon as the channel opens; then tell what happens, as fast as it is read."""
         greeting = self._describe(self._session.describe())
         await self._send(wire.RealtimeSessionCreated(event_id=new_id("evt"), session=greeting))
+        self.heard = True
         while not self._session.ended:
             subscription = self._session.hub.subscribe()
             try:

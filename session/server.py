@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from session.service import Service
 
+CONNECTIONS = 512  # at once; more are answered with 503
 CLOSE_S = 5  # how long open requests may take to end
 
 
@@ -71,7 +72,11 @@ class _Server(uvicorn.Server):
     def __init__(self, app: FastAPI) -> None:
         super().__init__(
             uvicorn.Config(
-                app, log_level="warning", access_log=False, timeout_graceful_shutdown=CLOSE_S
+                app,
+                log_level="warning",
+                access_log=False,
+                limit_concurrency=CONNECTIONS,
+                timeout_graceful_shutdown=CLOSE_S,
             )
         )
         self._app = app

@@ -211,6 +211,28 @@ async def test_a_channel_that_closes_cancels_what_it_asked_and_the_stream_goes_o
     assert (await house.ask(session, "still")).json()["text"] == "still at 0"
 
 
+async def test_the_end_of_the_session_is_told_before_the_channel_closes(house: House) -> None:
+    session, phone = await call(house)
+    phone.say(
+        type="response.create", response={"input": [message("slowly")], "max_output_tokens": 256}
+    )
+    await phone.hear("response.output_text.delta")
+    ending = asyncio.create_task(house.http.delete(f"/v1/sessions/{session}"))
+    assert (await phone.hear("x.session.closed"))["reason"] == "ended by request"
+    await ending
+    done = [m for m in phone.heard if m["type"] == "response.done"]
+    done = done or [await phone.hear("response.done")]
+    assert done[0]["response"]["status"] == "cancelled"
+
+
+async def test_an_engine_error_is_told_over_the_channel(house: House) -> None:
+    _, phone = await call(house)
+    phone.say(type="response.create", response={"input": [message("explode")]})
+    error = (await phone.hear("error"))["error"]
+    assert "on fire" in error["message"]
+    assert "error" in (await phone.hear("x.session.closed"))["reason"]
+
+
 async def test_a_sender_without_a_channel_is_no_trouble(house: House) -> None:
     session, peer = await house.join()
     await peer.play(10.2)

@@ -8,6 +8,7 @@ import socket
 import httpx
 import pytest
 
+from session import http
 from session.app import Loaded, create_app
 from session.config import ServiceConfig
 from session.server import ServeError, bound, serving, url_of
@@ -97,3 +98,17 @@ async def test_places_are_given_back_however_often_clients_come_and_go(house: Ho
         await eventually(lambda: not house.manager.all())
     await eventually(lambda: not house.engine.open_rows)
     assert len(house.exchange.peers) == 50
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "BODY_S", 0.05)
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    async with serving(app) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        head = "POST /whip/room HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp"
+        writer.write(f"{head}\r\nContent-Length: 100\r\n\r\nv=0".encode())
+        assert b" 408 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
