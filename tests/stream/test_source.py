@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import wave
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -175,3 +177,25 @@ async def test_a_scene_fills_windows_sample_exactly_from_any_start(scene: Scene)
         for grid in window.grids:
             assert np.array_equal(grid.pixels[0], scene.frame(7.3 + grid.time_s))
             assert np.array_equal(grid.pixels[1], scene.frame(7.3 + grid.time_s + 0.5))
+
+
+def test_a_film_taken_sideways_is_shown_upright(tmp_path: Path) -> None:
+    """Against ffmpeg's own idea of upright."""
+    upright = np.zeros((64, 96, 3), np.uint8)
+    upright[:32, :48] = (255, 0, 0)
+    upright[32:, 48:] = (0, 0, 255)
+    items = [Frame(i / 10, upright) for i in range(5)]
+    render_file(items, tmp_path / "plain.mkv")
+    run = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error"]
+    turned, shown = tmp_path / "turned.mp4", tmp_path / "shown.y4m"
+    film = ["-i", str(tmp_path / "plain.mkv"), "-c:v", "libx264", "-pix_fmt", "yuv420p"]
+    subprocess.run([*run, *film, str(tmp_path / "film.mp4")], check=True)
+    turn = ["-display_rotation:v:0", "90", "-i", str(tmp_path / "film.mp4"), "-c", "copy"]
+    subprocess.run([*run, *turn, str(turned)], check=True)
+    subprocess.run([*run, "-i", str(turned), str(shown)], check=True)
+    first = next(FileSource(turned).items())
+    truth = next(FileSource(shown).items())
+    assert isinstance(first, Frame)
+    assert isinstance(truth, Frame)
+    assert first.rgb.shape == truth.rgb.shape == (96, 64, 3)
+    assert np.abs(first.rgb.astype(int) - truth.rgb).mean() < 12
