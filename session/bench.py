@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 from statistics import median
 
@@ -134,8 +135,9 @@ def measure_ages(model: Model, runs: int) -> list[Age]:
     rows = {age: engine.open(RowConfig()) for age in AGES_S}
     ingest = {age: feed(engine, rows[age], windows, until_s) for age, until_s in AGES_S.items()}
     first: dict[str, list[float]] = {age: [] for age in AGES_S}
+    orders = list(permutations(AGES_S))  # no age is always first, or always after the same one
     for number in range(runs + 1):
-        for age in rotated(list(AGES_S), number):
+        for age in orders[number % len(orders)]:
             took_ms = first_token_ms(engine, rows[age], half(moved(windows[0], AGES_S[age])))
             if number:  # the first round warms up
                 first[age].append(took_ms)
@@ -163,12 +165,6 @@ def feed(engine: Engine, row: int, windows: Sequence[RawWindow], until_s: int) -
         for start_s in sorted(starts)
         for window in windows
     ]
-
-
-def rotated(ages: list[str], by: int) -> list[str]:
-    """No age comes always first, or always after the same other one."""
-    by %= len(ages)
-    return ages[by:] + ages[:by] if by % 2 else (ages[by:] + ages[:by])[::-1]
 
 
 def first_token_ms(engine: Engine, row: int, open_window: RawWindow) -> float:
@@ -246,10 +242,11 @@ async def measure_sessions(model: Model, count: int, seconds: int) -> Sessions:
     """Every session streams a scene of its own and is asked about every two seconds."""
     config = ServiceConfig(rows=count)
     loaded = Loaded(Engine(model, EngineConfig(rows=count)), model.retention)
-    scenes = iter(range(count))
+    players = [Player(Scene(seed), seconds) for seed in range(count)]
+    waiting = iter(players)
 
     async def connect(_: str) -> tuple[Player, str]:
-        return Player(Scene(next(scenes)), seconds), ""
+        return next(waiting), ""
 
     async with running(config, loaded, connect) as service:
         manager = service.manager
@@ -367,10 +364,10 @@ def show(
 
 
 def _ages_table(ages: Sequence[Age], plain: Sequence[Plain]) -> Table:
-    table = Table(box=SIMPLE)
-    heads = ("", "ingest of 2 s", "of real time", "first token", "memory", "tokens")
+    table = Table(box=SIMPLE, padding=0, pad_edge=False)
+    heads = ("", "2 s ingested", "of real time", "first token", "memory", "tokens")
     for head in heads:
-        table.add_column(head, justify="left" if not head else "right")
+        table.add_column(head, justify="left" if not head else "right", no_wrap=True)
     for age in ages:
         table.add_row(
             f"a stream {age.age} old",
