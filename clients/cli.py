@@ -116,9 +116,12 @@ def service_of(args: argparse.Namespace) -> tuple[ServiceConfig, Loaded]:
             rows=args.sessions,
             hosts=("*",) if args.open else ServiceConfig().hosts,
         )
-        return config, load_engine(config)
+        loaded = load_engine(config)
     except (ValueError, SieveError) as error:
         raise CommandError(str(error)) from error
+    if loaded.note:
+        print(f"echosieve: note: {loaded.note}", file=sys.stderr)
+    return config, loaded
 
 
 # --- Arguments ------------------------------------------------------------------------------------

@@ -24,7 +24,8 @@ from session.reports import Report
 from session.scenes import Scenes
 from session.service import Service
 from session.worker import EngineLike, Worker
-from sieve import Engine, EngineConfig, load_model
+from sieve import Engine, EngineConfig, Model, load_model
+from sieve.errors import SettingInvalid
 from stream import rtc
 from stream.receive import ReceiveConfig
 
@@ -34,21 +35,45 @@ EXPOSED = ["Location", "Link", "ETag", "X-EchoSieve-Session"]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An engine ready to work, and the retention its model asks for."""
+    """An engine ready to work, the retention its model asks for, and what should be said of it."""
 
     engine: EngineLike
     retention: float
+    note: str | None = None
 
 
 def load_engine(config: ServiceConfig) -> Loaded:
-    """Load the model and build its engine. Raises CheckpointError."""
+    """Load the model and build its engine. Raises CheckpointError, SettingInvalid."""
+    model = model_of(config)
+    sizes = EngineConfig(rows=config.rows, slots=config.slots, max_branches=config.max_branches)
+    chooser = type(model.selector).__name__
+    note = f"there is no trained sieve; tokens are chosen by {chooser}" if not model.cs2 else None
+    return Loaded(Engine(model, sizes), model.retention, note)
+
+
+def model_of(config: ServiceConfig) -> Model:
+    """The model on its device, in bfloat16 on an accelerator. Raises as `load_engine`."""
     if threads := config.model_threads:
         torch.set_num_threads(threads)
-    model = load_model(
-        config.model, sieve=config.sieve, retention=config.retention, device=config.device
+    device = device_of(config.device)
+    return load_model(
+        config.model,
+        sieve=config.sieve,
+        retention=config.retention,
+        device=device,
+        dtype=torch.float32 if device.type == "cpu" else torch.bfloat16,
     )
-    sizes = EngineConfig(rows=config.rows, slots=config.slots, max_branches=config.max_branches)
-    return Loaded(Engine(model, sizes), model.retention)
+
+
+def device_of(name: str) -> torch.device:
+    """Raises SettingInvalid for a device that is not there."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingInvalid(f"the device {name!r} cannot be used: {reason}") from error
+    return device
 
 
 def create_app(config: ServiceConfig, loaded: Loaded, connect: Connect | None = None) -> FastAPI:

@@ -26,11 +26,11 @@ from rich.console import Console
 from rich.table import Table
 
 from session import wire
-from session.app import Loaded, running
+from session.app import Loaded, model_of, running
 from session.config import ServiceConfig
 from session.intake import raw_window
 from session.manager import Manager
-from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig, load_model
+from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
 from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 from sieve.eval.prefill import make_clip
@@ -99,10 +99,15 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print, write. Raises SieveError for a model that cannot be loaded."""
     if min(args.sessions, args.seconds // 5, args.runs) < 1:
         raise SettingInvalid("--sessions and --runs must be at least 1, --seconds at least 5")
-    config = ServiceConfig(model=args.model, threads=args.threads)
-    if threads := config.model_threads:
-        torch.set_num_threads(threads)
-    model = load_model(args.model, sieve=args.sieve, retention=args.retention, device=args.device)
+    model = model_of(
+        ServiceConfig(
+            model=args.model,
+            sieve=args.sieve,
+            retention=args.retention,
+            device=args.device,
+            threads=args.threads,
+        )
+    )
     ages = measure_ages(model, args.runs)
     plain = [measure_plain(model, seconds, runs=3) for seconds in PLAIN_S]
     sessions = asyncio.run(measure_sessions(model, args.sessions, args.seconds))

@@ -145,6 +145,21 @@ def test_a_model_directory_that_is_none_is_one_clear_line(call: Call, tmp_path: 
     assert "config.json" in call("serve", "--model", str(tmp_path)).complaint
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "abacus"])
+def test_a_device_that_is_not_there_is_one_clear_line(
+    call: Call, film: Path, model: Path, device: str
+) -> None:
+    run = call("ask", str(film), "what?", "--model", str(model), "--device", device)
+    assert device in run.complaint
+
+
+def test_a_model_without_a_trained_sieve_says_so(call: Call, film: Path, tmp_path: Path) -> None:
+    stock = tiny.write_stock(tmp_path, tiny.TinyShape())
+    run = call("ask", str(film), "what?", "--model", str(stock))
+    assert run.code == 0, run.err
+    assert "no trained sieve" in run.err
+
+
 def test_the_service_does_not_open_up_by_itself(call: Call) -> None:
     assert "--open" in call("serve", "--host", "0.0.0.0").complaint
 
