@@ -99,15 +99,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print, write. Raises SieveError for a model that cannot be loaded."""
     if min(args.sessions, args.seconds // 5, args.runs) < 1:
         raise SettingInvalid("--sessions and --runs must be at least 1, --seconds at least 5")
-    model = model_of(
-        ServiceConfig(
-            model=args.model,
-            sieve=args.sieve,
-            retention=args.retention,
-            device=args.device,
-            threads=args.threads,
-        )
-    )
+    model = model_of(config_of(args))
     ages = measure_ages(model, args.runs)
     plain = [measure_plain(model, seconds, runs=3) for seconds in PLAIN_S]
     sessions = asyncio.run(measure_sessions(model, args.sessions, args.seconds))
@@ -128,6 +120,19 @@ def run(args: argparse.Namespace) -> int:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + "\n")
     return 0
+
+
+def config_of(args: argparse.Namespace) -> ServiceConfig:
+    try:
+        return ServiceConfig(
+            model=args.model,
+            sieve=args.sieve,
+            retention=args.retention,
+            device=args.device,
+            threads=args.threads,
+        )
+    except ValueError as error:
+        raise SettingInvalid(str(error)) from error
 
 
 # --- Ages -----------------------------------------------------------------------------------------

@@ -64,7 +64,9 @@ def test_an_open_window_is_the_first_half_of_a_closed_one() -> None:
     assert len(window.samples) == 16_000
 
 
-@pytest.mark.parametrize("given", [("--sessions", "0"), ("--seconds", "4"), ("--runs", "0")])
-def test_a_measurement_of_nothing_is_refused(given: tuple[str, str]) -> None:
-    with pytest.raises(SettingInvalid, match=given[0]):
+@pytest.mark.parametrize(
+    "given", [("--sessions", "0"), ("--seconds", "4"), ("--runs", "0"), ("--retention", "2")]
+)
+def test_a_measurement_that_makes_no_sense_is_refused(given: tuple[str, str]) -> None:
+    with pytest.raises(SettingInvalid, match=given[0].strip("-")):
         bench.run(arguments(*given))
