@@ -2,6 +2,8 @@
 
 import { clockText, duration, percent } from "./text.js";
 
+const HELD = 100;
+
 /**
  * Put a question at the top of `list`; what is returned hears of its answer (session.js, ask).
  * `truth`, where it is known, is a DemoQuestion of session/wire.py.
@@ -12,6 +14,7 @@ export function exchange(list, question, truth) {
   item.append(element("p", "question", question), answer);
   item.setAttribute("aria-busy", "true"); // read aloud when complete, not word by word
   list.prepend(item);
+  while (list.children.length > HELD) list.lastChild.remove();
   const end = (state) => {
     item.dataset.state = state;
     item.setAttribute("aria-busy", "false");
