@@ -13,10 +13,10 @@ import argparse
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,10 +25,12 @@ from sieve import Engine, EngineConfig, RowConfig, load_model
 from sieve.pool import Pool
 from sieve.select import Selection, Selector, Text
 from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_S, WINDOW_SAMPLES, RawWindow
+from sieve.train.packing import AUDIO_KINDS, VIDEO_KINDS
 from sieve.train.render import Stream, open_pairs, render_stream
 from sieve.train.truth import TICKS
 from stream.scene import KINDS, Question
 
+Tracks = Literal["both", "video", "audio"]
 HORIZON_S = 12.0
 GRID_S = 1.0
 
@@ -36,7 +38,8 @@ GRID_S = 1.0
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``streams`` of ``duration_s`` from ``seed`` on, ``moments`` of asking in each, up to
-    ``questions`` at a moment; ``codec_share`` of the streams go through VP8 and Opus."""
+    ``questions`` at a moment; ``codec_share`` of the streams go through VP8 and Opus; of their
+    ``tracks`` one may be missing."""
 
     seed: int
     streams: int = 10
@@ -46,6 +49,12 @@ class Plan:
     codec_share: float = 0.5
     retentions: tuple[float, ...] = (1.0, 0.2, 0.1, 0.05)
     random_retentions: tuple[float, ...] = (0.2, 0.1)
+    tracks: Tracks = "both"
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """What can be asked of the tracks there are."""
+        return {"both": KINDS, "video": VIDEO_KINDS, "audio": AUDIO_KINDS}[self.tracks]
 
     @property
     def arms(self) -> list[Arm]:
@@ -117,6 +126,15 @@ def open_window(stream: Stream, now_s: float) -> RawWindow:
     )
 
 
+def with_tracks(window: RawWindow, tracks: Tracks) -> RawWindow:
+    """The window as it comes from a stream that has only these tracks."""
+    if tracks == "video":
+        return replace(window, samples=None, lookahead=None)
+    if tracks == "audio":
+        return replace(window, grids=(), grid_times_s=())
+    return window
+
+
 def plan_questions(stream: Stream, plan: Plan, seed: int) -> list[Asked]:
     """Questions at random moments, in order of time, about what the memory holds then."""
     rng = np.random.default_rng([seed, 41])
@@ -125,30 +143,29 @@ def plan_questions(stream: Stream, plan: Plan, seed: int) -> list[Asked]:
     for now_s in np.sort(rng.uniform(WINDOW_S, end_s - 0.1, plan.moments)):
         since_s = max(0.0, now_s // WINDOW_S * WINDOW_S - HORIZON_S)
         offset_s = stream.offset_s
-        found = stream.scene.questions(now_s + offset_s, since_s + offset_s, rng)
+        found = stream.scene.questions(now_s + offset_s, since_s + offset_s, rng, plan.kinds)
         chosen = rng.permutation(len(found))[: plan.questions]
         asked += [Asked(found[int(i)], float(now_s)) for i in chosen]
     return asked
 
 
 def answer_stream(
-    engine: Engine, stream: Stream, plan: Sequence[Asked], retention: float
+    engine: Engine, stream: Stream, plan: Sequence[Asked], retention: float, tracks: Tracks = "both"
 ) -> Iterator[Asked]:
     """Ingests the stream and puts every question at its moment."""
     row = engine.open(RowConfig(retention=retention))
     ingested = 0
     for asked in plan:
         while (ingested + 1) * WINDOW_S <= asked.at_s:
-            engine.ingest(row, closed_window(stream, ingested))
+            engine.ingest(row, with_tracks(closed_window(stream, ingested), tracks))
             ingested += 1
-        yield Asked(asked.question, asked.at_s, _answer(engine, row, stream, asked))
+        opened = with_tracks(open_window(stream, asked.at_s), tracks)
+        yield Asked(asked.question, asked.at_s, _answer(engine, row, opened, asked))
     engine.close(row)
 
 
-def _answer(engine: Engine, row: int, stream: Stream, asked: Asked) -> str:
-    begun = engine.ask(
-        row, asked.question.text, open_window=open_window(stream, asked.at_s), max_tokens=8
-    )
+def _answer(engine: Engine, row: int, opened: RawWindow, asked: Asked) -> str:
+    begun = engine.ask(row, asked.question.text, open_window=opened, max_tokens=8)
     text = ""
     while True:
         step = engine.step(begun.branch)
@@ -167,7 +184,7 @@ def measure(model: Any, plan: Plan) -> dict[str, Any]:
         questions = plan_questions(stream, plan, seed)
         asked += questions
         for arm, engine in engines.items():
-            for answered in answer_stream(engine, stream, questions, arm.retention):
+            for answered in answer_stream(engine, stream, questions, arm.retention, plan.tracks):
                 right[arm.name][answered.question.kind].append(answered.right)
     return _summary(plan, asked, right)
 
@@ -185,7 +202,9 @@ def _summary(
         "seed": plan.seed,
         "streams": plan.streams,
         "duration_s": plan.duration_s,
+        "moments": plan.moments,
         "codec_share": plan.codec_share,
+        "tracks": plan.tracks,
         "questions": {kind: len(by_kind[kind]) for kind in kinds},
         "blind_majority": _with_mean({k: _majority(by_kind[k]) for k in kinds}),
         "in_clip_chance": _with_mean({k: _percent([q.chance for q in by_kind[k]]) for k in kinds}),
@@ -229,6 +248,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, required=True, help="of the first stream")
     parser.add_argument("--streams", type=int, default=10)
     parser.add_argument("--duration", type=float, default=120.0, help="seconds a stream")
+    parser.add_argument("--moments", type=int, default=20, help="of asking, a stream")
+    parser.add_argument("--tracks", choices=("both", "video", "audio"), default="both")
     parser.add_argument("--retentions", type=float, nargs="+", default=[1.0, 0.2, 0.1, 0.05])
     parser.add_argument("--random", type=float, nargs="*", default=[0.2, 0.1])
     parser.add_argument("--out", type=Path, help="JSON file")
@@ -237,8 +258,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.seed,
         args.streams,
         args.duration,
+        args.moments,
         retentions=tuple(args.retentions),
         random_retentions=tuple(args.random),
+        tracks=args.tracks,
     )
     result = {"model": args.model, **measure(load_model(args.model), plan)}
     if args.out:

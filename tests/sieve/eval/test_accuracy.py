@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,11 @@ from sieve.eval.accuracy import (
     open_window,
     plan_questions,
     table,
+    with_tracks,
 )
 from sieve.select import Selection
 from sieve.tokens import RawWindow
+from sieve.train.packing import AUDIO_KINDS
 from sieve.train.render import Stream, render_stream
 from stream.scene import KINDS, Question
 
@@ -60,7 +63,7 @@ class _Oracle:
         self.windows.append(window)
 
 
-def _knowing(engine: _Oracle, row: int, stream: Stream, asked: Asked) -> str:
+def _knowing(engine: _Oracle, row: int, opened: RawWindow, asked: Asked) -> str:
     knows = engine.opened[-1] > 0.15 or asked.question.kind == "any"
     return f" {asked.question.answer}" if knows else "a spoon"
 
@@ -139,6 +142,18 @@ def test_random_tokens_are_refined_alike_and_differ_from_window_to_window() -> N
     assert len(first.keep) == 9
     assert first.states[:, 0].tolist() == first.keep.tolist() == sorted(set(first.keep.tolist()))
     assert first.keep.tolist() != second.keep.tolist()
+
+
+def test_a_stream_may_lack_a_track(oracle: None, stream: Stream) -> None:
+    engine = _Oracle()
+    plan = replace(PLAN, tracks="audio")
+    questions = plan_questions(stream, plan, 3)
+    assert {asked.question.kind for asked in questions} <= AUDIO_KINDS
+    list(answer_stream(engine, stream, questions, 0.2, "audio"))  # type: ignore[arg-type]
+    assert all(window.grids == () for window in engine.windows)
+    silent = with_tracks(closed_window(stream, 1), "video")
+    assert silent.samples is None
+    assert len(silent.grids) == 2
 
 
 def test_an_answer_is_right_whatever_space_is_around_it() -> None:
