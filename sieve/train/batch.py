@@ -196,10 +196,9 @@ class Sampler:
         s = torch.from_numpy(streams)[:, None]
         w = torch.from_numpy(first)[:, None] + torch.arange(shape.windows)
         opened = torch.from_numpy(is_open)
-        part = _tokens_of(shape.modalities)
+        kept = _tokens_of(shape.modalities)
         tokens, valid, salient = self._windows(s, w, opened)
         positions = window_positions(shape.windows)
-        kept = slice(part.start, part.stop)
         newest = positions.amax(0) * valid  # [B, n, 68]
         return Batch(
             tokens=tokens[:, :, kept],

@@ -48,7 +48,7 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="refine",  # with the refiner
-            schedule=Schedule(2500, 2e-3, warmup=150),
+            schedule=Schedule(2000, 2e-3, warmup=150, span=2500),
             windows=((0.0, (1, 3, 5, 7)), (0.6, (2, 4, 6, 7, 10))),
             retentions={0.24: 1.0},
             sieving=Sieving(0.24, choice="labels"),
@@ -60,7 +60,7 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="sieve",  # the sieve chooses
-            schedule=Schedule(6000, 1.2e-3, warmup=100),
+            schedule=Schedule(4500, 1.2e-3, warmup=100),
             windows=((0.0, (1, 3, 5, 6, 7, 7, 10, 12)),),
             retentions=_RETENTIONS,
             sieving=Sieving(0.2, noise=0.5, gated=True),
