@@ -32,7 +32,11 @@ export class Suggestions {
   }
 
   #refresh() {
-    if (this.#box.matches(":hover, :focus-within")) return; // someone is about to choose
+    const choosing = this.#box.matches(":hover") || this.#box.querySelector(":focus-visible");
+    if (!choosing) this.#renew();
+  }
+
+  #renew() {
     const chosen = this.#fitting();
     if (chosen.length) this.#box.replaceChildren(...chosen.map((one) => this.#button(one)));
   }
@@ -54,7 +58,10 @@ export class Suggestions {
     button.type = "button";
     button.textContent = question.text;
     button.addEventListener("click", () => {
+      const byKeyboard = button.matches(":focus-visible");
       this.#ask(question.text, this.#distance(question) < NEAR_S ? question : null);
+      this.#renew();
+      if (byKeyboard) this.#box.firstChild.focus();
     });
     return button;
   }
