@@ -25,7 +25,7 @@ def picture(engine: Engine, row: int) -> tuple[list[torch.Tensor], list[np.ndarr
 
 
 @pytest.mark.parametrize("name", ["stream_model", "authors_model", "demo_model"])
-@settings(max_examples=6)
+@settings(max_examples=12)
 @given(
     seed=st.integers(0, 2**16),
     windows=st.integers(0, 8),

@@ -107,5 +107,5 @@ def test_no_sequence_of_calls_grows_the_memory_or_breaks_its_books(
     directory = "demo" if name == "demo" else tiny.write_sieve(tmp_path, shape, ours=tiny.STREAM)
     machine = type("Machine", (AnyUse,), {"model": load_model(directory)})
     case = machine.TestCase
-    case.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
+    case.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
     case("runTest").runTest()

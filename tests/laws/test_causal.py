@@ -14,7 +14,7 @@ MODELS = ["stream_model", "demo_model"]
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=6)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**16), before=st.integers(1, 4), after=st.integers(1, 4))
 def test_an_answer_begun_before_later_windows_is_the_same_with_and_without_them(
     name: str, seed: int, before: int, after: int, request: pytest.FixtureRequest
@@ -25,7 +25,7 @@ def test_an_answer_begun_before_later_windows_is_the_same_with_and_without_them(
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=6)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**16), shared=st.integers(1, 5))
 def test_streams_that_part_late_keep_the_same_tokens_until_they_part(
     name: str, seed: int, shared: int, request: pytest.FixtureRequest

@@ -28,7 +28,7 @@ def session(engine: Engine, seed: int) -> Iterator[object]:
 
 
 @pytest.mark.parametrize("name", ["stream_model", "demo_model"])
-@settings(max_examples=6)
+@settings(max_examples=12)
 @given(
     seeds=st.lists(st.integers(0, 2**16), min_size=2, max_size=3, unique=True),
     order=st.lists(st.integers(0, 2), max_size=60),

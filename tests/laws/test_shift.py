@@ -14,7 +14,7 @@ DAY_S = 24 * 3600.0
 
 
 @pytest.mark.parametrize("name", ["stream_model", "authors_model", "stock_model", "demo_model"])
-@settings(max_examples=5)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 2**16),
     windows=st.integers(1, 9),

@@ -32,7 +32,7 @@ def pair(
     return ours, theirs
 
 
-@settings(max_examples=6)
+@settings(max_examples=12)
 @given(
     seed=st.integers(0, 2**16),
     windows=st.integers(1, 4),

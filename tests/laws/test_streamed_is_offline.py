@@ -23,7 +23,7 @@ def schedules(draw: st.DrawFn) -> list[str]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=8)
+@settings(max_examples=25)
 @given(
     schedule=schedules(),
     retention=st.sampled_from([0.05, 0.2, 1.0]),
