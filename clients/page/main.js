@@ -38,6 +38,7 @@ async function start(chosen) {
     const opened = await Session.open(media, on);
     if (mine !== attempt) return opened.close();
     session = opened;
+    session.listen();
   } catch (error) {
     if (mine !== attempt) return;
     leave();

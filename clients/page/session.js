@@ -26,9 +26,16 @@ export class Session {
   constructor(link, on) {
     this.#link = link;
     this.#on = on;
-    link.channel.addEventListener("message", (event) => this.#hear(JSON.parse(event.data)));
-    link.channel.addEventListener("close", () => this.#lost());
-    link.peer.addEventListener("connectionstatechange", () => this.#watch());
+  }
+
+  /** Begin to tell, with what has been said so far first. */
+  listen() {
+    const { channel, early, peer } = this.#link;
+    for (const event of early) this.#hear(JSON.parse(event.data));
+    channel.onmessage = (event) => this.#hear(JSON.parse(event.data));
+    channel.addEventListener("close", () => this.#lost());
+    peer.addEventListener("connectionstatechange", () => this.#watch());
+    if (channel.readyState === "closed") this.#lost();
   }
 
   /** Seconds on the session clock, a little late at first. */

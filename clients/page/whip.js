@@ -8,19 +8,23 @@ const AUDIO = { maxBitrate: 64_000 };
 export class Refused extends Error {}
 
 /**
- * Publish `stream`. Resolves to `{peer, channel, resource}`: the RTCPeerConnection, its data
- * channel and the URL that ends the session. Throws `Refused`.
+ * Publish `stream`. Resolves to `{peer, channel, early, resource}`: the RTCPeerConnection, its data
+ * channel, the message events that came before anyone could listen (they are added until
+ * `channel.onmessage` is replaced), and the URL that ends the session. Throws `Refused`.
  */
 export async function publish(stream, room) {
   const peer = new RTCPeerConnection({ iceServers: [] });
   try {
     const channel = peer.createDataChannel("events");
+    const early = [];
+    channel.onmessage = (event) => early.push(event);
     for (const track of stream.getTracks()) await send(peer, track, stream);
     await peer.setLocalDescription();
     await gathered(peer);
     const response = await offer(`/whip/${encodeURIComponent(room)}`, peer.localDescription.sdp);
     await peer.setRemoteDescription({ type: "answer", sdp: await response.text() });
-    return { peer, channel, resource: new URL(response.headers.get("Location"), response.url).href };
+    const resource = new URL(response.headers.get("Location"), response.url).href;
+    return { peer, channel, early, resource };
   } catch (error) {
     peer.close();
     throw error;

@@ -297,6 +297,21 @@ async def test_a_session_that_is_ended_elsewhere_says_so_and_can_be_opened_again
     await expect(page.get_by_role("alert")).to_be_hidden()
 
 
+LATE = """() => {
+  const take = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = async function (answer) {
+    await take.call(this, answer);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+  };
+}"""
+
+
+async def test_what_the_service_says_before_the_page_listens_is_not_lost(open_page: Open) -> None:
+    page = await open_page()
+    await page.evaluate(LATE)
+    await connect(page, "Camera and microphone")
+
+
 @pytest.mark.parametrize("wait_s", [0.0, 0.3, 0.8, 1.5])
 async def test_closing_while_it_connects_leaves_nothing_behind(
     open_page: Open, service: str, wait_s: float
