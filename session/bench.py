@@ -153,7 +153,7 @@ def measure_ages(model: Model, runs: int) -> list[Age]:
     orders = list(permutations(AGES_S))  # no age is always first, or always after the same one
     for number in range(runs + 1):
         for age in orders[number % len(orders)]:
-            took_ms = first_token_ms(engine, rows[age], half(moved(windows[0], AGES_S[age])))
+            took_ms = first_token_ms(engine, rows[age], half(windows[0].moved(AGES_S[age])))
             if number:  # the first round warms up
                 first[age].append(took_ms)
     young = first[next(iter(AGES_S))]
@@ -182,7 +182,7 @@ def feed(engine: Engine, row: int, windows: Sequence[RawWindow], until_s: int) -
     """A stream of an age: its first minute, a jump, its last minute. Ingest times in ms."""
     starts = {0, until_s - FED_S}
     return [
-        timed_ms(partial(engine.ingest, row, moved(window, start_s)))
+        timed_ms(partial(engine.ingest, row, window.moved(start_s)))
         for start_s in sorted(starts)
         for window in windows
     ]
@@ -212,11 +212,6 @@ def scene_windows(seconds: int, seed: int = 1) -> list[RawWindow]:
         if raw := raw_window(window):
             found.append(raw)
     return found
-
-
-def moved(window: RawWindow, by_s: float) -> RawWindow:
-    times = tuple(time_s + by_s for time_s in window.grid_times_s)
-    return replace(window, start_s=window.start_s + by_s, grid_times_s=times)
 
 
 def half(window: RawWindow) -> RawWindow:

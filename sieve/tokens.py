@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -34,6 +34,11 @@ class RawWindow:
     grid_s: float
     samples: NDArray[np.float32] | None
     lookahead: NDArray[np.float32] | None = None
+
+    def moved(self, by_s: float) -> RawWindow:
+        """The same window ``by_s`` later."""
+        times_s = tuple(time_s + by_s for time_s in self.grid_times_s)
+        return replace(self, start_s=self.start_s + by_s, grid_times_s=times_s)
 
 
 @dataclass(frozen=True, slots=True)

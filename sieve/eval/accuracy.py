@@ -39,7 +39,8 @@ GRID_S = 1.0
 class Plan:
     """``streams`` of ``duration_s`` from ``seed`` on, ``moments`` of asking in each, up to
     ``questions`` at a moment; ``codec_share`` of the streams go through VP8 and Opus; of their
-    ``tracks`` one may be missing."""
+    ``tracks`` one may be missing. ``later_s``: the session's clock stands there already when the
+    stream begins. ``look_back``: closed windows looked at again with the question."""
 
     seed: int
     streams: int = 10
@@ -50,6 +51,8 @@ class Plan:
     retentions: tuple[float, ...] = (1.0, 0.2, 0.1, 0.05)
     random_retentions: tuple[float, ...] = (0.2, 0.1)
     tracks: Tracks = "both"
+    later_s: float = 0.0
+    look_back: int = 0
 
     @property
     def kinds(self) -> Collection[str]:
@@ -126,13 +129,13 @@ def open_window(stream: Stream, now_s: float) -> RawWindow:
     )
 
 
-def with_tracks(window: RawWindow, tracks: Tracks) -> RawWindow:
-    """The window as it comes from a stream that has only these tracks."""
-    if tracks == "video":
-        return replace(window, samples=None, lookahead=None)
-    if tracks == "audio":
-        return replace(window, grids=(), grid_times_s=())
-    return window
+def as_planned(window: RawWindow, plan: Plan) -> RawWindow:
+    """The window as it comes from a stream with the plan's tracks, at the plan's time."""
+    if plan.tracks == "video":
+        window = replace(window, samples=None, lookahead=None)
+    if plan.tracks == "audio":
+        window = replace(window, grids=(), grid_times_s=())
+    return window.moved(plan.later_s)
 
 
 def plan_questions(stream: Stream, plan: Plan, seed: int) -> list[Asked]:
@@ -150,16 +153,16 @@ def plan_questions(stream: Stream, plan: Plan, seed: int) -> list[Asked]:
 
 
 def answer_stream(
-    engine: Engine, stream: Stream, plan: Sequence[Asked], retention: float, tracks: Tracks = "both"
+    engine: Engine, stream: Stream, questions: Sequence[Asked], retention: float, plan: Plan
 ) -> Iterator[Asked]:
     """Ingests the stream and puts every question at its moment."""
     row = engine.open(RowConfig(retention=retention))
     ingested = 0
-    for asked in plan:
+    for asked in questions:
         while (ingested + 1) * WINDOW_S <= asked.at_s:
-            engine.ingest(row, with_tracks(closed_window(stream, ingested), tracks))
+            engine.ingest(row, as_planned(closed_window(stream, ingested), plan))
             ingested += 1
-        opened = with_tracks(open_window(stream, asked.at_s), tracks)
+        opened = as_planned(open_window(stream, asked.at_s), plan)
         yield Asked(asked.question, asked.at_s, _answer(engine, row, opened, asked))
     engine.close(row)
 
@@ -176,7 +179,8 @@ def _answer(engine: Engine, row: int, opened: RawWindow, asked: Asked) -> str:
 
 def measure(model: Any, plan: Plan) -> dict[str, Any]:
     """Everything, as plain numbers: by arm and kind the share of right answers."""
-    engines = {arm: Engine(_with_choice(model, arm), EngineConfig(rows=1)) for arm in plan.arms}
+    config = EngineConfig(rows=1, look_back=plan.look_back)
+    engines = {arm: Engine(_with_choice(model, arm), config) for arm in plan.arms}
     right: dict[str, dict[str, list[bool]]] = {arm.name: defaultdict(list) for arm in plan.arms}
     asked: list[Asked] = []
     for seed in range(plan.seed, plan.seed + plan.streams):
@@ -184,7 +188,7 @@ def measure(model: Any, plan: Plan) -> dict[str, Any]:
         questions = plan_questions(stream, plan, seed)
         asked += questions
         for arm, engine in engines.items():
-            for answered in answer_stream(engine, stream, questions, arm.retention, plan.tracks):
+            for answered in answer_stream(engine, stream, questions, arm.retention, plan):
                 right[arm.name][answered.question.kind].append(answered.right)
     return _summary(plan, asked, right)
 
@@ -205,6 +209,8 @@ def _summary(
         "moments": plan.moments,
         "codec_share": plan.codec_share,
         "tracks": plan.tracks,
+        "later_s": plan.later_s,
+        "look_back": plan.look_back,
         "questions": {kind: len(by_kind[kind]) for kind in kinds},
         "blind_majority": _with_mean({k: _majority(by_kind[k]) for k in kinds}),
         "in_clip_chance": _with_mean({k: _percent([q.chance for q in by_kind[k]]) for k in kinds}),
@@ -252,6 +258,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tracks", choices=("both", "video", "audio"), default="both")
     parser.add_argument("--retentions", type=float, nargs="+", default=[1.0, 0.2, 0.1, 0.05])
     parser.add_argument("--random", type=float, nargs="*", default=[0.2, 0.1])
+    parser.add_argument("--later", type=float, default=0.0, help="seconds on the clock already")
+    parser.add_argument("--look-back", type=int, default=0, help="closed windows seen again")
     parser.add_argument("--out", type=Path, help="JSON file")
     args = parser.parse_args(argv)
     plan = Plan(
@@ -262,6 +270,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         retentions=tuple(args.retentions),
         random_retentions=tuple(args.random),
         tracks=args.tracks,
+        later_s=args.later,
+        look_back=args.look_back,
     )
     result = {"model": args.model, **measure(load_model(args.model), plan)}
     if args.out:

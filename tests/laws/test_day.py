@@ -6,11 +6,9 @@ an hour and after a day of one session.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
+from sieve import Engine, EngineConfig, Model, RowConfig
 from sieve.eval.accuracy import closed_window, open_window
 from sieve.train.render import Stream, render_stream
 
@@ -41,18 +39,13 @@ def show(engine: Engine, row: int, stream: Stream, start_s: float) -> list[objec
     """Play the stream from ``start_s`` on and ask: bytes, slots, what questions read and say."""
     told: list[object] = []
     for index in range(WINDOWS):
-        ingested = engine.ingest(row, moved(closed_window(stream, index), start_s))
+        ingested = engine.ingest(row, closed_window(stream, index).moved(start_s))
         told.append((ingested.kept.kept, ingested.kept.audio_kept, ingested.memory.bytes))
     told.append(ingested.memory.used)
-    now = moved(open_window(stream, 2.0 * WINDOWS + 1.3), start_s)
+    now = open_window(stream, 2.0 * WINDOWS + 1.3).moved(start_s)
     for question in QUESTIONS:
         begun = engine.ask(row, question, open_window=now, max_tokens=8)
         told.append((begun.seen, begun.kept))
         while not (step := engine.step(begun.branch)).done:
             told.append(step.token)
     return told
-
-
-def moved(window: RawWindow, by_s: float) -> RawWindow:
-    times = tuple(time_s + by_s for time_s in window.grid_times_s)
-    return replace(window, start_s=window.start_s + by_s, grid_times_s=times)

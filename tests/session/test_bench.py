@@ -59,7 +59,7 @@ def test_an_old_stream_is_at_its_age(stream_model: Model) -> None:
 
 
 def test_an_open_window_is_the_first_half_of_a_closed_one() -> None:
-    window = bench.half(bench.moved(bench.scene_windows(2)[0], 100.0))
+    window = bench.half(bench.scene_windows(2)[0].moved(100.0))
     assert window.grid_times_s == (100.0,)
     assert window.samples is not None
     assert len(window.samples) == 16_000

@@ -16,13 +16,13 @@ from sieve.eval.accuracy import (
     Plan,
     RandomTokens,
     answer_stream,
+    as_planned,
     closed_window,
     main,
     measure,
     open_window,
     plan_questions,
     table,
-    with_tracks,
 )
 from sieve.select import Selection
 from sieve.tokens import RawWindow
@@ -103,7 +103,7 @@ def test_windows_are_ingested_once_each_before_the_question(oracle: None, stream
     engine = _Oracle()
     questions = plan_questions(stream, PLAN, 3)
     seen = []
-    for _ in answer_stream(engine, stream, questions, 0.2):  # type: ignore[arg-type]
+    for _ in answer_stream(engine, stream, questions, 0.2, PLAN):  # type: ignore[arg-type]
         seen.append(len(engine.windows))  # noqa: PERF401 - it grows as the stream goes on
     assert seen == [int(asked.at_s // 2) for asked in questions]
     assert [w.start_s for w in engine.windows] == [2.0 * i for i in range(len(engine.windows))]
@@ -149,11 +149,19 @@ def test_a_stream_may_lack_a_track(oracle: None, stream: Stream) -> None:
     plan = replace(PLAN, tracks="audio")
     questions = plan_questions(stream, plan, 3)
     assert {asked.question.kind for asked in questions} <= AUDIO_KINDS
-    list(answer_stream(engine, stream, questions, 0.2, "audio"))  # type: ignore[arg-type]
+    list(answer_stream(engine, stream, questions, 0.2, plan))  # type: ignore[arg-type]
     assert all(window.grids == () for window in engine.windows)
-    silent = with_tracks(closed_window(stream, 1), "video")
+    silent = as_planned(closed_window(stream, 1), replace(PLAN, tracks="video"))
     assert silent.samples is None
     assert len(silent.grids) == 2
+
+
+def test_the_clock_may_stand_anywhere_when_a_stream_begins(oracle: None, stream: Stream) -> None:
+    engine = _Oracle()
+    plan = replace(PLAN, later_s=86_400.0)
+    list(answer_stream(engine, stream, plan_questions(stream, plan, 3), 0.2, plan))  # type: ignore
+    assert engine.windows[1].start_s == 86_402.0
+    assert engine.windows[1].grid_times_s == (86_402.0, 86_403.0)
 
 
 def test_an_answer_is_right_whatever_space_is_around_it() -> None:
