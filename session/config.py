@@ -84,8 +84,8 @@ class ServiceConfig:
 
     @property
     def turns_read(self) -> int:
-        """None for the built-in model: it has learned single questions, and earlier turns confuse
-        it (91 % right without, 75 % with four of them)."""
+        """One for the built-in model: it has learned short conversations, and more turns confuse it
+        (98.7 % right with none or one, 98.3 % with two, 87.0 % with four; docs/LOG.md)."""
         if self.history_turns is not None:
             return self.history_turns
-        return 0 if self.model == "demo" else 4
+        return 1 if self.model == "demo" else 4

@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -40,7 +40,8 @@ class Plan:
     """``streams`` of ``duration_s`` from ``seed`` on, ``moments`` of asking in each, up to
     ``questions`` at a moment; ``codec_share`` of the streams go through VP8 and Opus; of their
     ``tracks`` one may be missing. ``later_s``: the session's clock stands there already when the
-    stream begins. ``look_back``: closed windows looked at again with the question."""
+    stream begins. ``look_back``: closed windows looked at again with the question. ``turns``: earlier
+    questions and answers read with a new one."""
 
     seed: int
     streams: int = 10
@@ -53,6 +54,7 @@ class Plan:
     tracks: Tracks = "both"
     later_s: float = 0.0
     look_back: int = 0
+    turns: int = 0
 
     @property
     def kinds(self) -> Collection[str]:
@@ -157,24 +159,30 @@ def answer_stream(
 ) -> Iterator[Asked]:
     """Ingests the stream and puts every question at its moment."""
     row = engine.open(RowConfig(retention=retention))
+    history: deque[tuple[str, str]] = deque(maxlen=plan.turns)
     ingested = 0
     for asked in questions:
         while (ingested + 1) * WINDOW_S <= asked.at_s:
             engine.ingest(row, as_planned(closed_window(stream, ingested), plan))
             ingested += 1
         opened = as_planned(open_window(stream, asked.at_s), plan)
-        yield Asked(asked.question, asked.at_s, _answer(engine, row, opened, asked))
+        answered = _answer(engine, row, opened, asked, history)
+        history.append((asked.question.text, answered))
+        yield Asked(asked.question, asked.at_s, answered)
     engine.close(row)
 
 
-def _answer(engine: Engine, row: int, opened: RawWindow, asked: Asked) -> str:
-    begun = engine.ask(row, asked.question.text, open_window=opened, max_tokens=8)
-    text = ""
+def _answer(
+    engine: Engine, row: int, opened: RawWindow, asked: Asked, history: Iterable[tuple[str, str]]
+) -> str:
+    text = asked.question.text
+    begun = engine.ask(row, text, history=tuple(history), open_window=opened, max_tokens=8)
+    said = ""
     while True:
         step = engine.step(begun.branch)
-        text += step.text
+        said += step.text
         if step.done:
-            return text
+            return said
 
 
 def measure(model: Any, plan: Plan) -> dict[str, Any]:
@@ -211,6 +219,7 @@ def _summary(
         "tracks": plan.tracks,
         "later_s": plan.later_s,
         "look_back": plan.look_back,
+        "turns": plan.turns,
         "questions": {kind: len(by_kind[kind]) for kind in kinds},
         "blind_majority": _with_mean({k: _majority(by_kind[k]) for k in kinds}),
         "in_clip_chance": _with_mean({k: _percent([q.chance for q in by_kind[k]]) for k in kinds}),
@@ -260,6 +269,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--random", type=float, nargs="*", default=[0.2, 0.1])
     parser.add_argument("--later", type=float, default=0.0, help="seconds on the clock already")
     parser.add_argument("--look-back", type=int, default=0, help="closed windows seen again")
+    parser.add_argument("--turns", type=int, default=0, help="earlier turns read with a question")
     parser.add_argument("--out", type=Path, help="JSON file")
     args = parser.parse_args(argv)
     plan = Plan(
@@ -272,6 +282,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tracks=args.tracks,
         later_s=args.later,
         look_back=args.look_back,
+        turns=args.turns,
     )
     result = {"model": args.model, **measure(load_model(args.model), plan)}
     if args.out:

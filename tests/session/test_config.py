@@ -25,8 +25,8 @@ def test_a_setting_out_of_its_range_is_named(setting: dict[str, float], message:
         ServiceConfig(**setting)  # type: ignore[arg-type]
 
 
-def test_the_built_in_model_takes_one_thread_and_no_earlier_turns() -> None:
-    assert (ServiceConfig().model_threads, ServiceConfig().turns_read) == (1, 0)
+def test_the_built_in_model_takes_one_thread_and_one_earlier_turn() -> None:
+    assert (ServiceConfig().model_threads, ServiceConfig().turns_read) == (1, 1)
     assert ServiceConfig(threads=3).model_threads == 3
     assert ServiceConfig(history_turns=2).turns_read == 2
 

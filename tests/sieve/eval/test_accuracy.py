@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class _Oracle:
     def __init__(self, *_: object) -> None:
         self.windows: list[RawWindow] = []
         self.opened: list[float] = []
+        self.histories: list[tuple[tuple[str, str], ...]] = []
 
     def open(self, config: object) -> int:
         self.opened.append(config.retention)  # type: ignore[attr-defined]
@@ -63,7 +65,10 @@ class _Oracle:
         self.windows.append(window)
 
 
-def _knowing(engine: _Oracle, row: int, opened: RawWindow, asked: Asked) -> str:
+def _knowing(
+    engine: _Oracle, row: int, opened: RawWindow, asked: Asked, history: deque[tuple[str, str]]
+) -> str:
+    engine.histories.append(tuple(history))
     knows = engine.opened[-1] > 0.15 or asked.question.kind == "any"
     return f" {asked.question.answer}" if knows else "a spoon"
 
@@ -154,6 +159,15 @@ def test_a_stream_may_lack_a_track(oracle: None, stream: Stream) -> None:
     silent = as_planned(closed_window(stream, 1), replace(PLAN, tracks="video"))
     assert silent.samples is None
     assert len(silent.grids) == 2
+
+
+def test_earlier_turns_are_read_with_a_question(oracle: None, stream: Stream) -> None:
+    engine = _Oracle()
+    plan = replace(PLAN, turns=2)
+    questions = plan_questions(stream, plan, 3)
+    list(answer_stream(engine, stream, questions, 0.2, plan))  # type: ignore[arg-type]
+    turns = [(q.question.text, f" {q.question.answer}") for q in questions]
+    assert engine.histories[:4] == [(), tuple(turns[:1]), tuple(turns[:2]), tuple(turns[1:3])]
 
 
 def test_the_clock_may_stand_anywhere_when_a_stream_begins(oracle: None, stream: Stream) -> None:
