@@ -125,6 +125,7 @@ const on = {
 
 function begin(model) {
   show("live", "Live");
+  if (source === "demo") suggestions.start();
   recorder.start();
   overlay.start();
   film.clear();

@@ -2,7 +2,7 @@
 
 const REFRESH_MS = 2000;
 const SHOWN = 4;
-const NEAR_S = 1.2; // asked further from its moment than this, a question's truth is not known
+const NEAR_S = 1.5; // asked further from its moment than this, a question's truth is not known
 
 export class Suggestions {
   #box;
@@ -23,6 +23,10 @@ export class Suggestions {
   async load(seed) {
     const response = await fetch(`/v1/demo/questions?seed=${seed}`).catch(() => null);
     this.#questions = response?.ok ? (await response.json()).questions : [];
+  }
+
+  start() {
+    this.#renew();
     this.#timer = setInterval(() => this.#refresh(), REFRESH_MS);
   }
 
@@ -43,14 +47,11 @@ export class Suggestions {
 
   /** A few questions of kinds that lie apart, other ones each time. */
   #fitting() {
-    const fitting = this.#questions.filter((question) => this.#distance(question) < NEAR_S / 2);
+    const middle_s = this.#video.currentTime + REFRESH_MS / 2000; // of the time they are shown
+    const fitting = this.#questions.filter((one) => Math.abs(one.asked_s - middle_s) <= 0.5);
     const step = Math.max(1, Math.floor(fitting.length / SHOWN));
     this.#turn += 1;
     return fitting.filter((_, i) => (i + this.#turn) % step === 0).slice(0, SHOWN);
-  }
-
-  #distance(question) {
-    return Math.abs(question.asked_s - this.#video.currentTime);
   }
 
   #button(question) {
@@ -59,7 +60,8 @@ export class Suggestions {
     button.textContent = question.text;
     button.addEventListener("click", () => {
       const byKeyboard = button.matches(":focus-visible");
-      this.#ask(question.text, this.#distance(question) < NEAR_S ? question : null);
+      const late_s = Math.abs(question.asked_s - this.#video.currentTime);
+      this.#ask(question.text, late_s < NEAR_S ? question : null);
       this.#renew();
       if (byKeyboard) this.#box.firstChild.focus();
     });
