@@ -40,8 +40,8 @@ class Plan:
     """``streams`` of ``duration_s`` from ``seed`` on, ``moments`` of asking in each, up to
     ``questions`` at a moment; ``codec_share`` of the streams go through VP8 and Opus; of their
     ``tracks`` one may be missing. ``later_s``: the session's clock stands there already when the
-    stream begins. ``look_back``: closed windows looked at again with the question. ``turns``: earlier
-    questions and answers read with a new one."""
+    stream begins. ``look_back``: closed windows looked at again with the question. ``turns``:
+    earlier questions and answers read with a new one."""
 
     seed: int
     streams: int = 10
