@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import platform
 from importlib.metadata import version
@@ -34,6 +36,14 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def _give_back_freed_pages() -> None:
+    """What the C library holds in reserve would hide what is needed next."""
+    gc.collect()
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):  # glibc
+        library.malloc_trim(0)
+
+
 class PeakMemory:
     """The most memory held since ``reset``, in bytes: the GPU's allocator, or resident pages."""
 
@@ -46,6 +56,7 @@ class PeakMemory:
         if self._cuda:
             torch.cuda.reset_peak_memory_stats()
         elif self._clear.exists():
+            _give_back_freed_pages()
             self._clear.write_text("5")  # VmHWM starts anew
 
     def read(self) -> int | None:

@@ -19,6 +19,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -227,8 +228,11 @@ def _print(report: Mapping[str, object], arms: list[Arm]) -> None:
         f"prefill of {report['seconds']} s, {report['config']}, "
         f"{machine['device']} ({machine['processor']}, {machine['cores']} cores)"
     )
-    table = Table(title=title)
-    heads = ("arm", "tokens", "encoders ms", "CS2 + LLM ms", "total ms", "x", "x without encoders")
+    caption = (
+        "encode: towers; read: CS2 and LLM; x: against all tokens; peak: of the process or GPU"
+    )
+    table = Table(title=title, caption=caption, box=SIMPLE)
+    heads = ("arm", "tokens", "encode ms", "read ms", "total ms", "x", "x read")
     for head in (*heads, "peak MiB"):
         table.add_column(head, justify="left" if head == "arm" else "right")
     for arm in arms:
