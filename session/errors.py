@@ -32,6 +32,10 @@ class BadRequest(ServiceError):
     status, kind = 400, "bad_request"
 
 
+class Forbidden(ServiceError):
+    status, kind = 403, "forbidden"
+
+
 class NotFound(ServiceError):
     status, kind = 404, "not_found"
 

@@ -5,31 +5,45 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse
 
 from session import scenes, wire
-from session.errors import NotFound
+from session.errors import Forbidden, NotFound
 from session.service import Running
 
 PAGE = Path(__file__).parent.parent / "clients" / "page"
 
 Seed = Annotated[int, Query(ge=0, lt=scenes.MAX_SEED)]
-Seconds = Annotated[float, Query(ge=scenes.FIRST_QUESTION_S, le=scenes.MAX_SECONDS)]
+Seconds = Annotated[int, Query(ge=1, le=scenes.MAX_SECONDS)]
+
+
+async def own_page(request: Request) -> None:
+    """Rendering costs seconds of a processor: pages of other sites must not cause it by a link.
+
+    Raises Forbidden. `Sec-Fetch-Site` is of W3C Fetch Metadata; who sends none is no browser.
+    """
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise Forbidden("the demo scene is only for this service's own page")
+
 
 router = APIRouter()
+demo = APIRouter(prefix="/v1/demo", dependencies=[Depends(own_page)])
 
 
-@router.get("/v1/demo/scene.webm")
+@demo.get("/scene.webm")
 async def scene(
     service: Running, seed: Seed = 0, seconds: Seconds = scenes.DEFAULT_SECONDS
 ) -> FileResponse:
     return FileResponse(await service.scenes.video(seed, seconds), media_type="video/webm")
 
 
-@router.get("/v1/demo/questions")
+@demo.get("/questions")
 def questions(seed: Seed = 0, seconds: Seconds = scenes.DEFAULT_SECONDS) -> wire.DemoQuestions:
     return scenes.questions(seed, seconds)
+
+
+router.include_router(demo)
 
 
 @router.get("/", include_in_schema=False)

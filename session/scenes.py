@@ -15,8 +15,8 @@ from stream.scene import Scene
 from stream.source import SceneSource
 
 MAX_SEED = 2**31
-MAX_SECONDS = 120.0
-DEFAULT_SECONDS = 60.0
+MAX_SECONDS = 120
+DEFAULT_SECONDS = 60
 CACHED = 4
 FIRST_QUESTION_S = 4
 REMEMBERED_S = 12.0  # how far back the built-in model remembers, in closed windows
@@ -27,32 +27,36 @@ class Scenes:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._files: OrderedDict[tuple[int, float], Path] = OrderedDict()
+        self._files: OrderedDict[str, Path] = OrderedDict()
         self._rendering = asyncio.Lock()  # one at a time: the machine has streams to watch
 
-    async def video(self, seed: int, seconds: float) -> Path:
+    async def video(self, seed: int, seconds: int) -> Path:
         """The scene's first seconds as WebM, VP8 and Opus."""
-        key = (seed, seconds)
+        name = f"{seed}-{seconds}.webm"
         async with self._rendering:
-            if key not in self._files:
-                await self._render(key)
-            self._files.move_to_end(key)
-            return self._files[key]
+            if name not in self._files:
+                self._files[name] = await self._rendered(name, seed, seconds)
+            self._files.move_to_end(name)
+            while len(self._files) > CACHED:
+                _, oldest = self._files.popitem(last=False)
+                oldest.unlink()
+            return self._files[name]
 
-    async def _render(self, key: tuple[int, float]) -> None:
-        seed, seconds = key
-        while len(self._files) >= CACHED:
-            _, oldest = self._files.popitem(last=False)
-            oldest.unlink()
-        path = self.directory / f"{seed}-{seconds:g}.webm"
+    async def _rendered(self, name: str, seed: int, seconds: int) -> Path:
+        path = self.directory / name
         partial = path.with_suffix(".partial.webm")
         source = SceneSource(Scene(seed), seconds)
-        await asyncio.to_thread(render_file, source.items(), partial)
-        partial.rename(path)
-        self._files[key] = path
+        # Shielded: a thread cannot be stopped, and must not write while another renders.
+        rendering = asyncio.ensure_future(asyncio.to_thread(render_file, source.items(), partial))
+        try:
+            await asyncio.shield(rendering)
+            return partial.rename(path)
+        finally:
+            await asyncio.wait({rendering})
+            partial.unlink(missing_ok=True)
 
 
-def questions(seed: int, seconds: float) -> wire.DemoQuestions:
+def questions(seed: int, seconds: int) -> wire.DemoQuestions:
     """What can be asked at every whole second, about as much as is remembered then."""
     scene, rng = Scene(seed), np.random.default_rng(seed)
     found = [
@@ -63,7 +67,7 @@ def questions(seed: int, seconds: float) -> wire.DemoQuestions:
             asked_s=float(now_s),
             chance=question.chance,
         )
-        for now_s in range(FIRST_QUESTION_S, int(seconds) + 1)
+        for now_s in range(FIRST_QUESTION_S, seconds + 1)
         for question in scene.questions(now_s, remembered_since(now_s), rng)
     ]
     return wire.DemoQuestions(seed=seed, seconds=seconds, questions=found)

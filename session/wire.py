@@ -219,7 +219,7 @@ class DemoQuestions(Outgoing):
     """`GET /v1/demo/questions`: what can be asked about `scene.webm` of the same seed."""
 
     seed: int
-    seconds: float
+    seconds: int
     questions: list[DemoQuestion]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 import pytest
 
@@ -49,13 +51,22 @@ async def test_the_demo_scene_is_a_film_of_the_length_asked_for(house: House) ->
 async def test_only_the_newest_scenes_are_kept(house: House) -> None:
     cache: Scenes = house.app.state.service.scenes
     for seed in range(scenes.CACHED + 2):
-        await cache.video(seed, 4.0)
+        await cache.video(seed, 1)
     files = sorted(path.name for path in cache.directory.iterdir())
-    assert files == [f"{seed}-4.webm" for seed in range(2, scenes.CACHED + 2)]
+    assert files == [f"{seed}-1.webm" for seed in range(2, scenes.CACHED + 2)]
 
 
 @pytest.mark.parametrize(
-    "query", ["seed=-1", "seed=x", "seconds=0", "seconds=100000", "seconds=nan"]
+    "query",
+    [
+        "seed=-1",
+        "seed=x",
+        "seed=2147483648",
+        "seconds=0",
+        "seconds=121",
+        "seconds=nan",
+        "seconds=4.0000001",
+    ],
 )
 async def test_a_scene_that_cannot_be_is_refused_by_the_name_of_its_parameter(
     house: House, query: str
@@ -73,6 +84,25 @@ async def test_the_questions_of_a_scene_have_their_time_and_truth(house: House) 
     assert {q.asked_s for q in found.questions} <= set(range(4, 21))
     assert len({q.kind for q in found.questions}) >= 10
     assert all(q.text and q.answer and 0 <= q.chance <= 1 for q in found.questions)
+
+
+async def test_a_scene_that_cannot_be_rendered_leaves_no_file(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object, path: Path) -> None:
+        path.write_bytes(b"half a film")
+        raise MemoryError
+
+    monkeypatch.setattr(scenes, "render_file", full)
+    assert (await house.http.get("/v1/demo/scene.webm?seconds=4")).status_code == 500
+    assert not list(house.app.state.service.scenes.directory.iterdir())
+
+
+@pytest.mark.parametrize("path", ["/v1/demo/scene.webm?seconds=1", "/v1/demo/questions?seconds=1"])
+async def test_pages_of_other_sites_get_no_scene(house: House, path: str) -> None:
+    for site, status in (("cross-site", 403), ("same-origin", 200), ("none", 200)):
+        response = await house.http.get(path, headers={"Sec-Fetch-Site": site})
+        assert response.status_code == status
 
 
 def test_what_is_remembered_is_twelve_seconds_before_the_open_window() -> None:
