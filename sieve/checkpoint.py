@@ -10,7 +10,7 @@ text config. Ours adds an ``echosieve`` block to ``config.json``: how streams ar
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def _download(hub_id: str) -> Path:
         return Path(snapshot_download(hub_id, allow_patterns=wanted))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
-            f"{hub_id} is neither a local directory nor could it be fetched: {error}"
+            f"{hub_id} is neither a local directory nor could it be fetched: {_line(error)}"
         ) from error
 
 
@@ -186,7 +186,7 @@ def _load_thinker(directory: Path, dtype: torch.dtype) -> Any:
                 directory, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
             )
     except Exception as error:  # whatever a config of the wrong kind makes the library stumble on
-        raise CheckpointError(f"{directory} cannot be loaded: {error}") from error
+        raise CheckpointError(f"{directory} cannot be loaded: {_line(error)}") from error
     if report["mismatched_keys"]:
         raise CheckpointError(f"{directory}: wrong shape: {_shapes(report['mismatched_keys'])}")
     if report["missing_keys"]:
@@ -195,6 +195,7 @@ def _load_thinker(directory: Path, dtype: torch.dtype) -> Any:
             f"{directory} lacks {len(report['missing_keys'])} tensors of the thinker, "
             f"among them {missing}"
         )
+    _check_finite(thinker.named_parameters())
     return thinker
 
 
@@ -211,6 +212,8 @@ def _weight_files(directory: Path) -> list[Path]:
         return [whole]
     try:
         names = set(json.loads(index.read_text())["weight_map"].values())
+        if not names or any(Path(name).name != name for name in names):
+            raise ValueError("files lie beside their index")
         return [directory / name for name in sorted(names)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
@@ -241,7 +244,7 @@ def _cs2_tensors(directory: Path) -> dict[str, Tensor]:
             for full_name in file.keys():  # noqa: SIM118 - not a dict
                 name = full_name.removeprefix("thinker.")
                 for head in (_REFINER, _COMPRESSOR):
-                    if name.startswith(head):
+                    if name.startswith(head) and "rotary_emb" not in name:
                         found[name.removeprefix(head)] = file.get_tensor(full_name)
     return found
 
@@ -258,6 +261,7 @@ def _build_cs2(
         )
     cs2 = CS2(backbone.text_config, len(present), backbone.rotary)
     _check_cs2(tensors, cs2.state_dict())
+    _check_finite((_full_name(name), tensor) for name, tensor in tensors.items())
     cs2.load_state_dict(tensors)
     return cs2.to(backbone.device, backbone.dtype).eval()
 
@@ -310,7 +314,21 @@ def _tokenizer(directory: Path) -> Any | None:
         with _quiet():
             return AutoTokenizer.from_pretrained(directory)
     except Exception as error:  # the tokenizers library raises nothing more special
-        raise CheckpointError(f"the tokenizer of {directory} cannot be read: {error}") from error
+        raise CheckpointError(
+            f"the tokenizer of {directory} cannot be read: {_line(error)}"
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    """The first line of a library's error; its type where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _check_finite(named: Iterable[tuple[str, Tensor]]) -> None:
+    """A checkpoint of a run that diverged answers nothing, or nonsense: refuse it."""
+    for name, tensor in named:
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{name} holds values that are no numbers (NaN or infinite)")
 
 
 def _layout(config: Mapping[str, Any], *, refined: bool) -> StreamLayout:
@@ -318,7 +336,7 @@ def _layout(config: Mapping[str, Any], *, refined: bool) -> StreamLayout:
         return StreamLayout(text_states="refined" if refined else "raw")
     try:
         return _our_layout(config["echosieve"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(
             "the config's echosieve block needs horizon_s, anchor_period_ids, min_pixels, "
             f"max_pixels (numbers above 0) and text_states (raw or refined): {error!r}"
@@ -340,6 +358,6 @@ def _retention(wanted: Any) -> float:
     """What is wanted, the default for None; raises CheckpointError for what is no share."""
     if wanted is None:
         return _DEFAULT_RETENTION
-    if not isinstance(wanted, int | float) or not 0.0 < wanted <= 1.0:
+    if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not 0.0 < wanted <= 1.0:
         raise CheckpointError(f"retention is a share in (0, 1], got {wanted!r}")
     return float(wanted)

@@ -329,7 +329,9 @@ def test_a_missing_shard_is_named(copy: Path) -> None:
     assert "lacks model-00002-of-00002.safetensors" in refused(copy)
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"weight_map": 3}'])
+@pytest.mark.parametrize("content", [
+    "{", "{}", "[]", '{"weight_map": 3}', '{"weight_map": {}}', '{"weight_map": {"a": "../b"}}',
+])  # fmt: skip
 def test_an_index_that_is_none(copy: Path, content: str) -> None:
     shard(copy)
     (copy / "model.safetensors.index.json").write_text(content)
@@ -362,6 +364,14 @@ def test_a_missing_tensor_of_the_thinker_is_named(copy: Path) -> None:
     text = refused(copy)
     assert "lacks 1 tensors" in text
     assert "layers.0.mlp.up_proj.weight" in text
+
+
+@pytest.mark.parametrize("name", [UP, "thinker.model.compressor.ln.weight"])
+def test_weights_that_are_no_numbers_are_refused(copy: Path, name: str) -> None:
+    rewrite_tensors(copy, lambda tensors: tensors[name].view(-1)[:1].fill_(float("nan")))
+    text = refused(copy)
+    assert "no numbers" in text
+    assert name.rpartition(".layers.")[2].removeprefix("thinker.") in text
 
 
 def test_a_misshapen_tensor_of_the_thinker_is_named_with_both_shapes(copy: Path) -> None:
@@ -406,7 +416,7 @@ def test_a_refiner_with_a_hole(copy: Path) -> None:
     assert "refiner layers [1]" in refused(copy)
 
 
-@pytest.mark.parametrize("retention", [0, -0.1, 1.01, float("nan"), "many"])
+@pytest.mark.parametrize("retention", [0, -0.1, 1.01, float("nan"), "many", True])
 def test_a_retention_that_is_no_share(copy: Path, retention: Any) -> None:
     assert "share in (0, 1]" in refused(copy, retention=retention)
     rewrite_config(copy, lambda config: text_config(config).update(compression_ratio=retention))
@@ -426,6 +436,7 @@ def test_sections_that_do_not_add_up(copy: Path, sections: tuple[int, ...]) -> N
         {"text_states": "cooked"},
         {"horizon_s": -1},
         {"horizon_s": "long"},
+        {"horizon_s": float("inf")},
         {"anchor_period_ids": 0},
         {"min_pixels": 8000},
         {"min_pixels": None},
