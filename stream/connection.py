@@ -18,6 +18,10 @@ _PEER_REFLEXIVE_PRIORITY = 110 << 24 | 65535 << 8 | 255  # RFC 8445, section 5.1
 Loopback = Literal["auto", "always", "never"]
 
 
+class IncompatibleAiortcError(RuntimeError):
+    """This version of aiortc lacks internals that this project relies upon."""
+
+
 def mangled(owner: object, name: str) -> str:
     """The attribute that the code of ``owner``'s class calls ``name``, with ``__`` or without."""
     return f"_{type(owner).__name__}{name}" if name.startswith("__") else name
@@ -51,6 +55,21 @@ class Connection:
             agent = private(transport, "_connection")
             _offer_loopback(agent, loopback)
             _tolerate_missing_priority(agent)
+
+    def take_media_for_consent(self) -> None:
+        """Does not ask the sender whether it wants to go on; that its media comes tells as much.
+
+        aioice asks every 5 s and closes after 6 questions without an answer (RFC 7675), but some
+        senders, ffmpeg among them, never answer while they send. Whoever calls this must close the
+        connection when nothing comes any more. Raises IncompatibleAiortcError.
+        """
+        for transport in self._ice_transports():
+            agent = private(transport, "_connection")
+            if not asyncio.iscoroutinefunction(getattr(agent, "query_consent", None)):
+                raise IncompatibleAiortcError(
+                    "this aioice lacks Connection.query_consent; install aioice==0.13.*"
+                )
+            agent.query_consent = _ask_nothing
 
     async def close(self, patience_s: float = 3.0) -> None:
         """Closes the connection and leaves no task and no thread behind.
@@ -101,6 +120,10 @@ class Connection:
                     await part.stop()
             except Exception as error:
                 log.warning("could not stop %s: %r", type(part).__name__, error)
+
+
+async def _ask_nothing() -> None:
+    """Stands in for the consent checks of an ICE agent."""
 
 
 def _offer_loopback(agent: Any, loopback: Loopback) -> None:

@@ -32,7 +32,7 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 
 from stream.clock import OPUS_DELAY_S, SenderClock, TrackClock, Unwrapper, ntp_seconds
-from stream.connection import mangled, private, set_private
+from stream.connection import IncompatibleAiortcError, mangled, private, set_private
 from stream.frames import MAX_SIDE, SoundMaker, joined, to_rgb
 from stream.jitter import FrameBuffer, PictureBuffer, SoundBuffer
 from stream.window import Frame, Item, Sound, Ticks
@@ -49,10 +49,6 @@ _NEEDED = (
 )
 _DECODER_LIMIT = {"audio": 100, "video": 45}  # encoded frames waiting: 2 s and 1.5 s
 _RATE = {"audio": 48_000, "video": 90_000}  # Opus; all video
-
-
-class IncompatibleAiortcError(RuntimeError):
-    """This version of aiortc lacks internals that this project relies upon."""
 
 
 @dataclass(frozen=True, slots=True)

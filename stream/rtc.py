@@ -229,6 +229,7 @@ class Peer:
         pc.on("connectionstatechange", self._state_changed)
         await self._take_offer()
         self._connection.prepare_ice(self._config.loopback)
+        self._connection.take_media_for_consent()  # the watchdog notices when none comes
         await pc.setLocalDescription(await pc.createAnswer())
         self._watch = asyncio.create_task(self._watchdog())
         return str(pc.localDescription.sdp)

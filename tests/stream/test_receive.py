@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from stream import receive
-from stream.receive import IncompatibleAiortcError, ItemQueue, ReceiveConfig, Reception
+from stream.connection import IncompatibleAiortcError
+from stream.receive import ItemQueue, ReceiveConfig, Reception
 from stream.window import Sound
 
 

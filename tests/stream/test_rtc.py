@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from types import SimpleNamespace
 
+import aioice.ice
 import numpy as np
 import pytest
 import uvloop
@@ -200,6 +201,23 @@ async def test_a_sender_that_vanishes_is_noticed() -> None:
         for transceiver in sending._connection.pc.getTransceivers():
             transceiver.sender.transport.transport._send = unsent
         assert await peer.closed() == "silent"
+
+
+async def test_a_sender_that_never_answers_consent_checks_is_heard_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.02)
+    monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 2)  # of 0.5 s each
+    async with loopback(FlashAndBeep(30.0)) as (sending, peer):
+        for transceiver in sending._connection.pc.getTransceivers():
+            transceiver.sender.transport.transport._connection.request_received = ignored
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(peer.closed(), 1.6)
+        assert peer._connection.pc.connectionState == "connected"
+
+
+def ignored(*request: object) -> None:
+    """A STUN request that is not answered."""
 
 
 async def unsent(data: bytes) -> None:
