@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from session import reports, views, wire
@@ -129,9 +129,6 @@ class LiveSession:
         reason = "the service stopped"
         try:
             reason = await self._stream(talk)
-        except* Exception as errors:
-            log.exception("session %s fails", self.id)
-            reason = self._fail(str(errors.exceptions[0]))
         finally:
             self._finish(reason)
             await self._media.close()
@@ -148,8 +145,9 @@ class LiveSession:
 
     async def _stream(self, talk: Companion) -> str:
         async with asyncio.TaskGroup() as group:
-            talking = group.create_task(talk.run())
-            tasks = [group.create_task(part) for part in (self._pump(), self._intake.tick())]
+            talking = group.create_task(self._guarded(talk.run))
+            parts = (self._guarded(self._pump), self._guarded(self._intake.tick))
+            tasks = [group.create_task(part) for part in parts]
             reason = await self._over
             for task in tasks:
                 task.cancel()
@@ -158,6 +156,15 @@ class LiveSession:
                 await asyncio.wait({talking}, timeout=FAREWELL_S)
             talking.cancel()
         return reason
+
+    async def _guarded(self, part: Callable[[], Awaitable[None]]) -> None:
+        """A part that fails ends the session, but not the others before they have told of it."""
+        try:
+            await part()
+        except Exception as error:
+            log.exception("session %s fails", self.id)
+            if not self.ended:
+                self.stop(self._fail(str(error)))
 
     async def _pump(self) -> None:
         await self._intake.pump()

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from session import reports
+from session import reports, wire
 from session.config import ServiceConfig, Settings
 from session.errors import EngineDown, NoCapacity, SessionOver, SessionUnknown
+from session.events import Hub
 from session.intake import Media
 from session.live import LiveSession, new_id
 from session.metrics import Metrics
@@ -41,6 +42,21 @@ class Created:
     answer_sdp: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What is still told of a session that has ended: how it was, and its last events."""
+
+    last: wire.Session
+    hub: Hub
+
+    @property
+    def ended(self) -> bool:
+        return True
+
+    def describe(self) -> wire.Session:
+        return self.last
+
+
 class Manager:
     """All sessions of the service. Everything happens on the event loop's thread."""
 
@@ -63,7 +79,7 @@ class Manager:
         self._sessions: dict[str, LiveSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._secrets: dict[str, str] = {}  # secret -> session id
-        self._ended: dict[str, tuple[float, LiveSession]] = {}  # when, oldest first
+        self._ended: dict[str, Ended] = {}  # oldest first
         self._arriving = 0  # offers being answered
         self._ingest_s = 0.0  # running mean
 
@@ -133,25 +149,27 @@ class Manager:
 
     # --- Being here ---
 
-    def get(self, session_id: str) -> LiveSession:
+    def get(self, session_id: str) -> LiveSession | Ended:
         """A session, also one that ended not long ago. Raises SessionUnknown."""
-        self._forget()
-        if session := self._sessions.get(session_id):
+        if session := self._sessions.get(session_id) or self._ended.get(session_id):
             return session
-        if session_id in self._ended:
-            return self._ended[session_id][1]
         raise SessionUnknown(f"there is no session {session_id[:64]!r}")
 
     def live(self, session_id: str) -> LiveSession:
         """A session that has not ended. Raises SessionUnknown, SessionOver."""
         session = self.get(session_id)
-        if session.ended:
+        if isinstance(session, Ended) or session.ended:
             raise SessionOver("the session has ended")
         return session
 
     def all(self) -> list[LiveSession]:
         """The sessions that are here, oldest first."""
         return list(self._sessions.values())
+
+    @property
+    def remembered(self) -> int:
+        """How many ended sessions can still be looked up."""
+        return len(self._ended)
 
     def on_report(self, report: reports.Report) -> None:
         """Route a report of the engine thread; a session that has gone needs none."""
@@ -171,7 +189,8 @@ class Manager:
     async def end(self, session_id: str, reason: str) -> None:
         """End a session and wait until everything of it is given back. Raises SessionUnknown."""
         session = self.get(session_id)
-        session.stop(reason)
+        if isinstance(session, LiveSession):
+            session.stop(reason)
         if task := self._tasks.get(session_id):
             await asyncio.wait({task})
 
@@ -193,15 +212,14 @@ class Manager:
         """A session's task is over."""
         del self._sessions[session.id], self._tasks[session.id]
         self._secrets = {s: id for s, id in self._secrets.items() if id != session.id}
-        self._ended[session.id] = (self._now(), session)
         self._metrics.subscribers_dropped += session.hub.dropped
-        self._forget()
+        self._remember(session.id, Ended(session.describe(), session.hub))
 
-    def _forget(self) -> None:
+    def _remember(self, session_id: str, ended: Ended) -> None:
+        """Keep what can still be looked up for `ended_s`, of the newest `ended_sessions`."""
         limits = self._config.limits
-        while self._ended:
-            oldest = next(iter(self._ended))
-            age_s = self._now() - self._ended[oldest][0]
-            if age_s < limits.ended_s and len(self._ended) <= limits.ended_sessions:
-                return
-            del self._ended[oldest]
+        self._ended[session_id] = ended
+        while len(self._ended) > limits.ended_sessions:
+            del self._ended[next(iter(self._ended))]
+        loop = asyncio.get_running_loop()
+        loop.call_later(limits.ended_s, self._ended.pop, session_id, None)

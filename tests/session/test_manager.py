@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -60,6 +62,29 @@ async def test_ended_sessions_are_forgotten_in_the_end() -> None:
             await house.http.delete(f"/v1/sessions/{session}")
         found = [(await house.http.get(f"/v1/sessions/{id}")).status_code for id in ids]
         assert found == [404, 404, 200, 200, 200]
+
+
+async def test_nothing_of_an_ended_session_is_held_but_what_is_told_of_it(house: House) -> None:
+    session, peer = await house.join()
+    await peer.play(2.5)
+    freed = weakref.ref(peer), weakref.ref(house.manager.live(session))
+    await house.http.delete(f"/v1/sessions/{session}")
+    house.exchange.peers.clear()
+    del peer
+    gc.collect()
+    assert [reference() for reference in freed] == [None, None]
+    events = await house.http.get(f"/v1/sessions/{session}/events", headers={"Last-Event-ID": "0"})
+    assert "session.closed" in events.text
+
+
+async def test_an_idle_service_forgets_ended_sessions_by_itself() -> None:
+    limits = Limits(ended_s=0.02)
+    async for house in open_house(FakeEngine(rows=2), ServiceConfig(rows=2, limits=limits)):
+        session, _ = await house.join()
+        await house.http.delete(f"/v1/sessions/{session}")
+        manager = house.manager
+        await eventually(lambda manager=manager: not manager.remembered)  # type: ignore[misc]
+        assert (await house.http.get(f"/v1/sessions/{session}")).status_code == 404
 
 
 async def test_an_error_outside_the_engine_ends_its_session_too(

@@ -285,3 +285,13 @@ def test_usage_counts_what_the_answer_could_attend_to() -> None:
     usage = usage_of(answer)
     assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (19, 3, 22)
     assert usage.input_token_details.image_tokens == 9
+
+
+async def test_the_channel_hears_why_a_session_failed_outside_the_engine(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, phone = await call(house)
+    house.exchange.peers[-1].clock_s = float("nan")  # advance() of the windower cannot go on
+    assert (await phone.hear("error"))["error"]["type"] == "engine_failed"
+    assert "error" in (await phone.hear("x.session.closed"))["reason"]
+    assert "fails" in caplog.text
