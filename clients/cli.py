@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from stream.source import FileSource
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MAX_SESSIONS = 256
+MAX_SLOTS = 1_000_000
+MAX_THREADS = 256
+MAX_FPS = 30
 
 
 class CommandError(Exception):
@@ -34,11 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        sys.exit(args.run(args))
+        sys.exit(args.carry_out(args))
     except KeyboardInterrupt:
         sys.exit(130)
     except CommandError as error:
         fail(str(error))
+    except MemoryError:
+        fail("there is not enough memory for this")
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed: pip install 'echosieve[serve]'")
 
@@ -79,12 +85,24 @@ def demo(args: argparse.Namespace) -> int:
 def ask(args: argparse.Namespace) -> None:
     from stream.source import FileSource, MediaError
 
+    # First of all: what cannot be asked should not cost the loading of a model.
+    check_question(args.question)
     try:
-        # First of all: a file that cannot be read should not cost the loading of a model.
         source = FileSource(args.file, fps=args.fps)
         _ask_about(source, args)
     except MediaError as error:
         raise CommandError(str(error)) from error
+
+
+def check_question(question: str) -> None:
+    """Raises CommandError for a question that no model takes."""
+    from session.config import Limits
+
+    longest = Limits().question_chars
+    if not question.strip():
+        raise CommandError("the question is empty: give it some text")
+    if len(question) > longest:
+        raise CommandError(f"a question holds at most {longest} characters, not {len(question)}")
 
 
 def _ask_about(source: FileSource, args: argparse.Namespace) -> None:
@@ -149,29 +167,34 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address (default %(default)s)")
     parser.add_argument("--port", type=_port, default=8080, help="port (default %(default)s)")
-    parser.add_argument("--sessions", type=_positive, default=8, help="at most so many at once")
+    parser.add_argument(
+        "--sessions",
+        type=_up_to(MAX_SESSIONS),
+        default=8,
+        help="at most so many at once (default %(default)s)",
+    )
     parser.add_argument(
         "--open", action="store_true", help="serve other machines too, without authentication"
     )
-    parser.set_defaults(run=serve)
+    parser.set_defaults(carry_out=serve)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("--seed", type=_seed, default=7, help="of the scene (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
-    parser.set_defaults(run=demo, sessions=2, open=False)
+    parser.set_defaults(carry_out=demo, sessions=2, open=False)
 
 
 def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="any video or sound file")
-    parser.add_argument("question")
+    parser.add_argument("question", type=_text, metavar="QUESTION", help="what to ask about it")
     parser.add_argument(
         "--at", type=_seconds, metavar="SECONDS", help="ask at this moment, not at the end"
     )
     parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
     _add_model(parser)
-    parser.set_defaults(run=ask, sessions=1, open=False)
+    parser.set_defaults(carry_out=ask, sessions=1, open=False)
 
 
 def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
@@ -204,7 +227,7 @@ def _add_lazily(
             raise CommandError(str(error)) from error
 
     add(parser)
-    parser.set_defaults(run=guarded)
+    parser.set_defaults(carry_out=guarded)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -216,15 +239,28 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sieve", metavar="DIR", help="a directory with CS2 weights")
     parser.add_argument(
-        "--retention", type=_share, metavar="SHARE", help="of the tokens to keep, in (0, 1]"
+        "--retention",
+        type=_share,
+        metavar="SHARE",
+        help="of the tokens to keep, in (0, 1] (default: the model's own)",
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default cpu)")
-    parser.add_argument("--threads", type=_positive, help="processor threads of the model")
     parser.add_argument(
-        "--fps", type=_fps, default=2, help="pictures a second looked at (default %(default)s)"
+        "--threads",
+        type=_up_to(MAX_THREADS),
+        help="processor threads of the model (default: 1 for 'demo', else one a core)",
     )
     parser.add_argument(
-        "--slots", type=_positive, default=512, help="tokens a session remembers at most"
+        "--fps",
+        type=_up_to(MAX_FPS),
+        default=2,
+        help="pictures a second looked at (default %(default)s)",
+    )
+    parser.add_argument(
+        "--slots",
+        type=_up_to(MAX_SLOTS),
+        default=512,
+        help="tokens a session remembers at most (default %(default)s)",
     )
 
 
@@ -249,18 +285,24 @@ def _port(text: str) -> int:
     return int(value)
 
 
-def _positive(text: str) -> int:
-    value = _number(text)
-    if not (value.is_integer() and value >= 1):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not {text}")
-    return int(value)
+def _up_to(most: int) -> Callable[[str], int]:
+    """The type of a count: a whole number from 1 to `most`."""
+
+    def count(text: str) -> int:
+        value = _number(text)
+        if not (value.is_integer() and 1 <= value <= most):
+            raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most}, not {text}")
+        return int(value)
+
+    return count
 
 
-def _fps(text: str) -> int:
-    value = _positive(text)
-    if value > 30:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 30, not {text}")
-    return value
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("must be UTF-8 text") from None
+    return text
 
 
 def _seed(text: str) -> int:

@@ -24,7 +24,7 @@ from session.reports import Report
 from session.scenes import Scenes
 from session.service import Service
 from session.worker import EngineLike, Worker
-from sieve import Engine, EngineConfig, Model, load_model
+from sieve import Engine, EngineConfig, Model, RowConfig, load_model
 from sieve.errors import SettingInvalid
 from stream import rtc
 from stream.receive import ReceiveConfig
@@ -43,12 +43,26 @@ class Loaded:
 
 
 def load_engine(config: ServiceConfig) -> Loaded:
-    """Load the model and build its engine. Raises CheckpointError, SettingInvalid."""
+    """Load the model and build its engine. Raises CheckpointError, SettingInvalid, the latter also
+    where no session could ever be opened."""
     model = model_of(config)
     sizes = EngineConfig(rows=config.rows, slots=config.slots, max_branches=config.max_branches)
     chooser = type(model.selector).__name__
     note = f"there is no trained sieve; tokens are chosen by {chooser}" if not model.cs2 else None
-    return Loaded(Engine(model, sizes), model.retention, note)
+    engine = engine_of(model, sizes)
+    engine.close(engine.open(RowConfig()))  # raises where the slots do not even hold the prompt
+    return Loaded(engine, model.retention, note)
+
+
+def engine_of(model: Model, sizes: EngineConfig) -> Engine:
+    """Raises SettingInvalid where the memory asked for is not there."""
+    try:
+        return Engine(model, sizes)
+    except (RuntimeError, MemoryError) as error:  # torch's allocators raise RuntimeError
+        raise SettingInvalid(
+            f"{sizes.rows} sessions of {sizes.slots} slots do not fit into this machine's memory: "
+            "take fewer of either"
+        ) from error
 
 
 def model_of(config: ServiceConfig) -> Model:

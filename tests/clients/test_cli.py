@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from clients.cli import main
+from sieve import load_model
 from stream.render import render_file
 from stream.scene import Scene
 from stream.source import SceneSource
@@ -90,7 +92,11 @@ def test_help_needs_nothing_heavy() -> None:
         ("serve", "--fps", "1.5"),
         ("serve", "--fps", "60"),
         ("demo", "--seed", "-1"),
+        ("serve", "--sessions", "1000000000"),
+        ("serve", "--threads", "100000"),
         ("ask",),
+        ("ask", "film.webm", "what?", "--slots", "5000000000"),
+        ("ask", "film.webm", "\udcff\udcfe"),
         ("ask", "film.webm", "what?", "--at", "-1"),
         ("ask", "film.webm", "what?", "--at", "nan"),
         ("bench",),
@@ -139,6 +145,32 @@ def test_a_question_that_cannot_be_asked_is_one_clear_line(
     call: Call, film: Path, model: Path, question: str
 ) -> None:
     assert "question" in call("ask", str(film), question, "--model", str(model)).complaint
+
+
+def test_slots_that_hold_no_prompt_are_refused_before_anything_is_served(
+    call: Call, model: Path
+) -> None:
+    assert "slots" in call("serve", "--slots", "5", "--model", str(model)).complaint
+
+
+def test_a_memory_that_the_machine_does_not_have_is_one_clear_line(
+    call: Call, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] can't allocate memory")
+
+    monkeypatch.setattr("session.app.Engine", exhausted)
+    assert "256 sessions" in call("serve", "--sessions", "256", "--model", str(model)).complaint
+
+
+def test_training_leaves_a_model_that_can_be_loaded(call: Call, tmp_path: Path) -> None:
+    out, run = tmp_path / "model", tmp_path / "run"
+    threads = str(torch.get_num_threads())  # stays as it is for other tests
+    folders = ("--out", str(out), "--run", str(run))
+    trained = call("train", "--recipe", "rehearsal", *folders, "--threads", threads)
+    assert trained.code == 0, trained.err
+    assert any(run.iterdir())
+    assert load_model(out).cs2 is not None
 
 
 def test_a_model_directory_that_is_none_is_one_clear_line(call: Call, tmp_path: Path) -> None:
