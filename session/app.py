@@ -11,13 +11,11 @@ from pathlib import Path
 
 import torch
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from session import pages, rest, system, whip
 from session.config import ServiceConfig
 from session.errors import BadRequest, NotAcceptable
-from session.http import SecurityHeaders, install_errors
+from session.http import KnownHosts, Origins, SecurityHeaders, install_errors
 from session.manager import Connect, Manager, Peer
 from session.metrics import Metrics
 from session.reports import Report
@@ -105,13 +103,13 @@ def create_app(config: ServiceConfig, loaded: Loaded, connect: Connect | None = 
     for part in (whip, rest, system, pages):
         app.include_router(part.router)
     app.add_middleware(
-        CORSMiddleware,
+        Origins,
         allow_origins=config.origins,
         allow_methods=METHODS,
         allow_headers=["*"],
         expose_headers=EXPOSED,
     )
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(config.hosts))
+    app.add_middleware(KnownHosts, names=config.hosts)
     app.add_middleware(SecurityHeaders)
     return app
 

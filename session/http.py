@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -10,7 +11,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from session import wire
@@ -21,6 +24,7 @@ T = TypeVar("T")
 
 HEARTBEAT_S = 15.0
 BODY_S = 15.0  # how long a client may take to send its body
+HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::\d*)?")  # RFC 9110, section 7.2
 HEADERS = {
     b"content-security-policy": (
         b"default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; "
@@ -106,7 +110,9 @@ async def _on_http_error(_: Request, error: Exception) -> Response:
 
 async def _on_unforeseen(_: Request, error: Exception) -> Response:
     detail = wire.ErrorDetail(type="server_error", message=f"{type(error).__name__}: see the log")
-    return _body(500, detail)
+    headers = {name.decode(): value.decode() for name, value in HEADERS.items()}
+    # This is answered outside of `SecurityHeaders`, and the server hangs up after it.
+    return _body(500, detail, headers | {"Connection": "close"})
 
 
 # --- Server-sent events ---------------------------------------------------------------------------
@@ -170,3 +176,43 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+# --- Who may ask ----------------------------------------------------------------------------------
+
+
+class KnownHosts:
+    """Refuses requests to a name that is not among `names`: a page elsewhere could otherwise reach
+    the service by a name of its own that leads to this machine (DNS rebinding). `*` takes all."""
+
+    def __init__(self, app: ASGIApp, names: tuple[str, ...]) -> None:
+        self._app = app
+        self._names = names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._knows(host := Headers(scope=scope).get("host", "")):
+            await self._app(scope, receive, send)
+            return
+        text = (
+            f"this service answers to {', '.join(self._names)}, not to {host[:64]!r}; "
+            "to serve other names, start it with --open"
+        )
+        detail = wire.ErrorDetail(type="bad_request", message=text, param="Host")
+        await _body(400, detail)(scope, receive, send)
+
+    def _knows(self, host: str) -> bool:
+        named = HOST.fullmatch(host)
+        return "*" in self._names or (named is not None and named[1].lower() in self._names)
+
+
+class Origins(CORSMiddleware):
+    """Answers the preflights of other sites; a refusal has the form of every error."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        refused = bytes(response.body).decode()
+        text = f"{refused}: pages of {request_headers['origin'][:64]} may not do this here"
+        detail = wire.ErrorDetail(type="bad_request", message=text, param="Origin")
+        return _body(response.status_code, detail, {"Vary": "Origin"})

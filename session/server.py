@@ -7,12 +7,15 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from session.service import Service
 
 CONNECTIONS = 512  # at once; more are answered with 503
+HEADER_S = 15.0  # how long a client may take to send the header of a request
 CLOSE_S = 5  # how long open requests may take to end
 
 
@@ -66,6 +69,35 @@ async def _until_started(server: uvicorn.Server, task: asyncio.Task[None]) -> No
         await asyncio.sleep(0.01)
 
 
+class _Connection(H11Protocol):
+    """Hangs up when the header of a request does not come within `HEADER_S`."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:  # the header is complete
+            self._wait_no_more()
+        elif self._waiting is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(HEADER_S, self.transport.close)
+
+    def _wait_no_more(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+
 class _Server(uvicorn.Server):
     """Ends all sessions before it waits for its connections: those that listen end with them."""
 
@@ -73,6 +105,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=_Connection,
                 log_level="warning",
                 access_log=False,
                 limit_concurrency=CONNECTIONS,

@@ -51,7 +51,7 @@ async def end(room: str, secret: str, service: Running) -> Response:
 
 @router.api_route("/{room}/{secret}", methods=["GET", "PUT", "POST"], include_in_schema=False)
 async def no_resource_method(room: str, secret: str) -> Response:
-    raise MethodNotAllowed("DELETE, PATCH")
+    raise MethodNotAllowed("DELETE")
 
 
 @router.patch("/{room}/{secret}")

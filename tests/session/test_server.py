@@ -8,7 +8,7 @@ import socket
 import httpx
 import pytest
 
-from session import http
+from session import http, scenes, server
 from session.app import Loaded, create_app
 from session.config import ServiceConfig
 from session.server import ServeError, bound, serving, url_of
@@ -112,3 +112,46 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         assert b" 408 " in await reader.readline()
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_connection_that_never_ends_its_header_is_closed(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEADER_S", 0.05)
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    async with serving(app) as url:
+        port = int(url.rpartition(":")[2])
+        for begin in (b"", b"GET / HTTP/1.1\r\nHost: local"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(begin)
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_an_answer_may_take_longer_than_a_header(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEADER_S", 0.05)
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        answer = await client.post(f"{await joined(client)}/ask", json=SLOW)
+        assert answer.json()["output_tokens"] == 256
+
+
+async def test_an_unforeseen_error_has_our_form_and_headers_and_ends_the_connection(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(scenes, "questions", broken)
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        response = await client.get("/v1/demo/questions")
+        assert response.status_code == 500
+        assert response.json()["error"]["type"] == "server_error"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+        assert response.headers["Connection"] == "close"
+        assert (await client.get("/healthz")).status_code == 200

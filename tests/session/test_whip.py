@@ -117,3 +117,24 @@ async def test_pages_of_other_sites_may_not_read_the_answers(house: House) -> No
 async def test_a_strange_host_name_is_not_served(house: House) -> None:
     response = await house.http.get("/healthz", headers={"Host": "rebound.example"})
     assert response.status_code == 400
+    assert response.json()["error"]["param"] == "Host"
+    assert "--open" in response.json()["error"]["message"]
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "LOCALHOST", "127.0.0.1:1", "[::1]:8080"])
+async def test_the_service_answers_to_its_own_names(house: House, host: str) -> None:
+    assert (await house.http.get("/healthz", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["", "localhost:x", "localhost.example", "[::1].example", "::1"])
+async def test_a_host_that_only_looks_like_it_is_refused(house: House, host: str) -> None:
+    assert (await house.http.get("/healthz", headers={"Host": host})).status_code == 400
+
+
+async def test_a_preflight_of_another_site_is_refused_in_our_form(house: House) -> None:
+    headers = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    response = await house.http.options("/whip/room", headers=headers)
+    assert response.status_code == 400
+    assert "elsewhere.example" in response.json()["error"]["message"]
+    assert "access-control-allow-origin" not in response.headers
