@@ -227,19 +227,22 @@ class Peer:
         pc.on("track", self._track)
         pc.on("datachannel", self.channel.bind)
         pc.on("connectionstatechange", self._state_changed)
-        await self._take_offer()
-        self._connection.prepare_ice(self._config.loopback)
-        self._connection.take_media_for_consent()  # the watchdog notices when none comes
-        await pc.setLocalDescription(await pc.createAnswer())
+        try:
+            await self._agree()
+        except OSError:  # the trouble is here, not in the offer
+            raise
+        except Exception as error:  # aiortc raises whatever its code runs into
+            text = f"{type(error).__name__} {error}".strip()
+            raise SdpError(f"WebRTC does not accept this offer ({text})") from error
         self._watch = asyncio.create_task(self._watchdog())
         return str(pc.localDescription.sdp)
 
-    async def _take_offer(self) -> None:
-        offer = RTCSessionDescription(sdp=self._offer.sdp, type="offer")
-        try:
-            await self._connection.pc.setRemoteDescription(offer)
-        except Exception as error:  # aiortc's parser raises whatever its code runs into
-            raise SdpError(f"the offer cannot be used: {error or type(error).__name__}") from error
+    async def _agree(self) -> None:
+        pc = self._connection.pc
+        await pc.setRemoteDescription(RTCSessionDescription(sdp=self._offer.sdp, type="offer"))
+        self._connection.prepare_ice(self._config.loopback)
+        self._connection.take_media_for_consent()  # the watchdog notices when none comes
+        await pc.setLocalDescription(await pc.createAnswer())
 
     def _track(self, track: MediaStreamTrack) -> None:
         self._reception.attach(_receiver_of(self._connection.pc, track))

@@ -8,14 +8,38 @@ is given has been checked for size and shape, and cleaned of candidates it shoul
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
+
+from aiortc.sdp import H264Profile, parse_h264_profile_level_id
 
 MAX_BYTES = 128 * 1024
 MAX_MEDIA = 4
 MAX_CANDIDATES = 20
 
-_CODECS = {"audio": ("opus",), "video": ("vp8", "h264")}
+_CODECS = {"audio": ("opus/48000",), "video": ("vp8/90000", "h264/90000")}
 _WANTED = {"audio": "Opus", "video": "VP8 or H.264"}
+_H264_PROFILES = (H264Profile.PROFILE_BASELINE, H264Profile.PROFILE_CONSTRAINED_BASELINE)
+
+# The values that attributes must have, and how to say so. All numbers are short and ASCII.
+_PT, _INT = "[0-9]{1,3}", "[0-9]{1,10}"
+_SHAPES = {
+    "extmap": (f"{_INT}(/[a-z]+)? [^ ]+", "a=extmap:ID URI"),
+    "fingerprint": ("[^ ]+ [0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})+", "a=fingerprint:sha-256 AB:CD:..."),
+    "fmtp": (f"{_PT} .+", "a=fmtp:PAYLOAD-TYPE PARAMETERS"),
+    "group": ("[^ ]+( [^ ]+)*", "a=group:BUNDLE MID MID ..."),
+    "ice-pwd": ("[!-~]{22,256}", "a=ice-pwd: with 22 to 256 ASCII characters"),
+    "ice-ufrag": ("[!-~]{4,256}", "a=ice-ufrag: with 4 to 256 ASCII characters"),
+    "max-message-size": (_INT, "a=max-message-size:BYTES"),
+    "mid": ("[!-~]{1,64}", "a=mid: with 1 to 64 ASCII characters"),
+    "rtcp": ("[0-9]{1,5}( IN IP[46] [^ ]+)?", "a=rtcp:PORT IN IP4 ADDRESS"),
+    "rtcp-fb": (rf"({_PT}|\*) [^ ]+.*", "a=rtcp-fb:PAYLOAD-TYPE FEEDBACK"),
+    "rtpmap": (f"{_PT} [^ /]+/{_INT}(/{_PT})?", "a=rtpmap:PAYLOAD-TYPE NAME/RATE"),
+    "sctp-port": ("[0-9]{1,5}", "a=sctp-port:PORT"),
+    "setup": ("actpass|active|passive", "a=setup:actpass, active or passive"),
+    "ssrc": (f"{_INT} [^ :]+:.*", "a=ssrc:NUMBER NAME:VALUE"),
+    "ssrc-group": (f"[^ ]+( {_INT})+", "a=ssrc-group:KIND NUMBER NUMBER"),
+}
 
 
 class SdpError(Exception):
@@ -46,10 +70,13 @@ def check_offer(text: str, *, allow_loopback: bool = False) -> Offer:
     Raises SdpError or UnsupportedMedia, with a text for the sender.
     """
     session, sections = _sections(text)
-    for kind in ("audio", "video"):
+    for kind in ("audio", "video", "application"):
         _require_one_at_most(kind, sections)
+    for lines in (session, *sections):
+        _check_shapes(lines)
     for section in sections:
         _check_section(session, section)
+    _check_mids(session, sections)
     sending = [s for s in sections if _kind(s) != "application" and _sends(session, s)]
     if not sending:
         raise SdpError("the offer sends no audio and no video; a stream needs at least one of them")
@@ -84,10 +111,25 @@ def _sections(text: str) -> tuple[list[str], list[list[str]]]:
     return lines[: starts[0]], [lines[a:b] for a, b in zip(starts, ends, strict=True)]
 
 
+def _check_shapes(lines: list[str]) -> None:
+    """That the lines which carry numbers and addresses carry such."""
+    for line in lines:
+        if line.startswith("c=") and not re.fullmatch("c=IN IP[46] [^ ]+", line):
+            raise SdpError(f"malformed line {line[:80]!r}: it should be c=IN IP4 ADDRESS")
+        name, _, value = line[2:].partition(":")
+        if line.startswith("a=") and name in _SHAPES:
+            shape, wanted = _SHAPES[name]
+            if not re.fullmatch(shape, value):
+                raise SdpError(f"malformed line {line[:80]!r}: it should be {wanted}")
+
+
 def _check_section(session: list[str], section: list[str]) -> None:
     parts = section[0][2:].split()
-    if len(parts) < 4 or not parts[1].isdigit():
-        raise SdpError(f"malformed m= line: {section[0][:80]!r}")
+    if not re.fullmatch("m=[a-z]+ [0-9]{1,5} [A-Z/]+( [!-~]+)+", section[0]):
+        raise SdpError(
+            f"malformed m= line: {section[0][:80]!r}; "
+            "it should be like m=audio 9 UDP/TLS/RTP/SAVPF 111"
+        )
     kind = parts[0]
     if kind not in ("audio", "video", "application"):
         raise UnsupportedMedia(f"m={kind}: only audio, video and a data channel are received here")
@@ -99,22 +141,68 @@ def _check_section(session: list[str], section: list[str]) -> None:
     if kind == "application":
         if "webrtc-datachannel" not in parts[3:]:
             raise UnsupportedMedia("m=application: only WebRTC data channels (SCTP) are taken")
-    elif "a=rtcp-mux" not in section:
+        return
+    if "a=rtcp-mux" not in section:
         raise SdpError(f"the {kind} section lacks a=rtcp-mux; RTP and RTCP must share one port")
+    _check_payload_types(parts[3:], section)
+
+
+def _check_payload_types(offered: list[str], section: list[str]) -> None:
+    """72 to 76 would be taken for RTCP (RFC 5761, section 4)."""
+    for number in [*offered, *_format_numbers("rtpmap", section)]:
+        if not re.fullmatch(_PT, number) or int(number) > 127 or 72 <= int(number) <= 76:
+            raise SdpError(f"{number[:20]!r} is no RTP payload type: 0 to 71 and 77 to 127 are")
+    for number in _format_numbers("fmtp", section):
+        if number not in _format_numbers("rtpmap", section):
+            raise SdpError(f"a=fmtp:{number} is about a payload type that has no a=rtpmap line")
+
+
+def _check_mids(session: list[str], sections: list[list[str]]) -> None:
+    mids = [_attributes("mid", section)[0] for section in sections]
+    if len(set(mids)) < len(mids):
+        raise SdpError(f"two m= sections have the same a=mid; got {', '.join(mids)}")
+    for group in _attributes("group", session):
+        kind, *members = group.split(" ")
+        first_is_known = not members or members[0] in mids
+        if kind == "BUNDLE" and not (first_is_known and len(set(members)) == len(members)):
+            raise SdpError(f"a=group:{group[:80]} must begin with one of a=mid and name each once")
 
 
 def _require_one_at_most(kind: str, sections: list[list[str]]) -> None:
     count = sum(_kind(section) == kind for section in sections)
     if count > 1:
-        raise UnsupportedMedia(f"the offer has {count} {kind} tracks; a stream has one at most")
+        what = "data channel sections" if kind == "application" else f"{kind} tracks"
+        raise UnsupportedMedia(f"the offer has {count} {what}; a stream has one at most")
 
 
 def _check_codecs(section: list[str]) -> None:
     kind = _kind(section)
-    offered = [value.split(" ", 1)[-1].split("/")[0] for value in _attributes("rtpmap", section)]
-    if not any(name.lower() in _CODECS[kind] for name in offered):
-        names = ", ".join(dict.fromkeys(offered)) or "none"
-        raise UnsupportedMedia(f"no usable {kind} codec: {_WANTED[kind]} is needed, got {names}")
+    parameters = dict(value.split(" ", 1) for value in _attributes("fmtp", section))
+    refused = []
+    for value in _attributes("rtpmap", section):
+        number, codec = value.split(" ", 1)
+        known = codec.lower().startswith(_CODECS[kind])
+        if known and (not codec.lower().startswith("h264") or _is_baseline(parameters.get(number))):
+            return
+        refused.append(f"{codec} ({parameters.get(number, '')[:80]})" if known else codec)
+    names = ", ".join(dict.fromkeys(refused[:10])) or "none"
+    hint = " (H.264: baseline, packetization-mode=1)" if kind == "video" else ""
+    raise UnsupportedMedia(f"no usable {kind} codec: {_WANTED[kind]}{hint} is needed, got {names}")
+
+
+def _is_baseline(parameters: str | None) -> bool:
+    """Whether H.264 with these a=fmtp parameters is of a kind that is taken (RFC 6184)."""
+    pairs = [item.strip().partition("=") for item in (parameters or "").split(";")]
+    values = {name: value for name, _, value in pairs}
+    try:
+        profile, _ = parse_h264_profile_level_id(values.get("profile-level-id", "42e01f"))
+    except ValueError:
+        return False
+    return values.get("packetization-mode") == "1" and profile in _H264_PROFILES
+
+
+def _format_numbers(name: str, section: list[str]) -> list[str]:
+    return [value.split(" ", 1)[0] for value in _attributes(name, section)]
 
 
 def _cleaned(session: list[str], sections: list[list[str]], allow_loopback: bool) -> str:
@@ -128,21 +216,22 @@ def _cleaned(session: list[str], sections: list[list[str]], allow_loopback: bool
                 if candidates >= MAX_CANDIDATES or not _reachable(line, allow_loopback):
                     continue
                 candidates += 1
+                line = " ".join(line.split()[:8])  # the rest is not needed
             lines.append(line)
     return "\r\n".join(lines) + "\r\n"
 
 
 def _reachable(line: str, allow_loopback: bool) -> bool:
     """Whether packets may be sent to the candidate ``a=candidate:F C udp PRIO ADDR PORT typ T``."""
-    parts = line.removeprefix("a=candidate:").split()
-    if len(parts) < 8 or parts[2].lower() != "udp" or parts[6] != "typ":
-        return False
-    if not all(parts[i].isdigit() for i in (1, 3, 5)) or not 1024 <= int(parts[5]) <= 65535:
+    shape = f"a=candidate:[!-~]{{1,64}} 1 [Uu][Dd][Pp] {_INT} ([!-~]+) ([0-9]{{1,5}}) typ [a-z]+.*"
+    match = re.fullmatch(shape, line)
+    if match is None or not 1024 <= int(match[2]) <= 65535:
         return False
     try:
-        address = ipaddress.ip_address(parts[4])
+        address = ipaddress.ip_address(match[1])
     except ValueError:  # an mDNS name
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
     if address.is_multicast or address.is_unspecified or address.is_link_local:
         return False
     return allow_loopback or not address.is_loopback

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stream.sdp import MAX_CANDIDATES, SdpError, UnsupportedMedia, check_offer
 
-SESSION = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=group:BUNDLE 0 1 2"]
+SESSION = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
 TRANSPORT = ["a=ice-ufrag:abcd", "a=ice-pwd:0123456789012345678901", "a=setup:actpass",
              "a=fingerprint:sha-256 " + ":".join(["AA"] * 32)]  # fmt: skip
 CANDIDATE = "a=candidate:1 1 udp 2130706431 192.168.1.7 50000 typ host"
@@ -23,11 +23,19 @@ def track(kind: str, mid: str, codec: str, *more: str, direction: str = "sendonl
 
 AUDIO = track("audio", "0", "opus/48000/2")
 VIDEO = track("video", "1", "VP8/90000")
+HIGH_PROFILE = "a=fmtp:96 profile-level-id=640032;packetization-mode=1"
 CHANNEL = ["m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "a=mid:2", *TRANSPORT]
 
 
 def text(*sections: list[str]) -> str:
-    return "\r\n".join([*SESSION, *(line for section in sections for line in section)]) + "\r\n"
+    lines = [line for section in sections for line in section]
+    mids = [line.removeprefix("a=mid:") for line in lines if line.startswith("a=mid:")]
+    return "\r\n".join([*SESSION, " ".join(["a=group:BUNDLE", *mids]), *lines]) + "\r\n"
+
+
+def changed(old: str, new: str) -> str:
+    assert old in text(AUDIO, VIDEO, CHANNEL)
+    return text(AUDIO, VIDEO, CHANNEL).replace(old, new, 1)
 
 
 def test_a_usual_offer_passes_and_tells_what_it_brings() -> None:
@@ -63,6 +71,19 @@ def test_newlines_without_carriage_returns_are_fine() -> None:
         (text([line for line in AUDIO if "rtcp-mux" not in line]), "lacks a=rtcp-mux"),
         (text([line for line in AUDIO if "a=mid" not in line]), "a=mid"),
         (text(CHANNEL), "sends no audio and no video"),
+        (changed("m=audio 9", "m=audio ²"), "malformed m= line"),
+        (changed("m=audio 9", "m=audio " + "9" * 5000), "malformed m= line"),
+        (changed("SAVPF 96", "SAVPF abc"), "'abc' is no RTP payload type"),
+        (changed("SAVPF 96", "SAVPF 72"), "'72' is no RTP payload type"),
+        (changed("rtpmap:96 ", "rtpmap:² "), "it should be a=rtpmap:PAYLOAD-TYPE NAME/RATE"),
+        (changed("a=rtpmap:96 o", "a=fmtp:97 x\r\na=rtpmap:96 o"), "no a=rtpmap line"),
+        (changed("actpass", "sometimes"), "a=setup:actpass, active or passive"),
+        (changed(" AA:AA", " AA-AA"), "it should be a=fingerprint"),
+        (changed("0123456789012345678901", "ü" * 24), "it should be a=ice-pwd"),
+        (changed("a=mid:1", "a=mid:0"), "the same a=mid"),
+        (changed("BUNDLE 0", "BUNDLE 7"), "must begin with one of a=mid"),
+        (changed("BUNDLE 0", "BUNDLE 0 0"), "name each once"),
+        (changed("a=mid:0", "a=mid:0\r\nc=x"), "it should be c=IN IP4 ADDRESS"),
         (text(track("video", "1", "VP8/90000", direction="recvonly")), "sends no audio"),
     ],
 )
@@ -76,7 +97,9 @@ def test_what_is_no_usable_offer_is_refused_with_the_reason(offer: str, says: st
     [
         (text(AUDIO, AUDIO), "2 audio tracks"),
         (text(VIDEO, VIDEO), "2 video tracks"),
-        (text(track("video", "1", "AV1/90000")), "VP8 or H.264 is needed, got AV1"),
+        (text(track("video", "1", "AV1/90000")), "VP8 or H.264 .* is needed, got AV1"),
+        (text(track("video", "1", "H264/90000", HIGH_PROFILE)), "got H264/90000 .*=640032"),
+        (text(AUDIO, CHANNEL, CHANNEL), "2 data channel sections"),
         (text(track("audio", "0", "PCMU/8000")), "Opus is needed, got PCMU"),
         (text(["m=text 9 X 1", "a=mid:0", *TRANSPORT]), "m=text"),
         (text(["m=application 9 X something", "a=mid:0", *TRANSPORT]), "data channels"),
@@ -101,6 +124,10 @@ def test_media_that_is_not_received_here_is_refused_with_the_reason(offer: str, 
         "a=candidate:1 1 udp 1 192.168.1.7 99999 typ host",
         "a=candidate:1 1 udp 1 192.168.1.7",
         "a=candidate:1 x udp 1 192.168.1.7 50000 typ host",
+        "a=candidate:1 1 udp 1 192.168.1.7 ²²²² typ host",
+        "a=candidate:1 ² udp 1 192.168.1.7 50000 typ host",
+        "a=candidate:1 1 udp 1 192.168.1.7 " + "9" * 5000 + " typ host",
+        "a=candidate:1 1 udp 1 ::ffff:169.254.169.254 50000 typ host",
         "a=end-of-candidates",
     ],
 )
