@@ -250,7 +250,10 @@ class LiveSession:
         if "instruction" in patch.model_fields_set:
             instruction = instruction or ""  # null takes it away
         job = Configure(self.id, patch.retention, instruction, patch.slots)
-        self._memory = views.memory(await self._request(job))
+        try:
+            self._memory = views.memory(await self._request(job))
+        except SettingInvalid as error:
+            raise named(error, patch) from error
         self._settings = self._settings.changed(patch.retention, instruction, patch.slots)
         self._tell_updated()
         return self.describe()
@@ -386,6 +389,16 @@ class LiveSession:
 
     def _tell_updated(self) -> None:
         self.hub.publish(wire.SessionUpdated(session=self.describe()))
+
+
+def named(error: SettingInvalid, patch: wire.SessionPatch) -> SettingInvalid:
+    """The engine's refusal with the setting that it is about, where only one can be meant."""
+    match patch.instruction, patch.slots:
+        case None, int():
+            return SettingInvalid(str(error), param="slots")
+        case str(), None:
+            return SettingInvalid(f"the instruction is too long: {error}", param="instruction")
+    return error
 
 
 def detail_of(report: reports.TurnEnded) -> wire.ErrorDetail | None:

@@ -13,6 +13,7 @@ from session.errors import Forbidden, NotFound
 from session.service import Running
 
 PAGE = Path(__file__).parent.parent / "clients" / "page"
+READ = ["GET", "HEAD"]
 
 Seed = Annotated[int, Query(ge=0, lt=scenes.MAX_SEED)]
 Seconds = Annotated[int, Query(ge=1, le=scenes.MAX_SECONDS)]
@@ -46,12 +47,12 @@ def questions(seed: Seed = 0, seconds: Seconds = scenes.DEFAULT_SECONDS) -> wire
 router.include_router(demo)
 
 
-@router.get("/", include_in_schema=False)
+@router.api_route("/", methods=READ, include_in_schema=False)
 async def index() -> FileResponse:
     return page_file("index.html")
 
 
-@router.get("/{name}", include_in_schema=False)
+@router.api_route("/{name}", methods=READ, include_in_schema=False)
 async def page_file_of(name: str) -> FileResponse:
     return page_file(name)
 

@@ -12,6 +12,7 @@ from session.service import Running
 router = APIRouter()
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def health() -> wire.Health:
     return wire.Health()

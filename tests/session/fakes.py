@@ -97,6 +97,8 @@ class FakeEngine:
     ) -> None:
         if slots is not None and slots > 512:
             raise SettingInvalid(f"a memory has 1 to 512 slots, got {slots}")
+        if instruction is not None and "too long" in instruction:
+            raise SettingInvalid("a memory of 512 slots is too small: the prompt takes 600")
         state = self.open_rows[row]
         state.retention = retention or state.retention
         state.slots = slots or state.slots

@@ -115,6 +115,11 @@ async def test_the_service_tells_that_it_lives_and_is_ready(house: House) -> Non
     assert (ready.ready, ready.sessions, ready.capacity) == (True, 0, 4)
 
 
+@pytest.mark.parametrize("path", ["/", "/main.js", "/healthz"])
+async def test_what_can_be_read_has_a_head(house: House, path: str) -> None:
+    assert (await house.http.head(path)).status_code == 200
+
+
 async def test_metrics_count_what_happened(house: House) -> None:
     session, peer = await house.join()
     await peer.play(4.2)

@@ -85,6 +85,15 @@ async def test_a_setting_the_engine_refuses_comes_back_with_its_reason(house: Ho
     assert "512" in response.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("instruction", ["too long for the slots", "x" * 100_000])
+async def test_an_instruction_that_is_too_long_is_named(house: House, instruction: str) -> None:
+    session, _ = await house.join()
+    response = await house.http.patch(f"/v1/sessions/{session}", json={"instruction": instruction})
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (422, "instruction")
+    assert "instruction" in error["message"]
+
+
 async def test_an_answer_streams_as_events_when_asked_for(house: House) -> None:
     session, peer = await house.join()
     await peer.play(2.5)
