@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from session.config import ServiceConfig
     from stream.source import FileSource
 
+Command = Callable[[argparse.Namespace], int]
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_SESSIONS = 256
 MAX_SLOTS = 1_000_000
@@ -204,18 +206,30 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
     if given[:2] == ["bench", "prefill"]:
         from sieve.eval.prefill import add_arguments, run
 
-        _add_lazily(prefill, add_arguments, run)
+        _add_lazily(prefill, add_arguments, with_writable_out(run))
     if given[:2] == ["bench", "live"]:
         from session.bench import add_arguments as add_live
         from session.bench import run as run_live
 
-        _add_lazily(live, add_live, run_live)
+        _add_lazily(live, add_live, with_writable_out(run_live))
+
+
+def with_writable_out(run: Command) -> Command:
+    """Minutes of measuring should not end at a file that cannot be written. Raises OSError."""
+
+    def checked(args: argparse.Namespace) -> int:
+        if args.out is not None:
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            args.out.open("a").close()
+        return run(args)
+
+    return checked
 
 
 def _add_lazily(
     parser: argparse.ArgumentParser,
     add: Callable[[argparse.ArgumentParser], None],
-    run: Callable[[argparse.Namespace], int],
+    run: Command,
 ) -> None:
     """Arguments and command of a module of the sieve, whose errors are for the user."""
     from sieve.errors import SieveError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from sieve import RowConfig
 from stream.source import FileSource, MediaError
 from stream.window import SAMPLE_RATE, Frame, Sound, Windower
 
+SHORT_S = 1.0  # tracks of a sound file need not end together
 LATENESS_S = 10.0  # containers interleave their tracks within a few seconds
 
 
@@ -31,15 +33,29 @@ def run(
 ) -> None:
     """Answer and print. Raises MediaError, SieveError."""
     answer = ask_file(source, question, config, loaded, at_s=at_s)
+    damaged = damage(source, answer.asked_s if at_s is None else None)
     if as_json:
         print(answer.model_dump_json())
+        if damaged:
+            print(f"echosieve: note: {damaged}", file=sys.stderr)
         return
     kept, seen = (c.video + c.audio for c in (answer.kept, answer.seen))
     print(answer.text)
     print(
         f"at {answer.asked_s:.1f} s, from {kept} of {seen} tokens, "
-        f"first token after {answer.first_token_ms:.0f} ms"
+        f"first token after {answer.first_token_ms:.0f} ms" + (f"; {damaged}" if damaged else "")
     )
+
+
+def damage(source: FileSource, end_s: float | None) -> str | None:
+    """What could not be read of a file that was read to its end at `end_s`; None: up to a moment
+    inside of it."""
+    whole_s = source.duration_s
+    if end_s is not None and whole_s is not None and end_s < whole_s - SHORT_S:
+        return f"the file is damaged: {end_s:.1f} s of its {whole_s:.1f} s could be read"
+    if source.broken:
+        return f"the file is damaged: {source.broken} parts of it were passed over"
+    return None
 
 
 def ask_file(

@@ -140,11 +140,35 @@ def test_a_file_that_cannot_be_asked_about_is_one_clear_line(
     assert message in call(*arguments, *(["--at", at] if at else [])).complaint
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_damaged_file_is_answered_as_far_as_it_goes_and_that_is_told(
+    call: Call, film: Path, model: Path, tmp_path: Path, form: tuple[str, ...]
+) -> None:
+    whole = film.read_bytes()
+    cut = tmp_path / "cut.webm"
+    cut.write_bytes(whole[: len(whole) // 2])
+    run = call("ask", str(cut), "what?", "--model", str(model), *form)
+    assert run.code == 0, run.err
+    assert "damaged" in (run.err if form else run.out)
+    assert "of its 5.0 s" in run.out + run.err
+    assert "damaged" not in call("ask", str(film), "what?", "--model", str(model)).out
+
+
+@pytest.mark.parametrize("kind", ["live", "prefill"])
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
+    call: Call, tmp_path: Path, kind: str
+) -> None:
+    run = call("bench", kind, "--out", str(tmp_path))
+    assert str(tmp_path) in run.complaint
+    assert not run.out
+
+
 @pytest.mark.parametrize("question", ["", "   ", "x" * 100_000])
 def test_a_question_that_cannot_be_asked_is_one_clear_line(
     call: Call, film: Path, model: Path, question: str
 ) -> None:
     assert "question" in call("ask", str(film), question, "--model", str(model)).complaint
+    assert "question" in call("ask", str(film), question, "--model", "/nowhere").complaint
 
 
 def test_slots_that_hold_no_prompt_are_refused_before_anything_is_served(
