@@ -37,6 +37,12 @@ def set_private(owner: object, name: str, value: object) -> None:
     setattr(owner, mangled(owner, name), value)
 
 
+def restore(owner: object, *names: str) -> None:
+    """Gives one of aiortc's objects back its own private methods."""
+    for name in names:
+        vars(owner).pop(mangled(owner, name), None)
+
+
 class Connection:
     """One of aiortc's peer connections, ``pc``, that can be closed for certain."""
 
@@ -88,6 +94,7 @@ class Connection:
         except Exception as error:
             log.warning("closing a connection failed (%r); stopping its parts", error)
             await self._stop_parts(patience_s)
+        self._cut_cycles()
 
     def _track_connecting(self) -> None:
         """Keeps hold of the tasks in which aiortc connects, which it starts and forgets."""
@@ -107,6 +114,27 @@ class Connection:
         if self.pc.sctp is not None:
             dtls.append(self.pc.sctp.transport)
         return list({id(transport.transport): transport.transport for transport in dtls}.values())
+
+    def _cut_cycles(self) -> None:
+        """Lets the parts be freed as soon as nobody holds the connection.
+
+        They refer to each other, also by what was replaced in them, and would otherwise wait for
+        a full garbage collection, which a quiet service may not see for hours.
+        """
+        for transceiver in self.pc.getTransceivers():
+            restore(transceiver.receiver, "_handle_rtp_packet", "_handle_rtcp_packet")
+            restore(transceiver.sender, "_next_encoded_frame", "_send_rtcp")
+            transceiver.receiver.transport.remove_all_listeners()
+        if self.pc.sctp is not None:
+            self.pc.sctp.transport.remove_all_listeners()
+        for transport in self._ice_transports():
+            transport.remove_all_listeners()
+            transport.iceGatherer.remove_all_listeners()
+            agent = private(transport, "_connection")
+            restore(agent, "get_component_candidates", "check_incoming", "query_consent")
+            private(agent, "_check_list").clear()
+        restore(self.pc, "__connect")
+        self.pc.remove_all_listeners()
 
     async def _stop_parts(self, patience_s: float) -> None:
         parts: list[Any] = []

@@ -28,6 +28,8 @@ import aiortc
 import av
 from aiortc import RTCRtpReceiver
 from aiortc.codecs import get_decoder
+from aiortc.codecs.h264 import H264Decoder
+from aiortc.codecs.vpx import Vp8Decoder
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 
@@ -170,6 +172,13 @@ class Reception:
         self._live += 1
         self._listen(receiver, line, queue)
 
+    def close(self) -> None:
+        """Nothing will come any more; what has come can still be read."""
+        self.items.close()
+        self._on_end = _ignore  # it and the queues refer back to here
+        for queue in self._queues:
+            queue.detach()
+
     def deliver(self, items: list[Item]) -> None:
         """From a track, on the event loop: items in order."""
         for item in items:
@@ -226,6 +235,10 @@ class Reception:
 
         set_private(receiver, "_handle_rtp_packet", on_rtp)
         set_private(receiver, "_handle_rtcp_packet", on_rtcp)
+
+
+def _ignore(_: object) -> None:
+    """For what comes after the end."""
 
 
 class _TimeLine:
@@ -292,6 +305,10 @@ class _DecoderQueue:
         """
         while (task := self._next()) is not None:
             self._handle(task)
+
+    def detach(self) -> None:
+        """Handles nothing any more."""
+        self._handle = _ignore
 
     def _next(self) -> Any:
         with self._filled:
@@ -386,11 +403,12 @@ class _Decoder:
         """Stands in for the queue of decoded frames, of which aiortc only sees the end."""
         if self._error is None:
             self._reception.deliver(list(self._converter.flush()))
+        self._decoder = None
         self._reception.ended()
 
     def _decoded(self, codec: Any, encoded: JitterFrame) -> list[Any]:
         if codec.name != self._codec:
-            self._codec, self._decoder = codec.name, get_decoder(codec)
+            self._codec, self._decoder = codec.name, _single_threaded(get_decoder(codec))
         try:
             return list(self._decoder.decode(encoded))
         except av.FFmpegError:
@@ -403,6 +421,13 @@ class _Decoder:
             self._reception.untimely()
             return iter(())
         return self._converter.convert(frame, at_s)
+
+
+def _single_threaded(decoder: Any) -> Any:
+    """libav would start threads for every stream; the streams keep the cores busy as it is."""
+    if isinstance(decoder, (H264Decoder, Vp8Decoder)):
+        decoder.codec.thread_count = 1
+    return decoder
 
 
 def _check(receiver: RTCRtpReceiver) -> None:

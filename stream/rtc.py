@@ -285,9 +285,10 @@ class Peer:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
+            self._watch = None  # its traceback refers to this peer
         self.channel.close()
         await self._connection.close()
-        self._reception.items.close()
+        self._reception.close()
         self._reason.set_result(reason)
 
 

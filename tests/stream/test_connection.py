@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import threading
+import weakref
 from types import SimpleNamespace
 
 import pytest
 
 from stream.connection import Connection, Loopback
 from stream.publish import Sending
-from stream.rtc import Peer
-from tests.stream.media import FlashAndBeep
+from stream.receive import ReceiveConfig
+from stream.rtc import Peer, PeerConfig
+from tests.stream.media import FlashAndBeep, loopback
 
 
 async def candidates(loopback: Loopback) -> list[str]:
@@ -65,6 +68,31 @@ async def test_a_connection_that_cannot_close_itself_is_stopped_in_parts(
     assert "stopping its parts" in caplog.text
     assert transceiver.receiver.transport.transport.state == "closed"
     assert connection.pc.sctp.transport.transport.state == "closed"
+
+
+async def test_a_closed_peer_is_freed_without_a_garbage_collection() -> None:
+    config = PeerConfig(receive=ReceiveConfig(fps=20))
+    gc.collect()
+    gc.disable()
+    try:
+        async with loopback(FlashAndBeep(30.0), config, with_channel=True) as (sending, peer):
+            await anext(aiter(peer))
+            parts = [weakref.ref(part) for part in parts_of(peer)]
+        del sending, peer
+        await asyncio.sleep(0.01)
+        assert [alive for part in parts if (alive := part()) is not None] == []
+    finally:
+        gc.enable()
+
+
+def parts_of(peer: Peer) -> list[object]:
+    parts: list[object] = [peer, peer._connection.pc, peer._reception, peer._reception.items]
+    for transceiver in peer._connection.pc.getTransceivers():
+        receiver, dtls = transceiver.receiver, transceiver.receiver.transport
+        decoder = receiver.track._queue
+        parts += [receiver, dtls, dtls.transport, dtls.transport._connection, decoder]
+        parts += [decoder._decoder] if decoder._decoder is not None else []
+    return parts
 
 
 async def test_a_connection_closed_while_it_is_being_made_leaves_nothing_running() -> None:

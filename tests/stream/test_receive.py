@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from aiortc.codecs import get_decoder
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
 from stream import receive
 from stream.connection import IncompatibleAiortcError
@@ -86,3 +88,9 @@ async def test_an_aiortc_that_has_changed_inside_is_named_with_the_remedy() -> N
     receiver = SimpleNamespace(track=SimpleNamespace(kind="video"), _handle_rtp_packet=None)
     with pytest.raises(IncompatibleAiortcError, match=r"__decoder_queue.*aiortc==1\.16\.0"):
         reception.attach(receiver)
+
+
+@pytest.mark.parametrize("name", ["H264", "VP8"])
+def test_decoders_start_no_threads_of_their_own(name: str) -> None:
+    codec = RTCRtpCodecParameters(mimeType=f"video/{name}", clockRate=90_000, payloadType=96)
+    assert receive._single_threaded(get_decoder(codec)).codec.thread_count == 1
