@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from session.config import MAX_ROWS, MAX_SLOTS, MAX_THREADS, Limits
+
 if TYPE_CHECKING:
     from session.app import Loaded
     from session.config import ServiceConfig
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
 Command = Callable[[argparse.Namespace], int]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-MAX_SESSIONS = 256
-MAX_SLOTS = 1_000_000
-MAX_THREADS = 256
 MAX_FPS = 30
 
 
@@ -98,8 +97,6 @@ def ask(args: argparse.Namespace) -> None:
 
 def check_question(question: str) -> None:
     """Raises CommandError for a question that no model takes."""
-    from session.config import Limits
-
     longest = Limits().question_chars
     if not question.strip():
         raise CommandError("the question is empty: give it some text")
@@ -171,7 +168,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8080, help="port (default %(default)s)")
     parser.add_argument(
         "--sessions",
-        type=_up_to(MAX_SESSIONS),
+        type=_up_to(MAX_ROWS),
         default=8,
         help="at most so many at once (default %(default)s)",
     )

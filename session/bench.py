@@ -27,7 +27,7 @@ from rich.table import Table
 
 from session import wire
 from session.app import Loaded, model_of, running
-from session.config import ServiceConfig
+from session.config import MAX_ROWS, ServiceConfig
 from session.intake import raw_window
 from session.manager import Manager
 from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
@@ -104,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print, write. Raises SieveError for a model that cannot be loaded."""
     if min(args.sessions, args.seconds // 5, args.runs) < 1:
         raise SettingInvalid("--sessions and --runs must be at least 1, --seconds at least 5")
+    if args.sessions > MAX_ROWS:
+        raise SettingInvalid(f"--sessions may be at most {MAX_ROWS}, not {args.sessions}")
     model = model_of(config_of(args))
     ages = measure_ages(model, args.runs)
     plain = [measure_plain(model, seconds, runs=3) for seconds in PLAIN_S]

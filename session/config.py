@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+MAX_ROWS = 256
+MAX_SLOTS = 1_000_000
+MAX_THREADS = 256
+MOST = {"rows": MAX_ROWS, "slots": MAX_SLOTS, "threads": MAX_THREADS, "max_branches": 256}
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -72,9 +77,10 @@ class ServiceConfig:
             raise ValueError(f"port must lie in 0..65535, not {self.port}")
         if not (1 <= self.fps <= 30 and float(self.fps).is_integer()):
             raise ValueError(f"fps must be a whole number from 1 to 30, not {self.fps}")
-        for name in ("rows", "slots", "max_branches"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name, most in MOST.items():
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= most:
+                raise ValueError(f"{name} must lie in 1..{most}, not {value}")
 
     @property
     def model_threads(self) -> int | None:

@@ -171,6 +171,11 @@ def test_a_question_that_cannot_be_asked_is_one_clear_line(
     assert "question" in call("ask", str(film), question, "--model", "/nowhere").complaint
 
 
+@pytest.mark.parametrize("option", ["sessions", "threads"])
+def test_a_bench_of_an_impossible_size_is_one_clear_line(call: Call, option: str) -> None:
+    assert option in call("bench", "live", f"--{option}", "100000").complaint
+
+
 def test_slots_that_hold_no_prompt_are_refused_before_anything_is_served(
     call: Call, model: Path
 ) -> None:
