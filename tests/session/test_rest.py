@@ -263,6 +263,8 @@ async def test_an_engine_that_is_not_sound_stops_the_service_taking_sessions(hou
 
 async def test_each_session_answers_from_its_own_stream(house: House) -> None:
     (one, first), (two, second) = await house.join(), await house.join()
-    await asyncio.gather(first.play(2.5), second.play(6.5))
+    await asyncio.gather(first.play(2.5), second.play(4.5))
+    await ingested(house, two, 2)  # more at once would be an overload
+    await second.play(6.5)
     answers = await asyncio.gather(house.ask(one, "a"), house.ask(two, "b"))
     assert [answer.json()["text"] for answer in answers] == ["a at 1", "b at 3"]
