@@ -88,13 +88,25 @@ class Sessions:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="demo", metavar="DIR_OR_HUB_ID")
-    parser.add_argument("--sieve", metavar="DIR")
-    parser.add_argument("--retention", type=float)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--model",
+        default="demo",
+        metavar="DIR_OR_HUB_ID",
+        help="a Qwen2.5-Omni directory; 'demo' is the built-in one (default)",
+    )
+    parser.add_argument("--sieve", metavar="DIR", help="a directory with CS2 weights")
+    parser.add_argument(
+        "--retention",
+        type=float,
+        metavar="SHARE",
+        help="of the tokens to keep, in (0, 1] (default: the model's own)",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default cpu)")
     parser.add_argument("--sessions", type=int, default=8, help="at once (default %(default)s)")
     parser.add_argument("--seconds", type=int, default=20, help="they stream (default %(default)s)")
-    parser.add_argument("--runs", type=int, default=60, help="questions at each age")
+    parser.add_argument(
+        "--runs", type=int, default=60, help="questions at each age (default %(default)s)"
+    )
     parser.add_argument("--threads", type=int, help="processor threads of the model")
     parser.add_argument("--no-media", action="store_true", help="leave the media path out")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
