@@ -5,8 +5,8 @@ Kept states are multiplied by their gates, so the gradient of a gate is <dL/dx, 
 token that was dropped before the decoder has no gate to be multiplied with and learns only where
 the estimator couples the scores (softmax, Gumbel).
 
-Sources: ``identity`` is the paper's (EchoingPixels, arXiv 2512.10324, section 3.2), ``softmax`` what
-the authors' code does, ``gumbel`` the paper's ablation (noise in training only, unlike the authors'
+Sources: ``identity`` is the paper's (EchoingPixels, arXiv 2512.10324), ``softmax`` what the
+authors' code does, ``gumbel`` the paper's ablation (noise in training only, unlike the authors'
 code), ``sigmoid`` the plain alternative that OmniSIFT uses.
 """
 
