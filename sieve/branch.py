@@ -35,27 +35,30 @@ class Branch:
         mask = self._cache.mask(len(embeds))
         hidden = self._backbone.read(embeds, positions, self._cache, mask)
         self._next_id = int(positions.max()) + 1
-        self._chosen: int | None = self._best(hidden)
+        self._chosen: tuple[int, float] | None = self._best(hidden)
 
     def step(self) -> Step:
         """One more token. The first was chosen by the prefill already and costs nothing."""
-        token = self._advance() if self._chosen is None else self._chosen
+        token, probability = self._advance() if self._chosen is None else self._chosen
         self._chosen = None
         self._tokens.append(token)
         if token in self._stop_ids:
-            return Step(self.index, token, self._flush(), True, "stop")
+            return Step(self.index, token, probability, self._flush(), True, "stop")
         if len(self._tokens) >= self._max_tokens:
-            return Step(self.index, token, self._flush(), True, "length")
-        return Step(self.index, token, self._grow(), False)
+            return Step(self.index, token, probability, self._flush(), True, "length")
+        return Step(self.index, token, probability, self._grow(), False)
 
-    def _advance(self) -> int:
+    def _advance(self) -> tuple[int, float]:
         where = torch.full((3, 1), self._next_id)
         self._next_id += 1
         last = self._backbone.embed(self._tokens[-1:])
         return self._best(self._backbone.read(last, where, self._cache, None))
 
-    def _best(self, hidden: Tensor) -> int:
-        return int(self._backbone.logits(hidden[-1:])[0].argmax())
+    def _best(self, hidden: Tensor) -> tuple[int, float]:
+        """The likeliest next token, and its probability."""
+        logits = self._backbone.logits(hidden[-1:])[0]
+        best = int(logits.argmax())
+        return best, float((logits[best] - logits.logsumexp(0)).exp())
 
     def _decoded(self) -> str:
         tokenizer: Any = self._backbone.tokenizer

@@ -120,10 +120,12 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One decoding step of a branch: new text (may be empty), and whether it ended."""
+    """One decoding step of a branch: the token and its probability, new text (may be empty), and
+    whether the answer ended."""
 
     branch: int
     token: int
+    probability: float
     text: str
     done: bool
     reason: Literal["stop", "length"] | None = None

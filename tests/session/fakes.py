@@ -154,7 +154,7 @@ class FakeEngine:
         if spoken or cut:
             del self.branches[branch]
         reason = "stop" if spoken else "length" if cut else None
-        return Step(branch, 7, text, spoken or cut, reason)
+        return Step(branch, 7, 1.0, text, spoken or cut, reason)
 
     def cancel(self, branch: int) -> None:
         self.branches.pop(branch, None)
