@@ -126,6 +126,7 @@ def service_of(args: argparse.Namespace) -> tuple[ServiceConfig, Loaded]:
             model=args.model,
             sieve=args.sieve,
             retention=args.retention,
+            selector=args.selector,
             device=args.device,
             threads=args.threads,
             fps=args.fps,
@@ -254,6 +255,12 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         type=_share,
         metavar="SHARE",
         help="of the tokens to keep, in (0, 1] (default: the model's own)",
+    )
+    parser.add_argument(
+        "--selector",
+        type=_text,
+        metavar="NAME",
+        help="what chooses the tokens (default: the model's sieve); docs/METHODS.md lists all",
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default cpu)")
     parser.add_argument(

@@ -33,10 +33,12 @@ EXPOSED = ["Location", "Link", "ETag", "X-EchoSieve-Session"]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An engine ready to work, the retention its model asks for, and what should be said of it."""
+    """An engine ready to work, the retention and the selector that sessions begin with, and what
+    should be said of it."""
 
     engine: EngineLike
     retention: float
+    selector: str = "cs2"
     note: str | None = None
 
 
@@ -45,11 +47,12 @@ def load_engine(config: ServiceConfig) -> Loaded:
     where no session could ever be opened."""
     model = model_of(config)
     sizes = EngineConfig(rows=config.rows, slots=config.slots, max_branches=config.max_branches)
-    chooser = type(model.selector).__name__
-    note = f"there is no trained sieve; tokens are chosen by {chooser}" if not model.cs2 else None
     engine = engine_of(model, sizes)
-    engine.close(engine.open(RowConfig()))  # raises where the slots do not even hold the prompt
-    return Loaded(engine, model.retention, note)
+    row = engine.open(RowConfig(selector=config.selector))  # raises where no session could begin
+    selector = engine.selector(row)
+    engine.close(row)
+    note = f"there is no trained sieve; tokens are chosen by {selector}" if not model.cs2 else None
+    return Loaded(engine, model.retention, selector, note)
 
 
 def engine_of(model: Model, sizes: EngineConfig) -> Engine:
@@ -132,7 +135,12 @@ async def running(
         deliver=deliver,
     )
     manager = Manager(
-        config, retention=loaded.retention, worker=worker, connect=connect, metrics=metrics
+        config,
+        retention=loaded.retention,
+        selector=loaded.selector,
+        worker=worker,
+        connect=connect,
+        metrics=metrics,
     )
     worker.start()
     with tempfile.TemporaryDirectory(prefix="echosieve-") as directory:

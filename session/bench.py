@@ -34,6 +34,7 @@ from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
 from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 from sieve.eval.prefill import make_clip
+from sieve.selectors import default_name
 from sieve.tokens import WINDOW_S, MemoryState
 from stream.measure import MediaCost, measure_media
 from stream.rtc import ChannelClosedError
@@ -271,7 +272,7 @@ def measure_plain(model: Model, seconds: int, runs: int) -> Plain:
 async def measure_sessions(model: Model, count: int, seconds: int) -> Sessions:
     """Every session streams a scene of its own and is asked about every two seconds."""
     config = ServiceConfig(rows=count)
-    loaded = Loaded(Engine(model, EngineConfig(rows=count)), model.retention)
+    loaded = Loaded(Engine(model, EngineConfig(rows=count)), model.retention, default_name(model))
     players = [Player(Scene(seed), seconds) for seed in range(count)]
     waiting = iter(players)
 

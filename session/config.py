@@ -34,17 +34,23 @@ class Settings:
 
     fps: float
     retention: float
+    selector: str  # a name of `sieve.selectors`
     history_turns: int = 4  # earlier questions and answers that are read with a new one
     instruction: str | None = None
     slots: int | None = None
 
     def changed(
-        self, retention: float | None, instruction: str | None, slots: int | None
+        self,
+        retention: float | None,
+        selector: str | None,
+        instruction: str | None,
+        slots: int | None,
     ) -> Settings:
         """None leaves a setting as it is; an empty instruction takes it away."""
         return replace(
             self,
             retention=self.retention if retention is None else retention,
+            selector=self.selector if selector is None else selector,
             instruction=self.instruction if instruction is None else instruction or None,
             slots=self.slots if slots is None else slots,
         )
@@ -52,11 +58,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class ServiceConfig:
-    """Model, engine and address. `retention` None takes the model's own."""
+    """Model, engine and address. `retention` and `selector` None take the model's own."""
 
     model: str = "demo"
     sieve: str | None = None
     retention: float | None = None
+    selector: str | None = None
     device: str = "cpu"
     threads: int | None = None  # of the model on a processor; None: see `model_threads`
     rows: int = 8

@@ -120,7 +120,9 @@ class LiveSession:
     async def open(self) -> None:
         """Take a row of the engine. Raises SettingInvalid with the engine's reason."""
         settings = self._settings
-        job = Open(self.id, settings.retention, settings.instruction, settings.slots)
+        job = Open(
+            self.id, settings.retention, settings.selector, settings.instruction, settings.slots
+        )
         self._memory = views.memory(await self._request(job))
         self.hub.publish(wire.SessionCreated(session=self.describe()))
 
@@ -249,12 +251,13 @@ class LiveSession:
         instruction = patch.instruction
         if "instruction" in patch.model_fields_set:
             instruction = instruction or ""  # null takes it away
-        job = Configure(self.id, patch.retention, instruction, patch.slots)
+        changes = patch.retention, patch.selector, instruction, patch.slots
+        job = Configure(self.id, *changes)
         try:
             self._memory = views.memory(await self._request(job))
         except SettingInvalid as error:
             raise named(error, patch) from error
-        self._settings = self._settings.changed(patch.retention, instruction, patch.slots)
+        self._settings = self._settings.changed(*changes)
         self._tell_updated()
         return self.describe()
 
@@ -270,6 +273,7 @@ class LiveSession:
             has_audio=self._media.has_audio,
             instruction=self._settings.instruction,
             retention=self._settings.retention,
+            selector=self._settings.selector,
             memory=self._memory,
             windows=self.windows,
             skipped=self.skipped,
@@ -393,10 +397,12 @@ class LiveSession:
 
 def named(error: SettingInvalid, patch: wire.SessionPatch) -> SettingInvalid:
     """The engine's refusal with the setting that it is about, where only one can be meant."""
-    match patch.instruction, patch.slots:
-        case None, int():
+    match patch.selector, patch.instruction, patch.slots:
+        case str(), None, None:
+            return SettingInvalid(str(error), param="selector")
+        case None, None, int():
             return SettingInvalid(str(error), param="slots")
-        case str(), None:
+        case None, str(), None:
             return SettingInvalid(f"the instruction is too long: {error}", param="instruction")
     return error
 

@@ -65,13 +65,14 @@ class Manager:
         config: ServiceConfig,
         *,
         retention: float,
+        selector: str,
         worker: Worker,
         connect: Connect,
         metrics: Metrics,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
-        self._settings = Settings(config.fps, retention, config.turns_read)
+        self._settings = Settings(config.fps, retention, selector, config.turns_read)
         self._worker = worker
         self._connect = connect
         self._metrics = metrics

@@ -79,7 +79,9 @@ def ask_file(
         has_audio=source.has_audio,
         has_video=source.has_video,
     )
-    replay = Replay(loaded.engine, windower, loaded.retention)
+    replay = Replay(
+        loaded.engine, windower, RowConfig(retention=loaded.retention, selector=loaded.selector)
+    )
     try:
         replay.feed(source.items(), float("inf") if at_s is None else at_s)
         return replay.ask(question, replay.newest_s if at_s is None else at_s, max_tokens)
@@ -90,11 +92,11 @@ def ask_file(
 class Replay:
     """One row of the engine and the windower that feeds it, in one thread."""
 
-    def __init__(self, engine: EngineLike, windower: Windower, retention: float) -> None:
+    def __init__(self, engine: EngineLike, windower: Windower, row: RowConfig) -> None:
         self.newest_s = 0.0  # end of what was pushed
         self._engine = engine
         self._windower = windower
-        self._row = engine.open(RowConfig(retention=retention))
+        self._row = engine.open(row)
         self._grid_s = 1.0
         self._newest_frame_s: float | None = None
 

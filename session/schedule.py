@@ -27,6 +27,7 @@ URGENT_S = WINDOW_S / 2
 class Open:
     session: str
     retention: float | None = None
+    selector: str | None = None
     instruction: str | None = None
     slots: int | None = None
 
@@ -37,6 +38,7 @@ class Configure:
 
     session: str
     retention: float | None = None
+    selector: str | None = None
     instruction: str | None = None
     slots: int | None = None
 

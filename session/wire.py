@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 MAX_QUESTION_CHARS = 4_000
 MAX_INSTRUCTION_CHARS = 4_000
+MAX_SELECTOR_CHARS = 64
 MAX_ANSWER_TOKENS = 256
 DEFAULT_ANSWER_TOKENS = 64
 
@@ -150,6 +151,7 @@ class Session(Outgoing):
     has_audio: bool | None
     instruction: str | None
     retention: float
+    selector: str  # what chooses the tokens
     memory: Memory
     windows: int  # ingested so far
     skipped: int  # windows lost to overload
@@ -178,6 +180,7 @@ class SessionPatch(Incoming):
 
     instruction: str | None = Field(default=None, max_length=MAX_INSTRUCTION_CHARS)
     retention: float | None = Field(default=None, gt=0.0, le=1.0)
+    selector: str | None = Field(default=None, max_length=MAX_SELECTOR_CHARS)
     slots: int | None = Field(default=None, gt=0)
 
 
@@ -373,6 +376,7 @@ class SieveSettings(Incoming):
     """What a session can set beyond the instruction."""
 
     retention: float | None = Field(default=None, gt=0.0, le=1.0)
+    selector: str | None = Field(default=None, max_length=MAX_SELECTOR_CHARS)
     slots: int | None = Field(default=None, gt=0)
 
 

@@ -36,6 +36,7 @@ class EngineLike(Protocol):
         row: int,
         *,
         retention: float | None = None,
+        selector: str | None = None,
         instruction: str | None = None,
         slots: int | None = None,
     ) -> None: ...
@@ -204,7 +205,12 @@ class Worker:
 
     def _open(self, job: Open) -> None:
         retention = job.retention or self._retention
-        config = RowConfig(retention=retention, instruction=job.instruction, slots=job.slots)
+        config = RowConfig(
+            retention=retention,
+            selector=job.selector,
+            instruction=job.instruction,
+            slots=job.slots,
+        )
         try:
             number = self._engine.open(config)
         except SieveError as error:
@@ -219,6 +225,7 @@ class Worker:
             self._engine.configure(
                 row.number,
                 retention=job.retention,
+                selector=job.selector,
                 instruction=DEFAULT_INSTRUCTION if job.instruction == "" else job.instruction,
                 slots=job.slots,
             )

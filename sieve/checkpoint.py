@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ from transformers import AutoTokenizer, Qwen2_5OmniThinkerForConditionalGenerati
 from transformers.utils import logging as transformers_logging
 
 from sieve.backbone import Backbone
-from sieve.baselines import Uniform
+from sieve.baselines import KeepAll
 from sieve.cs2 import CS2
 from sieve.errors import CheckpointError
 from sieve.model import Model, StreamLayout
 from sieve.pool import PixelLimits
 from sieve.rope import AbsoluteRotary
-from sieve.select import CS2Selector, Selector
+from sieve.selectors import default_name, method_of
 from sieve.tokens import IDS_PER_S
 
 DEMO = Path(__file__).parent / "demo"
@@ -70,8 +71,8 @@ def load_model(
     rotary = _rotary(thinker, sync_rope_sections, text_config, has_sieve=bool(tensors))
     backbone = Backbone(thinker.to(device).eval(), _tokenizer(directory), rotary)
     cs2 = _build_cs2(tensors, backbone, text_config) if tensors else None
-    selector: Selector = CS2Selector(cs2) if cs2 is not None else Uniform()
-    return Model(str(directory_or_hub_id), backbone, selector, cs2, layout, chosen)
+    model = Model(str(directory_or_hub_id), backbone, KeepAll(), cs2, layout, chosen)
+    return replace(model, selector=method_of(model, default_name(model)).selector)
 
 
 def save_cs2(cs2: CS2) -> dict[str, Tensor]:

@@ -32,7 +32,8 @@ from sieve.pool import Pool, check_window
 from sieve.prompt import DEFAULT_INSTRUCTION, question_text
 from sieve.rope import suffix_positions
 from sieve.row import Row, RowSettings, join_spans, total
-from sieve.select import Selection, Text
+from sieve.select import Method, Selection, Text
+from sieve.selectors import default_method, method_of
 from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
 
 _MOST_CHARACTERS = 32  # that a token could stand for
@@ -54,10 +55,12 @@ class EngineConfig:
 
 @dataclass(frozen=True, slots=True)
 class RowConfig:
-    """One session. ``None`` takes the model's retention, the default instruction, all slots."""
+    """One session. ``None`` takes the model's retention, its selector, the default instruction, all
+    slots. ``selector`` is a name of ``sieve.selectors``, or a method of one's own."""
 
     start_s: float = 0.0
     retention: float | None = None
+    selector: str | Method | None = None
     instruction: str | None = None
     slots: int | None = None
 
@@ -83,6 +86,7 @@ class Engine:
         settings = RowSettings(
             start_s=config.start_s,
             retention=_share(config.retention, self.model.retention),
+            method=self._method(config.selector, default_method(self.model)),
             instruction=config.instruction or DEFAULT_INSTRUCTION,
             slots=self.config.slots if config.slots is None else config.slots,
             look_back=self.config.look_back,
@@ -101,15 +105,18 @@ class Engine:
         row: int,
         *,
         retention: float | None = None,
+        selector: str | Method | None = None,
         instruction: str | None = None,
         slots: int | None = None,
     ) -> None:
         """Change a running session; ``None`` leaves a setting, an empty instruction is the default
-        one. Raises SettingInvalid, having changed nothing."""
+        one. A new selector chooses from the next window on; what is remembered keeps its scores.
+        Raises SettingInvalid, having changed nothing."""
         state = self._row(row)
         changed = replace(
             state.settings,
             retention=_share(retention, state.retention),
+            method=self._method(selector, state.settings.method),
             instruction=_instruction(instruction, state.settings.instruction),
             slots=state.settings.slots if slots is None else slots,
         )
@@ -119,6 +126,15 @@ class Engine:
     def retention(self, row: int) -> float:
         """The share of a pool in force for ``row``."""
         return self._row(row).retention
+
+    def selector(self, row: int) -> str:
+        """The name of the method that chooses tokens for ``row``."""
+        return self._row(row).settings.method.name
+
+    def _method(self, wanted: str | Method | None, otherwise: Method) -> Method:
+        if wanted is None:
+            return otherwise
+        return method_of(self.model, wanted) if isinstance(wanted, str) else wanted
 
     def close(self, row: int) -> None:
         """End a session and its questions; its slots are wiped."""
@@ -149,7 +165,7 @@ class Engine:
     def _sieve(self, state: Row, pool: Pool, after: Text | None) -> Selection:
         count = kept_count(state.retention, len(pool))
         before = state.prompt.before(state.timeline.id_at(pool.start_s))
-        return self.model.selector.select(pool, count, before, after)
+        return state.settings.method.selector.select(pool, count, before, after)
 
     # -- questions --------------------------------------------------------------------------
 
@@ -212,12 +228,13 @@ class Engine:
         looks = [(pool, self._sieve(state, pool, text)) for pool in pools if len(pool)]
         if self.model.layout.text_states == "raw" or self.model.cs2 is None:
             return looks, text
-        refined = looks[-1][1].after if looks else self._refine(state, text)
-        assert refined is not None
+        refined = looks[-1][1].after if looks else None
+        if refined is None:
+            refined = self._refine(state, text)
         return looks, Text(refined, text.positions)
 
     def _refine(self, state: Row, text: Text) -> Tensor:
-        """The question's states where there is no window to read it with: prompt and question."""
+        """The question's states where no window was refined with it: prompt and question alone."""
         cs2 = self.model.cs2
         assert cs2 is not None
         before = state.prompt.before(int(text.positions.min()))

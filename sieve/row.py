@@ -17,7 +17,7 @@ from sieve.pinned import PinnedPrompt
 from sieve.policy import Policy, expired
 from sieve.pool import Pool, WindowEncoder
 from sieve.prompt import Modalities, prompt_text
-from sieve.select import Selection
+from sieve.select import Method, Selection
 from sieve.timeline import Timeline
 from sieve.tokens import (
     AUDIO,
@@ -42,6 +42,7 @@ class RowSettings:
 
     start_s: float
     retention: float
+    method: Method
     instruction: str
     slots: int
     look_back: int
@@ -189,7 +190,8 @@ class Row:
         lacking = self.table.used + count - self.table.budget
         if lacking <= 0:
             return 0
-        leaving = self._policy.victims(self.table.stream_entries(), lacking, now_id)
+        policy = self.settings.method.policy or self._policy
+        leaving = policy.victims(self.table.stream_entries(), lacking, now_id)
         self.table.evict(leaving)
         return len(leaving)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sieve.cs2 import CS2, top_k
+from sieve.policy import Policy
 from sieve.pool import Pool
 
 
@@ -41,6 +42,16 @@ class Selector(Protocol):
     def select(
         self, pool: Pool, count: int, before: Text, after: Text | None = None
     ) -> Selection: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way of keeping tokens: which of a window enter the memory and, where it is a matter of the
+    method, which leave it (``policy`` None: the engine's own)."""
+
+    name: str
+    selector: Selector
+    policy: Policy | None = None
 
 
 class CS2Selector:

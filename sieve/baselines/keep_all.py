@@ -9,7 +9,7 @@ from sieve.select import Selection, Text
 
 
 class KeepAll:
-    """Raw embeddings of the whole pool; scores are zero."""
+    """Raw embeddings of the whole pool; scores are zero, so the memory forgets by age."""
 
     def select(self, pool: Pool, count: int, before: Text, after: Text | None = None) -> Selection:
         every = torch.arange(len(pool), device=pool.embeds.device)

@@ -19,11 +19,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from sieve import Engine, EngineConfig, RowConfig, load_model
-from sieve.pool import Pool
-from sieve.select import Selection, Selector, Text
+from sieve.baselines import RandomTokens, RefinedStates
 from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_S, WINDOW_SAMPLES, RawWindow
 from sieve.train.packing import AUDIO_KINDS, VIDEO_KINDS
 from sieve.train.render import Stream, open_pairs, render_stream
@@ -74,19 +72,6 @@ class Arm:
     name: str
     retention: float
     at_random: bool = False
-
-
-class RandomTokens:
-    """Keeps random tokens of a pool in the states that another selector gives them."""
-
-    def __init__(self, refiner: Selector, seed: int = 0) -> None:
-        self._refiner = refiner
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def select(self, pool: Pool, count: int, before: Text, after: Text | None = None) -> Selection:
-        whole = self._refiner.select(pool, len(pool), before, after)
-        keep = torch.randperm(len(pool), generator=self._generator)[:count].sort().values
-        return replace(whole, keep=keep, states=whole.states[keep])
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +187,10 @@ def measure(model: Any, plan: Plan) -> dict[str, Any]:
 
 
 def _with_choice(model: Any, arm: Arm) -> Any:
-    return replace(model, selector=RandomTokens(model.selector)) if arm.at_random else model
+    """Random tokens enter in the states that the model's own would have."""
+    if not arm.at_random:
+        return model
+    return replace(model, selector=RefinedStates(RandomTokens(), model.selector))
 
 
 def _summary(

@@ -88,6 +88,7 @@ def test_help_needs_nothing_heavy() -> None:
         ("serve", "--port", "70000"),
         ("serve", "--port", "x"),
         ("serve", "--retention", "0"),
+        ("serve", "--selector", "\udcff"),
         ("serve", "--sessions", "0"),
         ("serve", "--fps", "1.5"),
         ("serve", "--fps", "60"),

@@ -28,7 +28,7 @@ class House:
     http: httpx.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = create_app(self.config, Loaded(self.engine, 0.2), self.exchange)
+        self.app = create_app(self.config, Loaded(self.engine, 0.2, "cs2"), self.exchange)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://localhost")
 

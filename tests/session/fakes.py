@@ -46,6 +46,7 @@ class FakeRow:
     config: RowConfig
     retention: float
     slots: int
+    selector: str
     windows: list[RawWindow] = field(default_factory=list)
 
 
@@ -84,7 +85,9 @@ class FakeEngine:
         free = [row for row in range(self._rows) if row not in self.open_rows]
         if not free:
             raise NoRowFree("all rows are taken")
-        self.open_rows[free[0]] = FakeRow(config, config.retention or 0.2, config.slots or 512)
+        self.open_rows[free[0]] = FakeRow(
+            config, config.retention or 0.2, config.slots or 512, str(config.selector or "cs2")
+        )
         return free[0]
 
     def configure(
@@ -92,6 +95,7 @@ class FakeEngine:
         row: int,
         *,
         retention: float | None = None,
+        selector: str | None = None,
         instruction: str | None = None,
         slots: int | None = None,
     ) -> None:
@@ -99,8 +103,11 @@ class FakeEngine:
             raise SettingInvalid(f"a memory has 1 to 512 slots, got {slots}")
         if instruction is not None and "too long" in instruction:
             raise SettingInvalid("a memory of 512 slots is too small: the prompt takes 600")
+        if selector not in (None, "cs2", "uniform"):
+            raise SettingInvalid(f"no selector is called {selector!r}: there are cs2, uniform")
         state = self.open_rows[row]
         state.retention = retention or state.retention
+        state.selector = selector or state.selector
         state.slots = slots or state.slots
 
     def ingest(self, row: int, window: RawWindow) -> Ingested:

@@ -37,6 +37,6 @@ def test_another_model_takes_the_threads_of_the_machine_and_the_conversation() -
 
 
 def test_a_change_of_settings_leaves_what_it_does_not_name() -> None:
-    before = Settings(2.0, 0.2, 4, "watch", 300)
-    assert before.changed(None, None, None) == before
-    assert before.changed(0.1, "", 200) == Settings(2.0, 0.1, 4, None, 200)
+    before = Settings(2.0, 0.2, "cs2", 4, "watch", 300)
+    assert before.changed(None, None, None, None) == before
+    assert before.changed(0.1, "random", "", 200) == Settings(2.0, 0.1, "random", 4, None, 200)

@@ -140,11 +140,16 @@ async def test_a_response_is_cancelled(house: House) -> None:
 
 async def test_settings_change_over_the_channel(house: House) -> None:
     session, phone = await call(house)
-    settings = {"type": "realtime", "instructions": "watch", "x": {"retention": 0.1}}
+    settings = {
+        "type": "realtime",
+        "instructions": "watch",
+        "x": {"retention": 0.1, "selector": "uniform"},
+    }
     phone.say(type="session.update", session=settings)
     updated = await phone.hear("session.updated")
     assert updated["session"]["instructions"] == "watch"
-    assert house.manager.get(session).describe().retention == 0.1
+    described = house.manager.get(session).describe()
+    assert (described.retention, described.selector) == (0.1, "uniform")
 
 
 async def test_windows_are_told_over_the_channel(house: House) -> None:

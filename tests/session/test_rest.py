@@ -58,6 +58,28 @@ async def test_settings_change_while_the_stream_runs(house: House) -> None:
     assert again["retention"] == 0.1
 
 
+async def test_the_selector_of_a_running_session_can_be_changed(house: House) -> None:
+    session, _ = await house.join()
+    path = f"/v1/sessions/{session}"
+    assert (await house.http.get(path)).json()["selector"] == "cs2"
+    changed = (await house.http.patch(path, json={"selector": "uniform"})).json()
+    assert changed["selector"] == "uniform"
+    assert house.engine.open_rows[0].selector == "uniform"
+    kept = (await house.http.patch(path, json={"retention": 0.1})).json()
+    assert kept["selector"] == "uniform"
+
+
+async def test_a_selector_that_is_not_there_is_refused_with_those_that_are(house: House) -> None:
+    session, _ = await house.join()
+    path = f"/v1/sessions/{session}"
+    refused = await house.http.patch(path, json={"selector": "telepathy"})
+    assert refused.status_code == 422
+    error = refused.json()["error"]
+    assert error["param"] == "selector"
+    assert "uniform" in error["message"]
+    assert (await house.http.get(path)).json()["selector"] == "cs2"
+
+
 @pytest.mark.parametrize(
     ("patch", "param"),
     [
@@ -65,6 +87,7 @@ async def test_settings_change_while_the_stream_runs(house: House) -> None:
         ({"retention": 1.5}, "retention"),
         ({"retention": "much"}, "retention"),
         ({"slots": -1}, "slots"),
+        ({"selector": "x" * 65}, "selector"),
         ({"memory": 5}, "memory"),
         ({"instruction": "x" * 5000}, "instruction"),
     ],

@@ -121,7 +121,12 @@ async def test_a_day_later_the_memory_is_as_large_and_questions_are_answered(sta
 
 async def test_settings_change_in_the_running_engine(stage: Stage) -> None:
     await stage.play(2.5)
-    patch = {"retention": 0.05, "instruction": "count the sounds", "slots": 300}
+    patch = {
+        "retention": 0.05,
+        "selector": "refined-random",
+        "instruction": "count the sounds",
+        "slots": 300,
+    }
     response = await stage.client.patch(stage.path, json=patch)
     changed = wire.Session.model_validate_json(response.content)
     assert (changed.retention, changed.memory.slots) == (0.05, 300)

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from sieve.eval import accuracy
 from sieve.eval.accuracy import (
     Asked,
     Plan,
-    RandomTokens,
     answer_stream,
     as_planned,
     closed_window,
@@ -25,7 +23,6 @@ from sieve.eval.accuracy import (
     plan_questions,
     table,
 )
-from sieve.select import Selection
 from sieve.tokens import RawWindow
 from sieve.train.packing import AUDIO_KINDS
 from sieve.train.render import Stream, render_stream
@@ -133,20 +130,6 @@ def test_a_closed_window_is_whole_and_an_open_one_is_what_has_come(stream: Strea
     assert closed.grid_times_s == (4.0, 5.0)
     assert np.array_equal(opened.grids[0], closed.grids[0])
     assert np.array_equal(opened.grids[1][1], closed.grids[1][0])
-
-
-class _Refiner:
-    def select(self, pool: range, count: int, before: object, after: object = None) -> Selection:
-        states = torch.arange(len(pool))[:, None].float()
-        return Selection(torch.arange(len(pool))[:count], states[:count], torch.zeros(len(pool)))
-
-
-def test_random_tokens_are_refined_alike_and_differ_from_window_to_window() -> None:
-    selector = RandomTokens(_Refiner())  # type: ignore[arg-type]
-    first, second = (selector.select(range(60), 9, None) for _ in range(2))  # type: ignore
-    assert len(first.keep) == 9
-    assert first.states[:, 0].tolist() == first.keep.tolist() == sorted(set(first.keep.tolist()))
-    assert first.keep.tolist() != second.keep.tolist()
 
 
 def test_a_stream_may_lack_a_track(oracle: None, stream: Stream) -> None:
