@@ -29,9 +29,10 @@ from sieve.train.truth import (
     VIDEO_TOKENS,
     WINDOW_S,
     cell_labels,
+    segment_object,
     token_truth,
 )
-from stream.scene import OBJECTS, Scene
+from stream.scene import Scene
 
 _SEGMENTS = 64  # room for the segments of one stream
 
@@ -48,10 +49,11 @@ class Bank:
     open_valid: Tensor  # bool [S, W, 68]: tokens that existed by then
     open_salient: Tensor  # bool [S, W, 68]
     segment: Tensor  # i32 [S, W, 68]
+    object: Tensor  # i8 [S, W, 68]
     sound: Tensor  # i8 [S, W, 68]
     symbol: Tensor  # i8 [S, W, 68]
     salient: Tensor  # bool [S, W, 68]
-    objects: Tensor  # i64 [S, 64]: object of each segment of the scene
+    objects: Tensor  # i64 [S, 64]: object of each segment of the scene, -1: none or several
     ends_s: Tensor  # f64 [S, 64]: scene seconds
 
     @property
@@ -89,7 +91,7 @@ def encode_stream(
     seen = see(model, pictures).view(windows, VIDEO_TOKENS, -1)
     heard = hear(model, closed_mels)
     open_seen, grids = _see_open(model, stream.frames, elapsed_s, seen)
-    salient, open_salient = _salient_video(cell_labels(stream.truth), stream.truth.cell, elapsed_s)
+    salient, open_salient = _salient_video(stream.truth, elapsed_s)
     salient_sound = torch.from_numpy(truth.salient[:, VIDEO_TOKENS:])
     objects, ends_s = _segments(stream.scene, stream.offset_s + windows * WINDOW_S)
     tokens = (elapsed_s * 16_000).astype(np.int64) * 25 // 16_000
@@ -102,6 +104,7 @@ def encode_stream(
         "open_valid": _open_valid(grids, tokens),
         "open_salient": torch.cat([open_salient, salient_sound], 1),
         "segment": torch.from_numpy(truth.segment),
+        "object": torch.from_numpy(truth.object),
         "sound": torch.from_numpy(truth.sound),
         "symbol": torch.from_numpy(truth.symbol),
         "salient": torch.cat([salient, salient_sound], 1),
@@ -127,17 +130,16 @@ def _see_open(
 
 
 def _salient_video(
-    labels: NDArray[np.int64], cells: NDArray[np.int64], elapsed_s: NDArray[np.float64]
+    frames: NDArray[np.int64], elapsed_s: NDArray[np.float64]
 ) -> tuple[Tensor, Tensor]:
-    """[W, 18] twice: cells with something in them; the same while the window was open."""
-    closed = (labels != 0).any(-1).reshape(-1, GRIDS, CELLS)
+    """[W, 18] twice, from the labels of the frames [4 W, 9, 3]: cells with something in them; the
+    same while the window was open."""
+    closed = (cell_labels(frames) != 0).any(-1).reshape(-1, GRIDS, CELLS)
     opened = closed.copy()
+    seen = (frames != 0).any(-1).reshape(-1, TICKS, CELLS)
     ticks = np.minimum(TICKS, (elapsed_s * 2).astype(int) + 1)
-    cell = cells.reshape(-1, TICKS)
-    for w in np.flatnonzero(ticks % 2):
-        first, later = cell[w, ticks[w] - 1], cell[w, ticks[w]]
-        if first != later and labels.reshape(-1, GRIDS, CELLS, 3)[w, ticks[w] // 2, later, 2] == 0:
-            opened[w, ticks[w] // 2, later] = False
+    for w in np.flatnonzero(ticks % 2):  # the second frame of its newest grid has not come
+        opened[w, ticks[w] // 2] = seen[w, ticks[w] - 1]
     flat = (len(closed), VIDEO_TOKENS)
     return torch.from_numpy(closed.reshape(flat)), torch.from_numpy(opened.reshape(flat))
 
@@ -152,7 +154,7 @@ def _segments(scene: Scene, end_s: float) -> tuple[Tensor, Tensor]:
     segments = scene.segments(0.0, end_s)
     objects = torch.zeros(_SEGMENTS, dtype=torch.long)
     ends_s = torch.full((_SEGMENTS,), torch.inf, dtype=torch.float64)
-    objects[: len(segments)] = torch.tensor([OBJECTS.index(s.object) for s in segments])
+    objects[: len(segments)] = torch.tensor([segment_object(s) for s in segments])
     ends_s[: len(segments)] = torch.tensor([s.end_s for s in segments], dtype=torch.float64)
     return objects, ends_s
 

@@ -59,7 +59,7 @@ class BatchShape:
 class TokenLabels:
     """Per token [B, n, T], i64: what can be told of it; -1 where nothing should be learned."""
 
-    object: Tensor  # 0..23
+    object: Tensor  # 0..23, in the token's cell or else alone at its time
     previous: Tensor  # 0..23, 24: nothing before it is remembered
     sound: Tensor  # 0..6, 7: none
     symbol: Tensor  # 0..9, 10: none
@@ -236,7 +236,7 @@ class Sampler:
         nothing = torch.tensor(len(OBJECTS))
         previous = torch.where(known & (segment > 0), bank.objects[stream, before], nothing)
         return TokenLabels(
-            object=bank.objects[stream, segment][:, :, part],
+            object=bank.object[s, w].long()[:, :, part],
             previous=previous[:, :, part],
             sound=bank.sound[s, w].long()[:, :, part],
             symbol=bank.symbol[s, w].long()[:, :, part],

@@ -7,7 +7,7 @@ question, or a question after one or two earlier turns, just as the engine puts 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -161,4 +161,4 @@ def in_other_words(question: Question, rng: np.random.Generator) -> Question:
         text = text.capitalize()
     if rng.random() < 0.05:
         text = text.removesuffix("?")
-    return Question(question.kind, text, question.answer, question.chance)
+    return replace(question, text=text)

@@ -12,8 +12,9 @@ from torch import Tensor
 from sieve.audio import log_power, normalise
 from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_SAMPLES
 from sieve.train.codec import opus_round_trip, vp8_round_trip
-from sieve.train.truth import TICKS, FrameTruth, frame_truth
+from sieve.train.truth import TICKS, frame_labels
 from sieve.vision import MERGE, PATCH, resize
+from stream.plot import FIRST_WORLD, Plot
 from stream.scene import NATIVE_SIZE, Scene
 
 FRAME_RATE = 2
@@ -31,7 +32,7 @@ class Stream:
     scene: Scene
     offset_s: float  # scene time - stream time
     frame_times_s: NDArray[np.float64]  # [4 W] scene seconds
-    truth: FrameTruth
+    truth: NDArray[np.int64]  # [4 W, 9, 3] colour, shape, symbol in each cell of each frame
     frames: NDArray[np.uint8]
     samples: NDArray[np.float32]
 
@@ -40,11 +41,12 @@ class Stream:
         return len(self.frames) // TICKS
 
 
-def render_stream(seed: int, windows: int, codec_share: float) -> Stream:
-    """Stream ``seed``: with ``codec_share`` through VP8 and Opus, else clean, in full or native
-    size. Frames come up to 66 ms after their ticks; cuts are aligned with nothing."""
+def render_stream(seed: int, windows: int, codec_share: float, plot: Plot = FIRST_WORLD) -> Stream:
+    """Stream ``seed`` of the world of ``plot``, with ``codec_share`` through VP8 and Opus, else in
+    full or native size. Frames come up to 66 ms after their ticks; cuts are aligned with
+    nothing."""
     rng = np.random.default_rng([seed, 11])
-    scene = Scene(seed)
+    scene = Scene(seed, plot)
     offset_s = float(rng.uniform(0.0, 1.0))
     ticks_s = offset_s + np.arange(windows * TICKS) / FRAME_RATE
     times_s = ticks_s + rng.uniform(0.0, 0.066) * rng.random(len(ticks_s))
@@ -56,7 +58,7 @@ def render_stream(seed: int, windows: int, codec_share: float) -> Stream:
         frames = vp8_round_trip(frames, FRAME_RATE, int(rng.uniform(60_000, 300_000)))
         samples = opus_round_trip(samples, int(rng.choice([24_000, 32_000, 64_000])))
     small = np.stack([resize(frame, NATIVE_SIZE, NATIVE_SIZE) for frame in frames])
-    return Stream(scene, offset_s, times_s, frame_truth(scene, times_s), small, samples)
+    return Stream(scene, offset_s, times_s, frame_labels(scene, times_s), small, samples)
 
 
 def patch_pairs(pairs: NDArray[np.uint8]) -> Tensor:

@@ -38,15 +38,18 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Pairs of frames u8 [N, 2, 84, 84, 3] and the labels of their cells [N, 9, 3]."""
+    """Pairs of frames u8 [N, 2, 84, 84, 3]; labels [N, 9, 3] of their cells, and of the cells of
+    their first frames."""
 
     pairs: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    first_labels: NDArray[np.int64]
 
     @staticmethod
     def of(streams: Sequence[Stream]) -> Pictures:
         pairs = np.concatenate([s.frames.reshape(-1, 2, *s.frames.shape[1:]) for s in streams])
-        return Pictures(pairs, np.concatenate([cell_labels(s.truth) for s in streams]))
+        frames = np.concatenate([s.truth for s in streams])
+        return Pictures(pairs, cell_labels(frames), frames[0::2])
 
     def batch(self, size: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Tensor]:
         """Half of it with symbols; a fifth as an open window shows it: the first frame twice."""
@@ -57,14 +60,8 @@ class Pictures:
         pairs, labels = self.pairs[chosen], self.labels[chosen]
         still = rng.random(size // 2 * 2) < 0.2
         pairs[still, 1] = pairs[still, 0]
-        labels[still] = np.where(_moved(labels[still]), UNSURE, labels[still])
+        labels[still] = self.first_labels[chosen[still]]
         return pairs, torch.from_numpy(labels)
-
-
-def _moved(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Pairs whose label may owe to the second frame: more than one cell holds an object."""
-    several = (labels[..., 0] != 0).sum(-1) > 1
-    return np.broadcast_to(several[:, None, None], labels.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ A window of 2 s has 68 tokens: two grids of 3 x 3 cells (two frames each), then 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.scene import COLOURS, OBJECTS, SHAPES, SOUNDS, SYMBOLS, Scene, Segment
+from stream.scene import COLOURS, OBJECTS, SHAPES, SOUNDS, SYMBOLS, Scene, Segment, Thing
 
 CELLS = 9
 GRIDS = 2
@@ -23,60 +24,48 @@ TICKS = 4  # frames a window
 TOKEN_S = 0.04
 UNSURE = -1  # a label that teaches nothing
 NO_OBJECT, NO_SOUND, NO_SYMBOL = len(OBJECTS), len(SOUNDS), len(SYMBOLS)
-NEAR_S = 0.5  # a sound belongs to the tokens this near to it, within its segment
+NEAR_S = 0.5  # a sound or a symbol belongs to the tokens this near to it, within its segment
 
 
-@dataclass(frozen=True, slots=True)
-class FrameTruth:
-    """Of each frame [F]: object 0..23, its cell; symbol 0..9 and its cell, -1 where none."""
-
-    object: NDArray[np.int64]
-    cell: NDArray[np.int64]
-    symbol: NDArray[np.int64]
-    symbol_cell: NDArray[np.int64]
-
-
-def frame_truth(scene: Scene, times_s: NDArray[np.float64]) -> FrameTruth:
-    rows = []
-    for time_s in times_s:
-        segment = scene.segment_at(float(time_s))
-        cell, symbol_cell = scene.cells(float(time_s))
-        symbol = UNSURE if segment.symbol is None else SYMBOLS.index(segment.symbol)
-        rows.append((_object_id(segment), cell, symbol, UNSURE if symbol < 0 else symbol_cell))
-    return FrameTruth(*np.array(rows, dtype=np.int64).T)
-
-
-def cell_labels(truth: FrameTruth) -> NDArray[np.int64]:
-    """[G, 9, 3]: colour, shape, symbol in each cell of each pair of frames, 0 for none (else + 1).
-
-    Where the two frames of a pair show different objects in one cell the label is -1.
-    """
-    pairs = len(truth.object) // 2
-    labels = np.zeros((pairs, CELLS, 3), np.int64)
-    for frame in (0, 1):
-        obj, cell = truth.object[frame::2], truth.cell[frame::2]
-        symbol, symbol_cell = truth.symbol[frame::2], truth.symbol_cell[frame::2]
-        for g in range(pairs):
-            _put(labels[g], int(cell[g]), (1 + obj[g] // len(SHAPES), 1 + obj[g] % len(SHAPES)))
-            if symbol[g] >= 0:
-                at = labels[g, symbol_cell[g], 2:]
-                at[:] = 1 + symbol[g] if at[0] in (0, 1 + symbol[g]) else UNSURE
+def frame_labels(scene: Scene, times_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """[F, 9, 3]: colour, shape, symbol in each cell of the frames at ``times_s`` [F], counted from
+    1; 0 for none, as in a cell that flickers."""
+    labels = np.zeros((len(times_s), CELLS, 3), np.int64)
+    for frame, time_s in zip(labels, times_s, strict=True):
+        segment, cells = scene.segment_at(float(time_s)), scene.cells(float(time_s))
+        for cell, thing in zip(cells.things, segment.things, strict=True):
+            frame[cell, :2] = _thing_label(thing)
+        if segment.symbol is not None and cells.symbol is not None:
+            frame[cells.symbol, 2] = 1 + SYMBOLS.index(segment.symbol.digit)
     return labels
 
 
-def _put(cells: NDArray[np.int64], cell: int, colour_shape: tuple[int, int]) -> None:
-    old = tuple(cells[cell, :2])
-    cells[cell, :2] = colour_shape if old in ((0, 0), colour_shape) else UNSURE
+def _thing_label(thing: Thing) -> tuple[int, int]:
+    return 1 + list(COLOURS).index(thing.colour), 1 + SHAPES.index(thing.shape)
+
+
+def cell_labels(frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Labels of frames [F, 9, 3] -> of each pair of frames [F / 2, 9, 3], 0 for none.
+
+    Where the two frames of a pair show different things, or different symbols, in one cell the
+    label is -1.
+    """
+    first, second = frames[0::2], frames[1::2]
+    labels = np.where(first != 0, first, second)
+    differ = (first != 0) & (second != 0) & (first != second)
+    labels[..., :2][differ[..., :2].any(-1)] = UNSURE
+    labels[..., 2][differ[..., 2]] = UNSURE
+    return labels
 
 
 def sound_labels(scene: Scene, start_s: float, tokens: int) -> NDArray[np.int64]:
     """[tokens] of 40 ms from ``start_s``: sound + 1, 0 where it is silent."""
     labels = np.zeros(tokens, np.int64)
     for segment in scene.segments(start_s, start_s + tokens * TOKEN_S):
-        if segment.sound is not None:
-            first = round((segment.sound_start_s - start_s) / TOKEN_S)
-            last = round((segment.sound_end_s - start_s) / TOKEN_S)
-            labels[max(0, first) : max(0, last)] = 1 + SOUNDS.index(segment.sound)
+        for sound in segment.sounds:
+            first = round((sound.start_s - start_s) / TOKEN_S)
+            last = round((sound.end_s - start_s) / TOKEN_S)
+            labels[max(0, first) : max(0, last)] = 1 + SOUNDS.index(sound.name)
     return labels
 
 
@@ -93,23 +82,24 @@ def salient_sound(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class TokenTruth:
-    """Of each token of each window [W, 68]: the segment it shows (index into the scene), the sound
-    and the symbol near it (NO_SOUND, NO_SYMBOL where none), and whether it is worth keeping."""
+    """Of each token of each window [W, 68]: the segment it shows (index into the scene); the thing
+    in its cell, or else the thing of its segment (-1 where there is none or several); the sound and
+    the symbol near it (NO_SOUND, NO_SYMBOL where none); and whether it is worth keeping."""
 
     segment: NDArray[np.int32]
+    object: NDArray[np.int8]
     sound: NDArray[np.int8]
     symbol: NDArray[np.int8]
     salient: NDArray[np.bool_]
 
 
 def token_truth(
-    scene: Scene, offset_s: float, frames: FrameTruth, times_s: NDArray[np.float64]
+    scene: Scene, offset_s: float, frames: NDArray[np.int64], times_s: NDArray[np.float64]
 ) -> TokenTruth:
-    """Labels of all windows of a stream that began at scene second ``offset_s``; ``times_s`` [F]
-    are the scene seconds of its frames."""
+    """Labels of all windows of a stream that began at scene second ``offset_s``; ``frames``
+    [F, 9, 3] are the labels of its frames at scene seconds ``times_s`` [F]."""
     windows = len(times_s) // TICKS
-    labels = cell_labels(frames)  # [2 W, 9, 3]
-    present = (labels != 0).any(-1).reshape(windows, VIDEO_TOKENS)
+    labels = cell_labels(frames).reshape(windows, VIDEO_TOKENS, 3)
     sounds = sound_labels(scene, offset_s, windows * AUDIO_TOKENS)
     heard = salient_sound(sounds).reshape(windows, AUDIO_TOKENS)
     times = np.concatenate(
@@ -119,34 +109,56 @@ def token_truth(
         ],
         axis=1,
     )
-    segment, sound, symbol = _around(scene, times)
-    return TokenTruth(segment, sound, symbol, np.concatenate([present, heard], axis=1))
-
-
-def _cell_times(frames: FrameTruth, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[G, 9]: when a cell's content is seen: in the first frame, or else in the second."""
-    times = np.repeat(times_s[0::2, None], CELLS, axis=1)
-    for cells in (frames.cell, frames.symbol_cell):
-        for g in np.flatnonzero((cells[0::2] != cells[1::2]) & (cells[1::2] >= 0)):
-            times[g, cells[2 * g + 1]] = times_s[2 * g + 1]
-    return times
-
-
-def _around(
-    scene: Scene, times_s: NDArray[np.float64]
-) -> tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.int8]]:
-    """Segment, sound and symbol at each time, which come in any shape."""
-    segments = scene.segments(float(times_s.min()), float(times_s.max()) + 1e-6)
+    segments = scene.segments(float(times.min()), float(times.max()) + 1e-6)
     starts = np.array([s.start_s for s in segments])
-    which = np.searchsorted(starts, times_s, side="right") - 1
-    begin = np.array([s.sound_start_s for s in segments])[which] - NEAR_S
-    end = np.array([s.sound_end_s for s in segments])[which] + NEAR_S
-    names = np.array([NO_SOUND if s.sound is None else SOUNDS.index(s.sound) for s in segments])
-    symbols = np.array([NO_SYMBOL if s.symbol is None else int(s.symbol) for s in segments])
-    sound = np.where((times_s >= begin) & (times_s < end), names[which], NO_SOUND)
-    index = np.array([s.index for s in segments])[which]
-    return index.astype(np.int32), sound.astype(np.int8), symbols[which].astype(np.int8)
+    which = np.searchsorted(starts, times, side="right") - 1
+    objects = np.array([segment_object(s) for s in segments])[which]
+    colour, shape = labels[..., 0], labels[..., 1]
+    in_cell = np.where(colour > 0, (colour - 1) * len(SHAPES) + shape - 1, colour)
+    objects[:, :VIDEO_TOKENS] = np.where(in_cell == 0, objects[:, :VIDEO_TOKENS], in_cell)
+    return TokenTruth(
+        segment=np.array([s.index for s in segments], np.int32)[which],
+        object=objects.astype(np.int8),
+        sound=_sound_near(segments, which, times),
+        symbol=_symbol_near(segments, which, times),
+        salient=np.concatenate([(labels != 0).any(-1), heard], axis=1),
+    )
 
 
-def _object_id(segment: Segment) -> int:
-    return list(COLOURS).index(segment.colour) * len(SHAPES) + SHAPES.index(segment.shape)
+def segment_object(segment: Segment) -> int:
+    """The number of the segment's thing; -1 where it has none or several."""
+    return UNSURE if segment.thing is None else segment.thing.number
+
+
+def _cell_times(frames: NDArray[np.int64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[G, 9]: when a cell's content is seen: in the first frame, or else in the second."""
+    filled = (frames != 0).any(-1)
+    later = filled[1::2] & ~filled[0::2]
+    return np.where(later, times_s[1::2, None], times_s[0::2, None])
+
+
+def _sound_near(
+    segments: Sequence[Segment], which: NDArray[np.int64], times_s: NDArray[np.float64]
+) -> NDArray[np.int8]:
+    """The sound nearest to each time, in its own segment and not further than NEAR_S."""
+    found = np.full(times_s.shape, NO_SOUND, np.int8)
+    nearest_s = np.full(times_s.shape, NEAR_S)
+    for i, segment in enumerate(segments):
+        for sound in segment.sounds:
+            away_s = np.maximum(sound.start_s - times_s, times_s - sound.end_s).clip(min=0.0)
+            nearer = (which == i) & (away_s < nearest_s)
+            found[nearer], nearest_s[nearer] = SOUNDS.index(sound.name), away_s[nearer]
+    return found
+
+
+def _symbol_near(
+    segments: Sequence[Segment], which: NDArray[np.int64], times_s: NDArray[np.float64]
+) -> NDArray[np.int8]:
+    """The symbol of each time's segment, not further than NEAR_S."""
+    found = np.full(times_s.shape, NO_SYMBOL, np.int8)
+    for i, segment in enumerate(segments):
+        if segment.symbol is not None:
+            begin, end = segment.symbol.start_s - NEAR_S, segment.symbol.end_s + NEAR_S
+            near = (which == i) & (times_s >= begin) & (times_s < end)
+            found[near] = SYMBOLS.index(segment.symbol.digit)
+    return found

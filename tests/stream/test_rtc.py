@@ -17,6 +17,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream.plot import FirstWorld
 from stream.publish import Sending
 from stream.receive import ReceiveConfig, Reception
 from stream.rtc import Channel, ChannelClosedError, Peer, PeerConfig, SdpError, UnsupportedMedia
@@ -92,7 +93,7 @@ def test_flash_and_beep_land_together_although_the_pictures_are_held_up(
 def test_a_scene_comes_out_as_windows_with_the_right_second_in_them(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    scene = Scene(5, sounds=1.0)
+    scene = Scene(5, FirstWorld(sounds=1.0))
 
     async def run() -> list[Window]:
         windower, windows = Windower(), []

@@ -162,7 +162,7 @@ def test_the_clock_may_stand_anywhere_when_a_stream_begins(oracle: None, stream:
 
 
 def test_an_answer_is_right_whatever_space_is_around_it() -> None:
-    question = Question("any", "was there any sound?", "no", 0.5)
+    question = Question("any", "was there any sound?", "no", 0.5, (0.0, 1.0))
     assert Asked(question, 1.0, " no ").right
     assert not Asked(question, 1.0, "no sound").right
 

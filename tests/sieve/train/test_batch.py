@@ -82,10 +82,10 @@ def test_labels_name_the_segment_before_where_it_is_remembered(sampler: Sampler)
     segments = scene.segments(0.0, 30.0)
     for window in range(WINDOWS):
         segment = segments[int(bank.segment[0, window, 40])]
-        assert OBJECTS[int(labels.object[0, window, 40])] == segment.object
+        assert OBJECTS[int(labels.object[0, window, 40])] == segment.picture
         previous = int(labels.previous[0, window, 40])
         if previous < len(OBJECTS):
-            assert OBJECTS[previous] == segments[segment.index - 1].object
+            assert OBJECTS[previous] == segments[segment.index - 1].picture
     assert int(labels.previous[0, 0, 0]) == len(OBJECTS)
 
 

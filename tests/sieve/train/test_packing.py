@@ -18,13 +18,14 @@ from sieve.train.packing import (
     in_other_words,
 )
 from sieve.train.tiny import build_tokenizer
-from stream.scene import KINDS, Question
+from stream.questions import FIRST_KINDS
+from stream.scene import Question
 
 TOKENIZER = build_tokenizer()
 PACKER = Packer(TOKENIZER)
 NOTHING = Modalities(video=False, audio=False)
-WHAT = Question("now", "what do you see now?", "red square", 0.5)
-ANY = Question("any", "was there any sound?", "no", 0.5)
+WHAT = Question("now", "what do you see now?", "red square", 0.5, (0.0, 1.0))
+ANY = Question("any", "was there any sound?", "no", 0.5, (0.0, 1.0))
 
 
 def test_a_question_is_written_as_the_engine_writes_it() -> None:
@@ -60,9 +61,9 @@ def test_conversations_are_blocks_that_start_anew() -> None:
 
 
 def test_every_kind_of_question_has_a_weight_and_the_modalities_it_needs() -> None:
-    assert set(KIND_WEIGHTS) == set(KINDS)
+    assert set(KIND_WEIGHTS) == set(FIRST_KINDS)
     assert VIDEO_KINDS.isdisjoint(AUDIO_KINDS)
-    assert VIDEO_KINDS | AUDIO_KINDS | {"during", "sound_of"} == set(KINDS)
+    assert VIDEO_KINDS | AUDIO_KINDS | {"during", "sound_of"} == set(FIRST_KINDS)
 
 
 def test_what_is_not_yet_known_is_asked_more_often() -> None:

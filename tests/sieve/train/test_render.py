@@ -10,6 +10,7 @@ from sieve.audio import StreamingMel
 from sieve.train.codec import opus_round_trip, vp8_round_trip
 from sieve.train.render import open_mel, open_pairs, patch_pairs, render_stream, stream_mel
 from sieve.vision import patches
+from stream.plot import FirstWorld
 from stream.scene import Scene
 
 
@@ -67,7 +68,7 @@ def test_pictures_survive_vp8() -> None:
 
 
 def test_sound_survives_opus() -> None:
-    scene = Scene(2, sounds=1.0)
+    scene = Scene(2, FirstWorld(sounds=1.0))
     sound = scene.sound(0.0, 64_000)
     heard = opus_round_trip(sound)
     assert heard.shape == sound.shape

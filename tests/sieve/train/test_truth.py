@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sieve.train.render import Stream, render_stream
 from sieve.train.truth import (
@@ -11,7 +12,6 @@ from sieve.train.truth import (
     NO_SOUND,
     UNSURE,
     VIDEO_TOKENS,
-    FrameTruth,
     cell_labels,
     salient_sound,
     sound_labels,
@@ -27,14 +27,18 @@ def stream(request: pytest.FixtureRequest) -> Stream:
 
 def test_a_frame_is_labelled_with_what_its_scene_shows(stream: Stream) -> None:
     for i, time_s in enumerate(stream.frame_times_s):
-        segment = stream.scene.segment_at(float(time_s))
-        assert OBJECTS[stream.truth.object[i]] == segment.object
-        assert (stream.truth.symbol[i] >= 0) == (segment.symbol is not None)
+        segment, cells = stream.scene.segment_at(float(time_s)), stream.scene.cells(float(time_s))
+        colour, shape, symbol = stream.truth[i].T
+        assert np.flatnonzero(colour).tolist() == list(cells.things)
+        assert OBJECTS[(colour.max() - 1) * 4 + shape.max() - 1] == segment.picture
+        assert (symbol > 0).any() == (segment.symbol is not None)
 
 
-def _frames(objects: list[int], cells: list[int]) -> FrameTruth:
-    none = np.full(2, UNSURE)
-    return FrameTruth(np.array(objects), np.array(cells), none, none)
+def _frames(objects: list[int], cells: list[int]) -> NDArray[np.int64]:
+    labels = np.zeros((2, 9, 3), int)
+    for frame, obj, cell in zip(labels, objects, cells, strict=True):
+        frame[cell, :2] = 1 + obj // 4, 1 + obj % 4
+    return labels
 
 
 def test_a_pair_names_both_of_its_frames_cells() -> None:
@@ -52,10 +56,10 @@ def test_two_objects_in_one_cell_are_not_taught() -> None:
 def test_sound_labels_lie_where_the_world_sounds(stream: Stream) -> None:
     labels = sound_labels(stream.scene, stream.offset_s, 12 * AUDIO_TOKENS)
     for segment in stream.scene.segments(stream.offset_s, stream.offset_s + 24.0):
-        if segment.sound:
-            middle = (segment.sound_start_s + segment.sound_end_s) / 2 - stream.offset_s
+        for sound in segment.sounds:
+            middle = (sound.start_s + sound.end_s) / 2 - stream.offset_s
             if 0 <= middle < 24:
-                assert SOUNDS[labels[int(middle * 25)] - 1] == segment.sound
+                assert SOUNDS[labels[int(middle * 25)] - 1] == sound.name
 
 
 def test_of_a_sound_at_most_three_tokens_are_salient() -> None:
@@ -74,7 +78,8 @@ def test_tokens_are_labelled_by_their_own_time(stream: Stream) -> None:
             segment = stream.scene.segment_at(time_s)
             assert truth.segment[window, VIDEO_TOKENS + j] == segment.index
             sound = truth.sound[window, VIDEO_TOKENS + j]
-            assert sound == NO_SOUND or SOUNDS[sound] == segment.sound
+            assert sound == NO_SOUND or SOUNDS[sound] in {s.name for s in segment.sounds}
+            assert OBJECTS[truth.object[window, VIDEO_TOKENS + j]] == segment.picture
 
 
 def test_every_picture_and_every_sound_has_something_worth_keeping(stream: Stream) -> None:
