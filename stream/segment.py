@@ -82,6 +82,9 @@ class Segment:
     def __post_init__(self) -> None:
         if len(self.things) > MOST_THINGS:
             raise ValueError(f"at most {MOST_THINGS} things at once, not {len(self.things)}")
+        numbers = [thing.number for thing in self.things]
+        if numbers != sorted(set(numbers)):
+            raise ValueError(f"things must differ and be in the order of OBJECTS: {self.picture}")
         timed: list[Sound | Symbol] = [*self.sounds]
         timed += [self.symbol] if self.symbol else []
         for part in timed:

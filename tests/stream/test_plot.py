@@ -1,8 +1,9 @@
-"""What happens: the first world stays what it was."""
+"""What happens: the first world stays what it was, the varied one changes its character."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.plot import DISTINCT_S, FirstWorld
+from stream.plot import CHARACTERS, DISTINCT_S, ECHO_S, PAUSE_S, FirstWorld, Varied, chapter
 from stream.questions import FIRST_KINDS
-from stream.scene import OBJECTS, SOUNDS, SYMBOLS, Scene, Segment
+from stream.scene import OBJECTS, SOUNDS, SYMBOLS, Scene, Segment, Thing
+from stream.split import SPLITS, Split, held_out
 
 seeds = st.integers(0, 10_000)
 few = settings(max_examples=25, deadline=None)
@@ -111,3 +113,100 @@ def test_a_long_stretch_shows_and_sounds_everything_there_is() -> None:
 def test_a_share_is_refused_outside_0_and_1(shares: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="share between 0 and 1"):
         FirstWorld(**shares)
+
+
+# -- the varied world -------------------------------------------------------------------------
+
+
+def _varied(seed: int, split: Split = "any", seconds: float = 240.0) -> tuple[Segment, ...]:
+    return Scene(seed, Varied(split)).segments(0.0, seconds)
+
+
+def _pairs(segments: Iterable[Segment]) -> set[tuple[Thing, str]]:
+    """The things and sounds that overlap in time."""
+    segments = list(segments)
+    return {
+        (thing, sound.name)
+        for sounding in segments
+        for sound in sounding.sounds
+        for showing in segments
+        if showing.start_s < sound.end_s and sound.start_s < showing.end_s
+        for thing in showing.things
+    }
+
+
+@given(seeds)
+@few
+def test_held_out_pairs_are_never_together_in_training(seed: int) -> None:
+    assert not any(held_out(*pair) for pair in _pairs(_varied(seed, "train")))
+
+
+@given(seeds)
+@few
+def test_in_the_held_out_world_nothing_else_is_together(seed: int) -> None:
+    assert all(held_out(*pair) for pair in _pairs(_varied(seed, "held-out")))
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_everything_occurs_in_every_split(split: Split) -> None:
+    worlds = [_varied(seed, split) for seed in range(20)]
+    segments = [segment for world in worlds for segment in world]
+    assert {thing.name for s in segments for thing in s.things} == set(OBJECTS)
+    assert {sound.name for s in segments for sound in s.sounds} == set(SOUNDS)
+    assert {s.symbol.digit for s in segments if s.symbol} == set(SYMBOLS)
+    bound = {pair for world in worlds for pair in _pairs(world)}
+    assert {thing.name for thing, _ in bound} == set(OBJECTS)
+    assert {sound for _, sound in bound} == set(SOUNDS)
+
+
+@given(seeds)
+@few
+def test_a_varied_world_tiles_the_time_and_repeats_nothing_soon(seed: int) -> None:
+    segments = _varied(seed, seconds=150.0)
+    assert segments[0].start_s == 0.0
+    for before, after in pairwise(segments):
+        assert before.end_s == after.start_s
+    for i, late in enumerate(segments):
+        for early in segments[:i]:
+            if late.start_s - early.end_s < DISTINCT_S:
+                assert not set(early.things) & set(late.things)
+    sounds = [sound for segment in segments for sound in segment.sounds]
+    for i, later in enumerate(sounds):
+        assert all(earlier.end_s <= later.start_s - PAUSE_S + 1e-3 for earlier in sounds[:i])
+        assert all(
+            earlier.name != later.name or later.start_s - earlier.end_s > ECHO_S
+            for earlier in sounds[:i]
+        )
+
+
+@given(seeds, st.floats(0, 2000))
+@few
+def test_a_chapter_lasts_6_to_30_seconds(seed: int, time_s: float) -> None:
+    name, end_s = chapter(seed, time_s)
+    assert time_s < end_s <= time_s + 30.0
+    following, next_end_s = chapter(seed, end_s)
+    assert 6.0 <= next_end_s - end_s <= 30.0
+    assert name in CHARACTERS
+    assert following in CHARACTERS
+
+
+def test_chapters_are_what_they_are_called() -> None:
+    found: dict[str, list[Segment]] = {name: [] for name in CHARACTERS}
+    for seed in range(12):
+        for segment in _varied(seed):
+            found[chapter(seed, segment.start_s)[0]].append(segment)
+    busy, loud, empty = (found[name] for name in ("busy and silent", "still and loud", "empty"))
+    assert all(s.end_s - s.start_s < 2.51 and not s.sounds and s.thing for s in busy)
+    assert all(s.still for s in loud)
+    assert np.mean([len(s.sounds) for s in loud]) > 2
+    assert all(s.picture == "nothing" and not s.sounds for s in empty)
+    assert {len(s.things) for s in found["crowded"]} == {2, 3}
+    assert {s.flicker for s in found["flickering"]} == {0.3}
+    assert any(s.symbol and s.symbol.faint for s in found["flickering"])
+    assert any(s.sounds for s in found["flickering"])
+    assert any(s.sounds for s in found["crowded"])
+
+
+def test_another_split_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'test'"):
+        Varied("test")  # type: ignore[arg-type]
