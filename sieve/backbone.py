@@ -6,7 +6,8 @@ positions [3, n] and a cache.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -16,7 +17,9 @@ from transformers import AttentionInterface, Qwen2_5OmniThinkerForConditionalGen
 from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import (
     Qwen2_5OmniDecoderLayer,
     Qwen2_5OmniRMSNorm,
+    apply_rotary_pos_emb_vision,
 )
+from transformers.vision_utils import get_vision_window_index
 
 from sieve.errors import ClipError, NoTokenizer
 from sieve.rope import AbsoluteRotary
@@ -132,6 +135,38 @@ class Backbone:
         features = mel.to(self.device, tower.dtype)
         return tower(features, feature_lens=lengths).last_hidden_state.to(self.dtype)
 
+    def see_attended(self, pixel_values: Tensor, grid_thw: Tensor) -> tuple[Tensor, Tensor]:
+        """What ``see`` gives, and the attention each token receives in the tower's last block [n],
+        float32: mean over heads and over all patches that could attend to it, 1 an even share."""
+        visual = self.thinker.model.visual
+        attention = visual.blocks[-1].attn
+        with _inputs_of(attention) as given:
+            tokens = self.see(pixel_values, grid_thw)
+        queries, keys = (
+            layer(given["hidden_states"]).unflatten(-1, (attention.num_heads, -1))
+            for layer in (attention.q, attention.k)
+        )
+        queries, keys = apply_rotary_pos_emb_vision(queries, keys, *given["position_embeddings"])
+        by_patch = _received(queries, keys, given["cu_seqlens"])
+        order, _ = get_vision_window_index(
+            grid_thw, visual.spatial_merge_size, visual.window_size, visual.patch_size
+        )
+        by_token = by_patch.view(len(tokens), -1).mean(dim=1)
+        return tokens, by_token[order.to(by_token.device).argsort()]
+
+    def hear_attended(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """What ``hear`` gives, and the attention received in the last layer, as ``see_attended``
+        has it; each token stands for two places of that layer."""
+        attention = self.thinker.model.audio_tower.layers[-1].self_attn
+        with _inputs_of(attention) as given:
+            tokens = self.hear(mel)
+        queries, keys = (
+            layer(given["hidden_states"]).unflatten(-1, (attention.num_heads, -1))
+            for layer in (attention.q_proj, attention.k_proj)
+        )
+        by_place = _received(queries, keys, given["cu_seqlens"])
+        return tokens, by_place[: 2 * len(tokens)].view(-1, 2).mean(dim=1)
+
     def read(
         self, embeds: Tensor, positions: Tensor, cache: KeyValues | None, mask: Tensor | None
     ) -> Tensor:
@@ -177,6 +212,32 @@ class Backbone:
             audio = self.hear(inputs["input_features"][0][:, spoken])
             _fill(embeds, ids == self.config.audio_token_id, audio, "audio")
         return embeds
+
+
+@contextmanager
+def _inputs_of(module: nn.Module) -> Iterator[dict[str, Any]]:
+    """What ``module`` is called with, by name, while the context lasts."""
+    given: dict[str, Any] = {}
+
+    def note(_: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
+        given.update(kwargs, **({"hidden_states": args[0]} if args else {}))
+
+    hook = module.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield given
+    finally:
+        hook.remove()
+
+
+def _received(queries: Tensor, keys: Tensor, bounds: Tensor) -> Tensor:
+    """Attention that each place receives, mean over heads and over the places of its stretch, times
+    their number: [n, H, D] twice, ``bounds`` of the stretches [s + 1] -> float32 [n]."""
+    lengths = bounds.diff().tolist()
+    parts = []
+    for q, k in zip(queries.float().split(lengths), keys.float().split(lengths), strict=True):
+        logits = torch.einsum("qhd,khd->hqk", q, k) * q.shape[-1] ** -0.5
+        parts.append(logits.softmax(dim=-1).sum(dim=1).mean(dim=0))
+    return torch.cat(parts)
 
 
 def _fill(embeds: Tensor, where: Tensor, tokens: Tensor, name: str) -> None:

@@ -46,13 +46,20 @@ class GridShape:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Video tokens grid by grid, then audio tokens. Immutable; on the model's device."""
+    """Video tokens grid by grid, then audio tokens. Immutable; on the model's device.
+
+    ``prior`` are the tokens of the last grid before this window, where there is one of the first
+    grid's shape. ``received`` is the attention the tokens receive in the towers' last layers
+    (``Backbone.see_attended``), where the row's method asks for it.
+    """
 
     start_s: float
     embeds: Tensor  # [n, d]
     positions: Tensor  # [3, n], on the CPU
     grids: tuple[GridShape, ...]
     audio: int  # how many of the n are audio: the last ones
+    prior: Tensor | None = None  # [rows * cols, d]
+    received: Tensor | None = None  # float32 [n]
 
     def __len__(self) -> int:
         return len(self.embeds)
@@ -143,36 +150,58 @@ class SeenGrid:
 
     pair: np.ndarray  # u8 [2, H, W, 3]
     tokens: Tensor  # [rows * cols, d]
+    received: Tensor | None  # [rows * cols]
     rows: int
     cols: int
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the audio tower made of a window's sound."""
+
+    tokens: Tensor  # [n, d]
+    received: Tensor | None  # [n]
+
+
 class WindowEncoder:
     """Raw windows of one stream -> pools. Keeps the sound's left context between windows, and what
-    was seen of a window while it was open: every pair of frames is looked at once."""
+    was seen of a window while it was open: every pair of frames is looked at once.
 
-    def __init__(self, backbone: Backbone, limits: PixelLimits) -> None:
+    ``attention``: whether pools say what attention their tokens receive. It may change on the way.
+    """
+
+    def __init__(self, backbone: Backbone, limits: PixelLimits, *, attention: bool = False) -> None:
+        self.attention = attention
         self._backbone = backbone
         self._limits = limits
         self._mel = StreamingMel()
         self._seen: dict[float, SeenGrid] = {}  # by time; of one window
+        self._prior: SeenGrid | None = None  # the last of the windows that have closed
 
     def close_window(self, window: RawWindow, timeline: Timeline) -> Pool:
         """The pool of a closed window of 32,000 samples (fewer are filled up with silence)."""
-        if window.samples is None:
-            return self._pool(window, timeline, None)
-        mel = self._mel.push(window.samples, window.lookahead, window.start_s)
-        return self._pool(window, timeline, self._backbone.hear(mel))
+        heard = None
+        if window.samples is not None:
+            heard = self._hear(self._mel.push(window.samples, window.lookahead, window.start_s))
+        pool = self._pool(window, timeline, heard)
+        self._prior = next(reversed(self._seen.values()), self._prior)
+        return pool
 
     def open_window(self, window: RawWindow, timeline: Timeline) -> Pool:
         """The pool of the still open window, with the tokens of elapsed time only."""
         if window.samples is None:
             return self._pool(window, timeline, None)
         elapsed = len(window.samples) * AUDIO_TOKENS_PER_S // SAMPLE_RATE
-        audio = self._backbone.hear(self._mel.peek(window.samples, window.start_s))[:elapsed]
-        return self._pool(window, timeline, audio)
+        heard = self._hear(self._mel.peek(window.samples, window.start_s))
+        received = None if heard.received is None else heard.received[:elapsed]
+        return self._pool(window, timeline, Heard(heard.tokens[:elapsed], received))
 
-    def _pool(self, window: RawWindow, timeline: Timeline, audio: Tensor | None) -> Pool:
+    def _hear(self, mel: Tensor) -> Heard:
+        if self.attention:
+            return Heard(*self._backbone.hear_attended(mel))
+        return Heard(self._backbone.hear(mel), None)
+
+    def _pool(self, window: RawWindow, timeline: Timeline, heard: Heard | None) -> Pool:
         self._look(window)
         embeds, positions, grids = [], [], []
         offset = 0
@@ -183,9 +212,9 @@ class WindowEncoder:
             embeds.append(seen.tokens)
             grids.append(GridShape(time_s, seen.rows, seen.cols, offset))
             offset += seen.rows * seen.cols
-        if audio is not None:
-            embeds.append(audio)
-            positions.append(audio_positions(timeline.id_at(window.start_s), len(audio)))
+        if heard is not None:
+            embeds.append(heard.tokens)
+            positions.append(audio_positions(timeline.id_at(window.start_s), len(heard.tokens)))
         width = self._backbone.text_config.hidden_size
         empty = torch.zeros(0, width, dtype=self._backbone.dtype, device=self._backbone.device)
         return Pool(
@@ -193,19 +222,45 @@ class WindowEncoder:
             embeds=torch.cat([empty, *embeds]),
             positions=torch.cat([torch.zeros(3, 0, dtype=torch.long), *positions], dim=1),
             grids=tuple(grids),
-            audio=0 if audio is None else len(audio),
+            audio=0 if heard is None else len(heard.tokens),
+            prior=self._prior_tokens(),
+            received=self._received(heard) if self.attention else None,
         )
+
+    def _prior_tokens(self) -> Tensor | None:
+        """What the first grid can be compared with."""
+        first = next(iter(self._seen.values()), None)
+        if first is None or self._prior is None:
+            return None
+        alike = (first.rows, first.cols) == (self._prior.rows, self._prior.cols)
+        return self._prior.tokens if alike else None
+
+    def _received(self, heard: Heard | None) -> Tensor:
+        parts = [*(seen.received for seen in self._seen.values())]
+        parts += [heard.received] if heard is not None else []
+        none = torch.zeros(0, device=self._backbone.device)
+        return torch.cat([none, *(part for part in parts if part is not None)])
 
     def _look(self, window: RawWindow) -> None:
         """Have the window's grids, and no others, in ``_seen``; new ones go through the tower."""
         looked = {}
         for pair, time_s in zip(window.grids, window.grid_times_s, strict=True):
             known = self._seen.get(time_s)
-            same = known is not None and np.array_equal(known.pair, pair)
-            looked[time_s] = known if known is not None and same else self._see(pair)
+            if known is None or not self._tells_of(known, pair):
+                known = self._see(pair)
+            looked[time_s] = known
         self._seen = looked
+
+    def _tells_of(self, known: SeenGrid, pair: np.ndarray) -> bool:
+        told = known.received is not None or not self.attention
+        return told and np.array_equal(known.pair, pair)
 
     def _see(self, pair: np.ndarray) -> SeenGrid:
         pixels, gh, gw = patches(pair, self._limits.min_pixels, self._limits.max_pixels)
-        tokens = self._backbone.see(pixels, torch.tensor([[1, gh, gw]]))
-        return SeenGrid(pair, tokens, gh // MERGE, gw // MERGE)
+        shape = torch.tensor([[1, gh, gw]])
+        received = None
+        if self.attention:
+            tokens, received = self._backbone.see_attended(pixels, shape)
+        else:
+            tokens = self._backbone.see(pixels, shape)
+        return SeenGrid(pair, tokens, received, gh // MERGE, gw // MERGE)

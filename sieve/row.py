@@ -58,7 +58,9 @@ class Row:
         self.table = SlotTable(arena.shape.slots, settings.slots)
         self.settings = settings
         self.modalities = Modalities()
-        self.encoder = WindowEncoder(model.backbone, model.layout.pixels)
+        self.encoder = WindowEncoder(
+            model.backbone, model.layout.pixels, attention=settings.method.attention
+        )
         self.prompt = PinnedPrompt(model, arena, index)
         self.recent: deque[Pool] = deque(maxlen=settings.look_back)
         self.last_start_s: float | None = None
@@ -103,6 +105,9 @@ class Row:
         memory shrinks."""
         before, self.settings = self.settings, settings
         self.table.budget = settings.slots
+        if settings.method.attention and not before.method.attention:
+            self.recent.clear()  # these pools lack what the new method reads
+        self.encoder.attention = settings.method.attention
         self._make_room(0, self._newest_stream_id())
         if settings.instruction != before.instruction:
             self._read_prompt()

@@ -47,11 +47,13 @@ class Selector(Protocol):
 @dataclass(frozen=True, slots=True)
 class Method:
     """A way of keeping tokens: which of a window enter the memory and, where it is a matter of the
-    method, which leave it (``policy`` None: the engine's own)."""
+    method, which leave it (``policy`` None: the engine's own). ``attention``: whether the selector
+    reads ``Pool.received``, for which the towers do more work."""
 
     name: str
     selector: Selector
     policy: Policy | None = None
+    attention: bool = False
 
 
 class CS2Selector:

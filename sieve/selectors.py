@@ -32,6 +32,7 @@ class Entry:
     build: Callable[[Model], Selector]
     says: str
     policy: Policy | None = None
+    attention: bool = False  # whether it reads that of the towers
 
 
 def default_name(model: Model) -> str:
@@ -57,7 +58,7 @@ def method_of(model: Model, name: str) -> Method:
     selector = entry.build(model)
     if name.startswith(REFINED):
         selector = RefinedStates(selector, _cs2(model))
-    return Method(name, selector, entry.policy)
+    return Method(name, selector, entry.policy, entry.attention)
 
 
 def _cs2(model: Model) -> Selector:

@@ -71,16 +71,22 @@ class Answered:
 
 
 class OfflineClip:
-    """All windows of a clip up to a moment, the last of them perhaps open."""
+    """All windows of a clip up to a moment, the last of them perhaps open. ``attention``: whether
+    the pool tells what attention its tokens receive, which some selectors read."""
 
     def __init__(
-        self, model: Model, closed: Sequence[RawWindow], opened: RawWindow | None = None
+        self,
+        model: Model,
+        closed: Sequence[RawWindow],
+        opened: RawWindow | None = None,
+        *,
+        attention: bool = False,
     ) -> None:
         self._model = model
         self._modalities = _modalities([*closed, *([opened] if opened else [])])
         self._begin_id, self._prompt = _prompt(model, self._modalities)
         timeline = Timeline(self._begin_id, 0.0, model.layout.anchor_period_ids)
-        encoder = WindowEncoder(model.backbone, model.layout.pixels)
+        encoder = WindowEncoder(model.backbone, model.layout.pixels, attention=attention)
         with torch.inference_mode():
             pools = [encoder.close_window(window, timeline) for window in closed]
             pools += [encoder.open_window(opened, timeline)] if opened else []
@@ -170,7 +176,17 @@ def joined(model: Model, pools: Sequence[Pool]) -> Pool:
         positions=torch.cat([torch.zeros(3, 0, dtype=torch.long), *where], dim=1),
         grids=tuple(grids),
         audio=sum(pool.audio for pool in pools),
+        received=_received(pools),
     )
+
+
+def _received(pools: Sequence[Pool]) -> Tensor | None:
+    """In the order of ``joined``, where every pool tells it."""
+    told = [(pool.received, pool.video) for pool in pools if pool.received is not None]
+    if not told or len(told) < len(pools):
+        return None
+    seen = [received[:video] for received, video in told]
+    return torch.cat([*seen, *(received[video:] for received, video in told)])
 
 
 def _prompt(model: Model, modalities: Modalities) -> tuple[int, Text]:

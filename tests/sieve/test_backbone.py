@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -145,3 +147,91 @@ def test_special_tokens_of_the_template_are_single_ids(stock_model: Model) -> No
     assert ids[0] == tiny.SPECIAL.index("<|im_start|>")
     assert ids[-1] == tiny.SPECIAL.index("<|im_end|>")
     assert len(ids) == 3
+
+
+# -- attention received in the towers -----------------------------------------------------------
+
+
+def caught_input(module: nn.Module, run: Callable[[], object]) -> dict[str, Any]:
+    """What ``module`` is given in ``run``, its first argument as ``hidden_states``."""
+    found: dict[str, Any] = {}
+
+    def note(_: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
+        found.update({"hidden_states": args[0]} if args else {}, **kwargs)
+
+    hook = module.register_forward_pre_hook(note, with_kwargs=True)
+    run()
+    hook.remove()
+    return found
+
+
+def plainly_received(queries: Tensor, keys: Tensor) -> list[float]:
+    """For each place of one stretch: the sum of what all others give it, mean over heads."""
+    places, heads, size = queries.shape
+    received = [0.0] * places
+    for head in range(heads):
+        for query in range(places):
+            logits = [float(queries[query, head] @ keys[k, head]) for k in range(places)]
+            weights = torch.tensor(logits, dtype=torch.float64).div(size**0.5).softmax(0)
+            for key in range(places):
+                received[key] += float(weights[key]) / heads
+    return received
+
+
+@torch.inference_mode()
+def test_attention_received_in_the_audio_tower_is_that_of_its_last_layer(
+    stock_model: Model,
+) -> None:
+    torch.manual_seed(0)
+    mel = torch.randn(128, 280)  # a whole stretch of 100 places and one of 40
+    tower = deepcopy(stock_model.backbone.thinker.model.audio_tower).double()
+    layer = tower.layers[-1]
+    lengths = torch.tensor([280])
+    given = caught_input(layer, lambda: tower(mel.double(), feature_lens=lengths))
+    hidden = layer.self_attn_layer_norm(given["hidden_states"])
+    heads = (hidden.shape[0], layer.self_attn.num_heads, -1)
+    queries = layer.self_attn.q_proj(hidden).view(heads)
+    keys = layer.self_attn.k_proj(hidden).view(heads)
+    received = plainly_received(queries[:100], keys[:100])
+    received += plainly_received(queries[100:], keys[100:])
+    expected = torch.tensor(received).view(-1, 2).mean(1)
+    tokens, found = stock_model.backbone.hear_attended(mel)
+    assert torch.equal(tokens, stock_model.backbone.hear(mel))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert float(found[:50].mean()) == pytest.approx(1.0, abs=1e-5)
+
+
+def units_by_window(rows: int, cols: int, side: int) -> list[int]:
+    """Cells of a grid, row-major, in the order of windows of side x side cells."""
+    cells = [(r, c) for r in range(rows) for c in range(cols)]
+    ordered = sorted(cells, key=lambda at: (at[0] // side, at[1] // side, at))
+    return [r * cols + c for r, c in ordered]
+
+
+@torch.inference_mode()
+def test_attention_received_in_the_vision_tower_is_told_of_the_right_cells(
+    stock_model: Model,
+) -> None:
+    torch.manual_seed(0)
+    rows, cols = 5, 6  # cells of two by two patches; windows of four by four cells
+    pixels, shape = torch.randn(4 * rows * cols, 1176), torch.tensor([[1, 2 * rows, 2 * cols]])
+    tower = deepcopy(stock_model.backbone.thinker.model.visual).double()
+    block = tower.blocks[-1]
+    given = caught_input(block, lambda: tower(pixels.double(), grid_thw=shape))
+    hidden = block.norm1(given["hidden_states"])
+    heads = (hidden.shape[0], block.attn.num_heads, -1)
+    turned = []
+    for layer in (block.attn.q, block.attn.k):
+        vector = layer(hidden).view(heads)
+        left, right = vector.chunk(2, dim=-1)
+        cos, sin = (part[:, None].double() for part in given["position_embeddings"])
+        turned.append(vector * cos + torch.cat([-right, left], dim=-1) * sin)
+    by_patch = torch.tensor(plainly_received(*turned))
+    side = tower.window_size // (14 * 2)
+    expected = torch.zeros(rows * cols)
+    for place, cell in enumerate(units_by_window(rows, cols, side)):
+        expected[cell] = by_patch[4 * place : 4 * place + 4].mean()
+    tokens, found = stock_model.backbone.see_attended(pixels, shape)
+    assert torch.equal(tokens, stock_model.backbone.see(pixels, shape))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert units_by_window(rows, cols, side) != list(range(rows * cols))

@@ -26,6 +26,7 @@ from sieve.errors import (
     WindowOutOfOrder,
 )
 from sieve.policy import RecentFirst
+from sieve.select import Method
 from sieve.tokens import Counts, Span, Step
 from tests import tiny
 
@@ -325,7 +326,7 @@ def test_a_new_instruction_is_what_the_next_window_is_sieved_with(stream_model: 
             seen.append(before.embeds)
             return selector.select(pool, count, before, after)
 
-    engine.model = replace(stream_model, selector=Spy())
+    engine.configure(row, selector=Method("spy", Spy()))
     engine.ingest(row, a_window(1))
     text = "<|im_start|>system\nWatch the door.<|im_end|>\n<|im_start|>user\n"
     ids = stream_model.backbone.token_ids(text + "<|vision_bos|><|audio_bos|>")
@@ -528,7 +529,7 @@ def test_looking_back_reads_the_windows_again_with_the_question_after_them(
             calls.append((pool.start_s, 0 if after is None else len(after)))
             return selector.select(pool, count, before, after)
 
-    engine.model = replace(stream_model, selector=Spy())
+    engine.configure(row, selector=Method("spy", Spy()))
     engine.ask(row, "what?")
     question = len("what?\nassistant\n") + 4
     assert calls == [(2.0, question), (4.0, question)]

@@ -187,3 +187,58 @@ def test_pictures_that_cannot_be_seen_are_refused() -> None:
         check_window(replace(GOOD, grids=(np.zeros((2, 300, 1, 3), np.uint8),)))
     with pytest.raises(ClipError, match="0x28"):
         check_window(replace(GOOD, grids=(np.zeros((2, 28, 0, 3), np.uint8),)))
+
+
+# -- what methods without training read ------------------------------------------------------------
+
+
+@torch.inference_mode()
+def test_a_window_can_be_compared_with_the_last_grid_before_it(stream_model: Model) -> None:
+    stream = encoder(stream_model)
+    first = stream.close_window(a_window(0), LINE)
+    assert first.prior is None
+    opened = stream.open_window(replace(a_window(1), lookahead=None), LINE)
+    second = stream.close_window(a_window(1), LINE)
+    for pool in (opened, second):
+        assert pool.prior is not None
+        assert torch.equal(pool.prior, first.embeds[9:18])
+    deaf = stream.close_window(a_window(2, video=False), LINE)
+    assert deaf.prior is None
+    fourth = stream.close_window(a_window(3), LINE)
+    assert fourth.prior is not None
+    assert torch.equal(fourth.prior, second.embeds[9:18])
+    other_size = stream.close_window(a_window(4, size=(28, 56)), LINE)
+    assert other_size.prior is None
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("video", "audio"), [(True, True), (True, False), (False, True)])
+def test_attention_is_told_of_every_token_where_it_is_asked_for(
+    stream_model: Model, video: bool, audio: bool
+) -> None:
+    stream = encoder(stream_model)
+    stream.attention = True
+    window = a_window(video=video, audio=audio)
+    pool = stream.close_window(window, LINE)
+    plain = closed(stream_model, window)
+    assert plain.received is None
+    assert torch.equal(pool.embeds, plain.embeds)
+    assert pool.received is not None
+    assert pool.received.shape == (len(pool),)
+    for part in (pool.received[: pool.video], pool.received[pool.video :]):
+        assert not len(part) or float(part.mean()) == pytest.approx(1.0, abs=1e-4)
+
+
+@torch.inference_mode()
+def test_attention_may_be_asked_for_while_a_window_is_open(stream_model: Model) -> None:
+    stream = encoder(stream_model)
+    half = a_window().samples
+    assert half is not None
+    opened = replace(a_window(), samples=half[:16_000], lookahead=None)
+    assert stream.open_window(opened, LINE).received is None
+    stream.attention = True
+    pool = stream.open_window(opened, LINE)
+    assert pool.received is not None
+    assert len(pool.received) == len(pool) == 18 + 25
+    stream.attention = False
+    assert stream.close_window(a_window(), LINE).received is None

@@ -111,3 +111,15 @@ def test_nothing_kept_can_be_arranged_too() -> None:
     none = torch.zeros(3, 0, dtype=torch.long)
     for arrange in (in_place, compacted, shuffled):
         assert arrange(none, 7, 7).next_id == 7
+
+
+def test_attention_is_told_in_the_order_of_the_joined_pool(stream_model: Model) -> None:
+    rng = np.random.default_rng(0)
+    windows = [tiny.window(i, rng) for i in range(2)]
+    pool = OfflineClip(stream_model, windows, attention=True).pool
+    alone = [OfflineClip(stream_model, [window], attention=True).pool for window in windows]
+    assert pool.received is not None
+    parts = [(one.received, one.video) for one in alone if one.received is not None]
+    expected = torch.cat([*(told[:at] for told, at in parts), *(told[at:] for told, at in parts)])
+    torch.testing.assert_close(pool.received, expected)
+    assert OfflineClip(stream_model, windows).pool.received is None
