@@ -1,4 +1,4 @@
-"""The command line: echosieve serve | demo | ask | bench | train.
+"""The command line: echosieve serve | demo | ask | bench | eval | train.
 
 Everything heavy is imported by the command that needs it, so that `--help` is instant. Bad usage
 exits with 2; a failure with 1 and one line that says what was wrong.
@@ -155,6 +155,7 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_demo(commands.add_parser("demo", help="stream a scene over WebRTC and ask about it"))
     _add_ask(commands.add_parser("ask", help="ask about a media file"))
     _add_bench(commands.add_parser("bench", help="measure on this machine"), given)
+    _add_eval(commands.add_parser("eval", help="score a model on benchmarks"), given)
     train = commands.add_parser("train", help="train the built-in model")
     if given[:1] == ["train"]:
         from sieve.train import add_arguments, run
@@ -210,6 +211,13 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
         from session.bench import run as run_live
 
         _add_lazily(live, add_live, with_writable_out(run_live))
+
+
+def _add_eval(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
+    if given[:1] == ["eval"]:
+        from sieve.eval.benchmarks.command import add_arguments, run_benchmark
+
+        _add_lazily(parser, add_arguments, with_writable_out(run_benchmark))
 
 
 def with_writable_out(run: Command) -> Command:

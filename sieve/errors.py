@@ -47,3 +47,7 @@ class QuestionTooLong(SieveError):
 
 class SettingInvalid(SieveError):
     """A setting out of its range."""
+
+
+class BenchmarkError(SieveError):
+    """The files of a benchmark are not there, or nothing in them can be asked."""

@@ -32,11 +32,11 @@ class Modalities:
         return "<|audio_eos|>" * self.audio + "<|vision_eos|>" * self.video
 
 
-def prompt_text(instruction: str, modalities: Modalities) -> str:
-    """What stands before the stream: the standing instruction, then the begin markers."""
-    return (
-        f"<|im_start|>system\n{_said(instruction)}<|im_end|>\n<|im_start|>user\n{modalities.begin}"
-    )
+def prompt_text(instruction: str, modalities: Modalities, told: str = "") -> str:
+    """What stands before the stream: the standing instruction, what the user said before it, then
+    the begin markers."""
+    system = f"<|im_start|>system\n{_said(instruction)}<|im_end|>\n"
+    return f"{system}<|im_start|>user\n{_said(told)}{modalities.begin}"
 
 
 def question_text(question: str, history: Sequence[tuple[str, str]], modalities: Modalities) -> str:

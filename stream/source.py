@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +23,7 @@ from stream.window import SAMPLE_RATE, Frame, Item, Sound, Ticks, Window, Window
 _BATCH = 16  # items fetched by one visit to the decoding thread
 _CHUNK_SAMPLES = 320  # 20 ms
 _FILE_LATENESS_S = 10.0  # containers interleave their tracks within a few seconds
+_SEEK_MARGIN_S = 2.0  # decoders of sound need a moment to be right
 
 
 class MediaError(Exception):
@@ -89,9 +91,11 @@ class FileSource:
         """Whether the file has a picture track."""
         return self._has_video
 
-    def items(self) -> Generator[Item]:
-        """All items, synchronously. Raises MediaError where nothing of the file can be decoded."""
+    def items(self, from_s: float = 0.0) -> Generator[Item]:
+        """All items, synchronously; ``from_s``: those before it may be missing, which spares their
+        decoding. Raises MediaError where nothing of the file can be decoded."""
         with _opened(self._path) as container:
+            _seek(container, from_s)
             yield from self._decoded(container)
 
     async def __aiter__(self) -> AsyncIterator[Item]:
@@ -222,6 +226,15 @@ class _Pictures:
         time_s = frame.time - start_s
         if self._ticks is None or self._ticks.wants(time_s):
             yield Frame(time_s, to_rgb(frame, self._max_side))
+
+
+def _seek(container: InputContainer, to_s: float) -> None:
+    """To a key frame well before ``to_s``; a file that cannot do that is read from its start."""
+    wanted_s = to_s - _SEEK_MARGIN_S
+    if wanted_s <= 0:
+        return
+    with suppress(av.FFmpegError):
+        container.seek(int(wanted_s * av.time_base) + (container.start_time or 0))
 
 
 def _start_s(track: VideoStream | AudioStream) -> float:

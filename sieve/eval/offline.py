@@ -72,7 +72,8 @@ class Answered:
 
 class OfflineClip:
     """All windows of a clip up to a moment, the last of them perhaps open. ``attention``: whether
-    the pool tells what attention its tokens receive, which some selectors read."""
+    the pool tells what attention its tokens receive, which some selectors read. ``told``: what the
+    user says before the clip."""
 
     def __init__(
         self,
@@ -81,10 +82,11 @@ class OfflineClip:
         opened: RawWindow | None = None,
         *,
         attention: bool = False,
+        told: str = "",
     ) -> None:
         self._model = model
         self._modalities = _modalities([*closed, *([opened] if opened else [])])
-        self._begin_id, self._prompt = _prompt(model, self._modalities)
+        self._begin_id, self._prompt = _prompt(model, self._modalities, told)
         timeline = Timeline(self._begin_id, 0.0, model.layout.anchor_period_ids)
         encoder = WindowEncoder(model.backbone, model.layout.pixels, attention=attention)
         with torch.inference_mode():
@@ -189,9 +191,9 @@ def _received(pools: Sequence[Pool]) -> Tensor | None:
     return torch.cat([*seen, *(received[video:] for received, video in told)])
 
 
-def _prompt(model: Model, modalities: Modalities) -> tuple[int, Text]:
+def _prompt(model: Model, modalities: Modalities, told: str) -> tuple[int, Text]:
     """The id at which the stream begins, and the prompt before it, which begins at 0."""
-    ids = model.backbone.token_ids(prompt_text(DEFAULT_INSTRUCTION, modalities))
+    ids = model.backbone.token_ids(prompt_text(DEFAULT_INSTRUCTION, modalities, told))
     begin_id = len(ids) - max(modalities.markers - 1, 0)
     where = prompt_positions(begin_id, len(ids), modalities.markers)
     return begin_id, Text(model.backbone.embed(ids), where)
