@@ -11,10 +11,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from session.config import MAX_ROWS, MAX_SLOTS, MAX_THREADS, Limits
+from session.config import Limits
+from session.options import add_model, add_row, add_sessions, config_of, count, positive, text
 
 if TYPE_CHECKING:
     from session.app import Loaded
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 Command = Callable[[argparse.Namespace], int]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-MAX_FPS = 30
+MAX_SEED = 2**31 - 1
 
 
 class CommandError(Exception):
@@ -122,13 +124,9 @@ def service_of(args: argparse.Namespace) -> tuple[ServiceConfig, Loaded]:
     from sieve.errors import SieveError
 
     try:
-        config = ServiceConfig(
-            model=args.model,
-            sieve=args.sieve,
-            retention=args.retention,
+        config = replace(
+            config_of(args),
             selector=args.selector,
-            device=args.device,
-            threads=args.threads,
             fps=args.fps,
             slots=args.slots,
             rows=args.sessions,
@@ -165,15 +163,13 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    _add_model(parser)
+    add_model(parser)
+    add_row(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address (default %(default)s)")
-    parser.add_argument("--port", type=_port, default=8080, help="port (default %(default)s)")
     parser.add_argument(
-        "--sessions",
-        type=_up_to(MAX_ROWS),
-        default=8,
-        help="at most so many at once (default %(default)s)",
+        "--port", type=count(65_535, 0), default=8080, help="port (default %(default)s)"
     )
+    add_sessions(parser, "at most so many at once")
     parser.add_argument(
         "--open", action="store_true", help="serve other machines too, without authentication"
     )
@@ -181,20 +177,24 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    _add_model(parser)
-    parser.add_argument("--seed", type=_seed, default=7, help="of the scene (default %(default)s)")
+    add_model(parser)
+    add_row(parser)
+    parser.add_argument(
+        "--seed", type=count(MAX_SEED, 0), default=7, help="of the scene (default %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     parser.set_defaults(carry_out=demo, sessions=2, open=False)
 
 
 def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="any video or sound file")
-    parser.add_argument("question", type=_text, metavar="QUESTION", help="what to ask about it")
+    parser.add_argument("question", type=text, metavar="QUESTION", help="what to ask about it")
     parser.add_argument(
-        "--at", type=_seconds, metavar="SECONDS", help="ask at this moment, not at the end"
+        "--at", type=positive, metavar="SECONDS", help="ask at this moment, not at the end"
     )
     parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
-    _add_model(parser)
+    add_model(parser)
+    add_row(parser)
     parser.set_defaults(carry_out=ask, sessions=1, open=False)
 
 
@@ -202,6 +202,7 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     prefill = kinds.add_parser("prefill", help="reading a clip: full against sieved")
     live = kinds.add_parser("live", help="the service: ingest, first token, memory, sessions")
+    soak = kinds.add_parser("soak", help="the service for long: what comes and goes leaves nothing")
     if given[:2] == ["bench", "prefill"]:
         from sieve.eval.prefill import add_arguments, run
 
@@ -211,6 +212,11 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
         from session.bench import run as run_live
 
         _add_lazily(live, add_live, with_writable_out(run_live))
+    if given[:2] == ["bench", "soak"]:
+        from session.soak import add_arguments as add_soak
+        from session.soak import run as run_soak
+
+        _add_lazily(soak, add_soak, with_writable_out(run_soak))
 
 
 def _add_eval(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
@@ -248,101 +254,6 @@ def _add_lazily(
 
     add(parser)
     parser.set_defaults(carry_out=guarded)
-
-
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        default="demo",
-        metavar="DIR_OR_HUB_ID",
-        help="a Qwen2.5-Omni directory; 'demo' is the built-in one (default)",
-    )
-    parser.add_argument("--sieve", metavar="DIR", help="a directory with CS2 weights")
-    parser.add_argument(
-        "--retention",
-        type=_share,
-        metavar="SHARE",
-        help="of the tokens to keep, in (0, 1] (default: the model's own)",
-    )
-    parser.add_argument(
-        "--selector",
-        type=_text,
-        metavar="NAME",
-        help="what chooses the tokens (default: the model's sieve); docs/METHODS.md lists all",
-    )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default cpu)")
-    parser.add_argument(
-        "--threads",
-        type=_up_to(MAX_THREADS),
-        help="processor threads of the model (default: 1 for 'demo', else one a core)",
-    )
-    parser.add_argument(
-        "--fps",
-        type=_up_to(MAX_FPS),
-        default=2,
-        help="pictures a second looked at (default %(default)s)",
-    )
-    parser.add_argument(
-        "--slots",
-        type=_up_to(MAX_SLOTS),
-        default=512,
-        help="tokens a session remembers at most (default %(default)s)",
-    )
-
-
-def _share(text: str) -> float:
-    value = _number(text)
-    if not 0.0 < value <= 1.0:
-        raise argparse.ArgumentTypeError(f"must lie in (0, 1], not {text}")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = _number(text)
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be more than 0 seconds, not {text}")
-    return value
-
-
-def _port(text: str) -> int:
-    value = _number(text)
-    if not (value.is_integer() and 0 <= value <= 65_535):
-        raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, not {text}")
-    return int(value)
-
-
-def _up_to(most: int) -> Callable[[str], int]:
-    """The type of a count: a whole number from 1 to `most`."""
-
-    def count(text: str) -> int:
-        value = _number(text)
-        if not (value.is_integer() and 1 <= value <= most):
-            raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most}, not {text}")
-        return int(value)
-
-    return count
-
-
-def _text(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise argparse.ArgumentTypeError("must be UTF-8 text") from None
-    return text
-
-
-def _seed(text: str) -> int:
-    value = _number(text)
-    if not (value.is_integer() and 0 <= value < 2**31):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not {text}")
-    return int(value)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
 
 
 if __name__ == "__main__":

@@ -27,11 +27,11 @@ from rich.table import Table
 
 from session import wire
 from session.app import Loaded, model_of, running
-from session.config import MAX_ROWS, ServiceConfig
+from session.config import ServiceConfig
 from session.intake import raw_window
 from session.manager import Manager
+from session.options import add_model, add_sessions, config_of, count
 from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
-from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 from sieve.eval.prefill import make_clip
 from sieve.selectors import default_name
@@ -89,36 +89,23 @@ class Sessions:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_sessions(parser, "that stream at once")
     parser.add_argument(
-        "--model",
-        default="demo",
-        metavar="DIR_OR_HUB_ID",
-        help="a Qwen2.5-Omni directory; 'demo' is the built-in one (default)",
+        "--seconds", type=count(3_600, 5), default=20, help="they stream (default %(default)s)"
     )
-    parser.add_argument("--sieve", metavar="DIR", help="a directory with CS2 weights")
     parser.add_argument(
-        "--retention",
-        type=float,
-        metavar="SHARE",
-        help="of the tokens to keep, in (0, 1] (default: the model's own)",
+        "--runs",
+        type=count(10_000),
+        default=60,
+        help="questions at each age (default %(default)s)",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default cpu)")
-    parser.add_argument("--sessions", type=int, default=8, help="at once (default %(default)s)")
-    parser.add_argument("--seconds", type=int, default=20, help="they stream (default %(default)s)")
-    parser.add_argument(
-        "--runs", type=int, default=60, help="questions at each age (default %(default)s)"
-    )
-    parser.add_argument("--threads", type=int, help="processor threads of the model")
     parser.add_argument("--no-media", action="store_true", help="leave the media path out")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write. Raises SieveError for a model that cannot be loaded."""
-    if min(args.sessions, args.seconds // 5, args.runs) < 1:
-        raise SettingInvalid("--sessions and --runs must be at least 1, --seconds at least 5")
-    if args.sessions > MAX_ROWS:
-        raise SettingInvalid(f"--sessions may be at most {MAX_ROWS}, not {args.sessions}")
     model = model_of(config_of(args))
     ages = measure_ages(model, args.runs)
     plain = [measure_plain(model, seconds, runs=3) for seconds in PLAIN_S]
@@ -140,19 +127,6 @@ def run(args: argparse.Namespace) -> int:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + "\n")
     return 0
-
-
-def config_of(args: argparse.Namespace) -> ServiceConfig:
-    try:
-        return ServiceConfig(
-            model=args.model,
-            sieve=args.sieve,
-            retention=args.retention,
-            device=args.device,
-            threads=args.threads,
-        )
-    except ValueError as error:
-        raise SettingInvalid(str(error)) from error
 
 
 # --- Ages -----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 MAX_ROWS = 256
 MAX_SLOTS = 1_000_000
 MAX_THREADS = 256
+MAX_FPS = 30
 MOST = {"rows": MAX_ROWS, "slots": MAX_SLOTS, "threads": MAX_THREADS, "max_branches": 256}
 
 
@@ -82,8 +83,8 @@ class ServiceConfig:
             raise ValueError(f"retention must lie in (0, 1], not {self.retention}")
         if not 0 <= self.port <= 65_535:
             raise ValueError(f"port must lie in 0..65535, not {self.port}")
-        if not (1 <= self.fps <= 30 and float(self.fps).is_integer()):
-            raise ValueError(f"fps must be a whole number from 1 to 30, not {self.fps}")
+        if not (1 <= self.fps <= MAX_FPS and float(self.fps).is_integer()):
+            raise ValueError(f"fps must be a whole number from 1 to {MAX_FPS}, not {self.fps}")
         for name, most in MOST.items():
             value = getattr(self, name)
             if value is not None and not 1 <= value <= most:

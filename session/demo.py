@@ -19,7 +19,7 @@ from rich.table import Table
 from session import wire
 from session.app import Loaded, create_app
 from session.config import ServiceConfig
-from session.scenes import remembered_since
+from session.scenes import askable
 from session.server import ServeError, serving
 from sieve.eval.machine import describe_machine
 from stream.publish import PublishError, publish
@@ -32,7 +32,6 @@ FIRST_S = 5.0  # into the stream
 EVERY_S = 2.2
 LAST_S = FIRST_S + EVERY_S * QUESTIONS
 PATIENCE_S = 6.0  # for a moment at which something can be asked
-TRANSIT_S = 0.2  # from the scene to a window: encoder, network, decoder
 
 
 class DemoError(Exception):
@@ -152,20 +151,14 @@ class Interview:
         patience_s = self._playing.now_s + PATIENCE_S
         while True:
             session = await self._session()
-            possible = self._possible(session.clock_s)
+            shown_s = self._playing.now_s
+            possible = askable(self._playing.scene, shown_s, session.clock_s, self._rng)
             new = [question for question in possible if question.kind not in self._kinds]
             if new or (possible and self._playing.now_s > patience_s):
                 chosen = (new or possible)[self._rng.integers(len(new or possible))]
                 self._kinds.add(chosen.kind)
                 return session, chosen
             await asyncio.sleep(0.2)
-
-    def _possible(self, clock_s: float) -> list[Question]:
-        """What can be asked about the part of the scene that is remembered now."""
-        now_s = self._playing.now_s - TRANSIT_S
-        ahead_s = clock_s - now_s  # the session's clock began before the scene did
-        since_s = max(0.0, remembered_since(clock_s) - ahead_s)
-        return self._playing.scene.questions(now_s, since_s, self._rng)
 
     async def _session(self) -> wire.Session:
         response = await self._client.get("/v1/sessions")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from session import reports
+from session.footprint import Footprint
 
 
 @dataclass(slots=True)
@@ -45,13 +46,11 @@ class Metrics:
             case _:
                 pass
 
-    def render(self, *, live: int) -> str:
-        """Text format 0.0.4; `live` is the number of sessions now."""
-        return "".join(self._lines(live))
+    def render(self, *, live: int, held: Footprint | None) -> str:
+        """Text format 0.0.4; `live` is the number of sessions now, `held` what they cost."""
+        return "".join([*_gauges(live, held), *self._counters()])
 
-    def _lines(self, live: int) -> Iterator[str]:
-        yield "# TYPE echosieve_sessions gauge\n"
-        yield f"echosieve_sessions {live}\n"
+    def _counters(self) -> Iterator[str]:
         counters: dict[str, float] = {
             "sessions_total": self.sessions,
             "subscribers_dropped_total": self.subscribers_dropped,
@@ -67,6 +66,17 @@ class Metrics:
             yield f"# TYPE echosieve_{name} counter\nechosieve_{name} {value:g}\n"
         yield from _labelled("answers_total", "status", self.answers)
         yield from _labelled("overloads_total", "level", self.overloads)
+
+
+def _gauges(live: int, held: Footprint | None) -> Iterator[str]:
+    gauges = {"echosieve_sessions": live}
+    if held is not None:  # the first two have the names that Prometheus gives them everywhere
+        gauges["process_resident_memory_bytes"] = held.rss_bytes
+        gauges["process_open_fds"] = held.fds
+        gauges["process_threads"] = held.threads
+        gauges["echosieve_tasks"] = held.tasks
+    for name, value in gauges.items():
+        yield f"# TYPE {name} gauge\n{name} {value}\n"
 
 
 def _labelled(name: str, label: str, counts: Counter[str]) -> Iterator[str]:

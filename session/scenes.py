@@ -11,7 +11,7 @@ import numpy as np
 from session import wire
 from sieve.tokens import WINDOW_S
 from stream.render import render_file
-from stream.scene import Scene
+from stream.scene import Question, Scene
 from stream.source import SceneSource
 
 MAX_SEED = 2**31
@@ -20,6 +20,7 @@ DEFAULT_SECONDS = 60
 CACHED = 4
 FIRST_QUESTION_S = 4
 REMEMBERED_S = 12.0  # how far back the built-in model remembers, in closed windows
+TRANSIT_S = 0.2  # from the scene to a window: encoder, network, decoder
 
 
 class Scenes:
@@ -77,3 +78,14 @@ def remembered_since(now_s: float) -> float:
     """The start of the oldest window that an answer at `now_s` can rest on."""
     open_s = now_s // WINDOW_S * WINDOW_S
     return max(0.0, open_s - REMEMBERED_S)
+
+
+def askable(
+    scene: Scene, shown_s: float, clock_s: float, rng: np.random.Generator
+) -> list[Question]:
+    """What can be asked about the part of a live scene that is remembered, when it has been sent up
+    to `shown_s` and the clock of its session stands at `clock_s`."""
+    now_s = shown_s - TRANSIT_S
+    ahead_s = clock_s - now_s  # the session's clock began before the scene did
+    since_s = max(0.0, remembered_since(clock_s) - ahead_s)
+    return scene.questions(now_s, since_s, rng)

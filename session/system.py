@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from session import wire
 from session.errors import ServiceError
+from session.footprint import footprint
 from session.service import Running
 
 router = APIRouter()
@@ -38,5 +39,5 @@ async def ready(service: Running) -> Response:
 
 @router.get("/metrics")
 async def metrics(service: Running) -> PlainTextResponse:
-    text = service.metrics.render(live=len(service.manager.all()))
+    text = service.metrics.render(live=len(service.manager.all()), held=footprint())
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")

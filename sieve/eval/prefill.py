@@ -32,6 +32,8 @@ from sieve.eval.sizes import random_model
 from sieve.model import Model
 
 RETENTIONS = (0.2, 0.1, 0.05)
+MAX_SECONDS = 1_200  # a clip's positions end at 21.8 minutes
+MAX_RUNS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +51,34 @@ class Arm:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", choices=("demo", "3b", "7b"), default="demo")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seconds", type=int, default=30, help="length of the clip, even")
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument(
+        "--config",
+        choices=("demo", "3b", "7b"),
+        default="demo",
+        help="the built-in model, or random weights of the true size (default %(default)s)",
+    )
+    parser.add_argument(
+        "--device",
+        default="cuda" if torch.cuda.is_available() else "cpu",
+        help="cpu, cuda, cuda:1 ... (default here: %(default)s)",
+    )
+    parser.add_argument(
+        "--seconds", type=int, default=30, help="length of the clip, even (default %(default)s)"
+    )
+    parser.add_argument(
+        "--runs", type=int, default=7, help="of each arm, interleaved (default %(default)s)"
+    )
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write. Raises SettingInvalid for a size this machine cannot hold."""
-    if args.seconds < 2 or args.seconds % 2:
-        raise SettingInvalid(f"--seconds is an even number from 2 on, got {args.seconds}")
+    if not 2 <= args.seconds <= MAX_SECONDS or args.seconds % 2:
+        raise SettingInvalid(
+            f"--seconds is an even number from 2 to {MAX_SECONDS}, got {args.seconds}"
+        )
+    if not 1 <= args.runs <= MAX_RUNS:
+        raise SettingInvalid(f"--runs is a number from 1 to {MAX_RUNS}, got {args.runs}")
     model = _model(args.config, args.device)
     clip = make_clip(model, args.seconds)
     arms = measure(model, clip, args.runs, args.device)

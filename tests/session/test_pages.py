@@ -128,6 +128,8 @@ async def test_metrics_count_what_happened(house: House) -> None:
     text = (await house.http.get("/metrics")).text
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert lines["echosieve_sessions"] == "1"
+    assert int(lines["process_threads"]) >= 1
+    assert int(lines["echosieve_tasks"]) >= 1
     assert lines["echosieve_windows_ingested_total"] == "2"
     assert lines["echosieve_tokens_seen_total"] == "136"
     assert lines["echosieve_tokens_kept_total"] == "20"

@@ -52,7 +52,13 @@ def test_figures_are_written_with_the_machine(
     assert len(report["arms"]) == 4
 
 
-@pytest.mark.parametrize("seconds", ["0", "3", "-2"])
+@pytest.mark.parametrize("runs", ["0", "1000000"])
+def test_runs_are_bounded(runs: str) -> None:
+    with pytest.raises(SettingInvalid, match="--runs is a number from 1"):
+        prefill.run(arguments("--runs", runs))
+
+
+@pytest.mark.parametrize("seconds", ["0", "3", "-2", "100000"])
 def test_a_clip_is_whole_windows_long(seconds: str) -> None:
     with pytest.raises(SettingInvalid, match="even number"):
         prefill.run(arguments("--seconds", seconds))

@@ -1,0 +1,33 @@
+"""What this process holds of the machine: figures that must not grow with the sessions served."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc/self")
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Resident memory in bytes; threads of every library; open file descriptors; asyncio tasks."""
+
+    rss_bytes: int
+    threads: int
+    fds: int
+    tasks: int
+
+
+def footprint() -> Footprint | None:
+    """Taken on the event loop's thread. None where the system has no /proc."""
+    if not PROC.exists():
+        return None
+    pages = int((PROC / "statm").read_text().split()[1])
+    return Footprint(
+        rss_bytes=pages * os.sysconf("SC_PAGE_SIZE"),
+        threads=sum(1 for _ in (PROC / "task").iterdir()),
+        fds=sum(1 for _ in (PROC / "fd").iterdir()) - 1,  # one of them reads this list
+        tasks=len(asyncio.all_tasks()),
+    )

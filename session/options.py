@@ -1,0 +1,116 @@
+"""Options that several commands share, and the types of what is given for them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from session.config import MAX_FPS, MAX_ROWS, MAX_SLOTS, MAX_THREADS, ServiceConfig
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which model, and where it works."""
+    parser.add_argument(
+        "--model",
+        default="demo",
+        metavar="DIR_OR_HUB_ID",
+        help="a Qwen2.5-Omni directory; 'demo' is the built-in one (default)",
+    )
+    parser.add_argument("--sieve", metavar="DIR", help="a directory with CS2 weights")
+    parser.add_argument(
+        "--retention",
+        type=share,
+        metavar="SHARE",
+        help="of the tokens to keep, in (0, 1] (default: the model's own)",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default cpu)")
+    parser.add_argument(
+        "--threads",
+        type=count(MAX_THREADS),
+        help="processor threads of the model (default: 1 for 'demo', else one a core)",
+    )
+
+
+def add_row(parser: argparse.ArgumentParser) -> None:
+    """What every session begins with."""
+    parser.add_argument(
+        "--selector",
+        type=text,
+        metavar="NAME",
+        help="what chooses the tokens (default: the model's sieve); docs/METHODS.md lists all",
+    )
+    parser.add_argument(
+        "--fps",
+        type=count(MAX_FPS),
+        default=2,
+        help="pictures a second looked at (default %(default)s)",
+    )
+    parser.add_argument(
+        "--slots",
+        type=count(MAX_SLOTS),
+        default=512,
+        help="tokens a session remembers at most (default %(default)s)",
+    )
+
+
+def add_sessions(parser: argparse.ArgumentParser, help: str) -> None:
+    parser.add_argument(
+        "--sessions", type=count(MAX_ROWS), default=8, help=f"{help} (default %(default)s)"
+    )
+
+
+def config_of(args: argparse.Namespace) -> ServiceConfig:
+    """The configuration that `add_model` asked for. Raises ValueError."""
+    return ServiceConfig(
+        model=args.model,
+        sieve=args.sieve,
+        retention=args.retention,
+        device=args.device,
+        threads=args.threads,
+    )
+
+
+# --- Types ----------------------------------------------------------------------------------------
+
+
+def count(most: int, least: int = 1) -> Callable[[str], int]:
+    """The type of a whole number from `least` to `most`."""
+
+    def whole(given: str) -> int:
+        value = number(given)
+        if not (value.is_integer() and least <= value <= most):
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {least} to {most}, not {given}"
+            )
+        return int(value)
+
+    return whole
+
+
+def share(given: str) -> float:
+    value = number(given)
+    if not 0.0 < value <= 1.0:
+        raise argparse.ArgumentTypeError(f"must lie in (0, 1], not {given}")
+    return value
+
+
+def positive(given: str) -> float:
+    value = number(given)
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be more than 0, not {given}")
+    return value
+
+
+def text(given: str) -> str:
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("must be UTF-8 text") from None
+    return given
+
+
+def number(given: str) -> float:
+    try:
+        return float(given)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {given!r}") from None

@@ -1,0 +1,42 @@
+"""What the process holds, as the system counts it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from session import footprint as module
+from session.footprint import PROC, footprint
+
+pytestmark = pytest.mark.skipif(not PROC.exists(), reason="needs /proc")
+
+
+async def test_a_file_a_thread_and_a_task_are_counted(tmp_path: Path) -> None:
+    before = footprint()
+    assert before is not None
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait)
+    thread.start()
+    task = asyncio.create_task(asyncio.sleep(60))
+    with (tmp_path / "file").open("w"):
+        held = footprint()
+    release.set()
+    thread.join()
+    task.cancel()
+    assert held is not None
+    assert (held.threads, held.fds, held.tasks) == (
+        before.threads + 1,
+        before.fds + 1,
+        before.tasks + 1,
+    )
+    assert held.rss_bytes > 10 * 2**20
+
+
+async def test_a_system_that_does_not_tell_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PROC", tmp_path / "none")
+    assert footprint() is None
