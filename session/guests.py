@@ -11,12 +11,17 @@ import numpy as np
 
 from session import wire
 from session.demo import plain
+from session.live import ENDINGS
 from session.scenes import askable
 from stream.guest import Guest
 from stream.scene import Question, Scene
 
 Ending = Literal["leaves", "is ended", "is killed"]
-ENDINGS: tuple[Ending, ...] = ("leaves", "is ended", "is killed")
+REASONS: dict[Ending, str] = {  # what the service must say when it closes the session
+    "leaves": "the sender ended it",
+    "is ended": "ended by request",
+    "is killed": ENDINGS["silent"],
+}
 
 ARRIVE_S = 60.0  # a process starts, on a machine that may be busy
 FAREWELL_S = 60.0  # the service notices a sender that vanished after 8 s of silence
@@ -36,7 +41,7 @@ class Visit:
         self.outcomes: Counter[str] = Counter()
         self.faults: list[str] = []
         self._client = client
-        self._ending = ENDINGS[number % len(ENDINGS)]
+        self._ending = list(REASONS)[number % len(REASONS)]
         self._room = f"soak-{number}"
         self._seconds = seconds
         self._scene = Scene(number)
@@ -53,11 +58,9 @@ class Visit:
         try:
             async with asyncio.timeout(ARRIVE_S):
                 self._path = await self._arrival()
-            listening = asyncio.create_task(self._farewell())
-            await self._converse()
-            await self._go()
-            if not await listening:
-                self._fault("its events ended without session.closed")
+            reason = await self._stay()
+            if reason != REASONS[self._ending]:
+                self._fault(f"its session closed because {reason or 'nobody says why'}")
         except TimeoutError:
             self._fault("did not arrive" if not self._path else "was not told of its end")
         except httpx.HTTPError as error:
@@ -65,6 +68,16 @@ class Visit:
         finally:
             self._guest.kill()
             await self._guest.gone()
+
+    async def _stay(self) -> str:
+        """Listen and talk until the session closes; the reason it gives."""
+        listening = asyncio.create_task(self._farewell())
+        try:
+            await self._converse()
+            await self._go()
+            return await listening
+        finally:
+            listening.cancel()
 
     async def _arrival(self) -> str:
         """The path of the session, as soon as its picture comes."""
@@ -78,18 +91,24 @@ class Visit:
             await asyncio.sleep(0.2)
 
     async def _converse(self) -> None:
-        """Ask what can be asked of the scene, until it has been played."""
-        while self._guest.shown_s < self._seconds - EVERY_S:
-            if self._guest.shown_s > FIRST_S and (question := await self._question()):
+        """Ask what can be asked of the scene, until it has been played or the session is over."""
+        while self._guest.shown_s < self._seconds - EVERY_S and (session := await self._live()):
+            if question := self._question(session):
                 await self._ask(question.text, question.answer)
             await asyncio.sleep(EVERY_S)
 
-    async def _question(self) -> Question | None:
-        answer = await self._client.get(self._path)
-        session = wire.Session.model_validate_json(answer.content)
-        if session.behind_windows:  # it has not seen yet what the truth is about
+    async def _live(self) -> wire.Session | None:
+        response = await self._client.get(self._path)
+        if response.status_code != 200:
             return None
-        possible = askable(self._scene, self._guest.shown_s, session.clock_s, self._rng)
+        session = wire.Session.model_validate_json(response.content)
+        return session if session.state == "live" else None
+
+    def _question(self, session: wire.Session) -> Question | None:
+        shown_s = self._guest.shown_s
+        if shown_s < FIRST_S or session.behind_windows:  # it has not seen yet what the truth is
+            return None
+        possible = askable(self._scene, shown_s, session.clock_s, self._rng)
         return possible[self._rng.integers(len(possible))] if possible else None
 
     async def _go(self) -> None:
@@ -117,14 +136,17 @@ class Visit:
             answer = wire.Answer.model_validate_json(response.content)
             self.outcomes[outcome(answer, truth)] += 1
 
-    async def _farewell(self) -> bool:
-        """Listen to the session's events to their end; whether the last one said that it closed."""
-        last = ""
+    async def _farewell(self) -> str:
+        """Listen to the session's events to their end; the reason that the last one gives."""
+        kind = data = ""
         async with asyncio.timeout(self._seconds + ARRIVE_S + FAREWELL_S):
             async with self._client.stream("GET", f"{self._path}/events") as events:
                 async for line in events.aiter_lines():
-                    last = line if line.startswith("event:") else last
-        return last == "event: session.closed"
+                    name, _, value = line.partition(": ")
+                    kind = value if name == "event" else kind
+                    data = value if name == "data" else data
+        closed = kind == "session.closed"
+        return wire.SessionClosed.model_validate_json(data).reason if closed else ""
 
     def _fault(self, text: str) -> None:
         self.faults.append(f"{self._room}, who {self._ending}: {text}")
