@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from stream.questions import events
+from stream.questions import binding, counting, described, events, present, timing
 from stream.questions.question import REGISTER, Question
 from stream.questions.span import HEARD_S, SHOWN_S, Span
 from stream.segment import Segment
@@ -22,10 +22,11 @@ __all__ = [
     "ask",
 ]
 
-KINDS = tuple(REGISTER)
-FIRST_KINDS = tuple(
-    name for name, kind in REGISTER.items() if kind.ask.__module__ == events.__name__
+FIRST_KINDS, *_LATER_KINDS = (
+    tuple(name for name, kind in REGISTER.items() if kind.ask.__module__ == module.__name__)
+    for module in (events, present, described, timing, binding, counting)
 )
+KINDS = sum(_LATER_KINDS, FIRST_KINDS)
 VIDEO_KINDS = frozenset(name for name, kind in REGISTER.items() if kind.tracks == "video")
 AUDIO_KINDS = frozenset(name for name, kind in REGISTER.items() if kind.tracks == "audio")
 
@@ -42,6 +43,6 @@ def ask(
     ``segments`` are all that overlap the span. Nothing is asked whose truth hangs on an edge of it:
     on what shows for less than a second, or on a sound that is cut or began less than 0.4 s ago.
     """
-    span = Span.of(segments, since_s, now_s)
+    span = Span.of(segments, float(since_s), float(now_s))
     asked = (REGISTER[kind].ask(span, rng) for kind in KINDS if kind in kinds)
     return [question for question in asked if question is not None]

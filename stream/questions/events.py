@@ -14,8 +14,9 @@ def absent_sound(span: Span, rng: np.random.Generator) -> str | None:
     return pick(absent, rng) if absent else None
 
 
-def absent_thing(span: Span, rng: np.random.Generator) -> str:
-    """The name of a thing that is not there, mostly made of a colour and a shape that are."""
+def absent_thing(span: Span, rng: np.random.Generator) -> str | None:
+    """The name of a thing that is not there, mostly made of a colour and a shape that are; ``None``
+    where everything is."""
     present = {thing.name for thing in span.visible}
     colours = [thing.colour for thing in span.seen] or list(COLOURS)
     shapes = [thing.shape for thing in span.seen] or list(SHAPES)
@@ -23,7 +24,8 @@ def absent_thing(span: Span, rng: np.random.Generator) -> str:
     near = [o for o in OBJECTS if o not in present and set(o.split()) & {*colours, *shapes}]
     if mixed and rng.random() < 0.5:
         return pick(mixed, rng)
-    return pick(near or [o for o in OBJECTS if o not in present], rng)
+    absent = near or [o for o in OBJECTS if o not in present]
+    return pick(absent, rng) if absent else None
 
 
 @kind("video")
@@ -156,6 +158,8 @@ def ask_exists(span: Span, rng: np.random.Generator) -> Question | None:
         return None
     there = rng.random() < 0.5
     name = pick(span.seen, rng).name if there else absent_thing(span, rng)
+    if name is None:
+        return None
     text = pick([f"was there a {name}?", f"did you see a {name}?"], rng)
     holders = [s for s in span.shown if any(t.name == name for t in s.things)]
     evidence_s = span.within(holders[-1]) if there else span.whole_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stream.segment import Segment, Sound, Thing
+from stream.segment import Segment, Sound, Symbol, Thing
 
 SHOWN_S = 1.0  # what is visible for less is not asked about
 HEARD_S = 0.4  # what began to sound later than this before the question is not asked about
@@ -46,7 +46,7 @@ class Span:
     heard: tuple[Heard, ...]  # wholly inside, or begun long enough ago; in order of time
     muddled: tuple[Heard, ...]  # cut by an edge
     symbols: tuple[Segment, ...]  # their symbols are visible long enough
-    symbols_clear: bool  # no symbol is cut by an edge, and there is at most one
+    blurred: tuple[Segment, ...]  # their symbols are cut by an edge
     now: Segment | None  # visible at the end, if it is shown
     first: Segment | None  # visible at the beginning, if it is shown
 
@@ -75,7 +75,6 @@ class Span:
             for segment, seen, symbol in visible
             if seen >= min(SHOWN_S, symbol.end_s - symbol.start_s)
         )
-        cut = any(seen > 0 and segment not in symbols for segment, seen, _ in visible)
         return Span(
             since_s=since_s,
             now_s=now_s,
@@ -84,7 +83,7 @@ class Span:
             heard=heard,
             muddled=tuple(h for h in sounding if h not in heard),
             symbols=symbols,
-            symbols_clear=len(symbols) <= 1 and not cut,
+            blurred=tuple(s for s, seen, _ in visible if seen > 0 and s not in symbols),
             now=segments[-1] if segments[-1] in shown else None,
             first=segments[0] if segments[0] in shown else None,
         )
@@ -93,11 +92,15 @@ class Span:
     def whole_s(self) -> tuple[float, float]:
         return self.since_s, self.now_s
 
-    def within(self, *parts: Segment | Sound) -> tuple[float, float]:
+    def within(self, *parts: Segment | Sound | Symbol) -> tuple[float, float]:
         """From the beginning of the first to the end of the last of ``parts``, within the span."""
         start_s = min(part.start_s for part in parts)
         end_s = max(part.end_s for part in parts)
         return max(self.since_s, start_s), min(self.now_s, end_s)
+
+    @property
+    def symbols_clear(self) -> bool:
+        return len(self.symbols) <= 1 and not self.blurred
 
     @property
     def seen(self) -> list[Thing]:
@@ -119,6 +122,11 @@ class Span:
             for thing in segment.things
             if names.count(thing.name) == 1
         ]
+
+    @property
+    def single_sounds(self) -> list[Heard]:
+        """Heard sounds whose name is audible once only."""
+        return [h for h in self.heard if self.audible.count(h.name) == 1]
 
     @property
     def audible(self) -> list[str]:

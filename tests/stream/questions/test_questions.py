@@ -1,0 +1,81 @@
+"""All kinds together: what each is, what it rests on, how it is put."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from stream.plot import Varied
+from stream.questions import AUDIO_KINDS, FIRST_KINDS, KINDS, VIDEO_KINDS, ask
+from stream.scene import OBJECTS, SOUNDS, Question, Scene
+from tests.stream.questions.recording import Span, asked, few, spans
+
+NAMES = {word for name in (*OBJECTS, *SOUNDS) for word in name.split()}
+
+
+@pytest.fixture(scope="module")
+def many() -> list[Question]:
+    rng = np.random.default_rng(3)
+    return [
+        question
+        for seed in range(20)
+        for now_s in rng.uniform(20, 100, 5)
+        for question in Scene(seed, Varied()).questions(now_s, now_s - 20, rng)
+    ]
+
+
+def test_the_kinds_are_the_first_ones_and_then_the_new_ones() -> None:
+    assert KINDS[: len(FIRST_KINDS)] == FIRST_KINDS
+    assert (len(FIRST_KINDS), len(set(KINDS))) == (16, 34)
+    assert not VIDEO_KINDS & AUDIO_KINDS
+    assert set(KINDS) > (VIDEO_KINDS | AUDIO_KINDS)
+
+
+def test_every_kind_is_asked_in_two_ways(many: list[Question]) -> None:
+    forms: dict[str, set[str]] = defaultdict(set)
+    for q in many:
+        words = re.sub(r"\d+", "N", q.text.strip("?")).split()
+        forms[q.kind].add(" ".join(word for word in words if word.strip("?,") not in NAMES))
+    assert set(forms) >= set(KINDS) - {"lone"}
+    assert {kind for kind, ways in forms.items() if len(ways) < 2} == set()
+
+
+def test_answers_without_a_track_do_not_depend_on_it() -> None:
+    """Without the things, or without the sounds, the kinds that do not need them say the same."""
+    for seed in range(10):
+        segments = Scene(seed, Varied()).segments(30.0, 50.0)
+        for kinds, kept in ((VIDEO_KINDS, "things"), (AUDIO_KINDS, "sounds")):
+            bare = [
+                type(s)(
+                    s.index,
+                    s.start_s,
+                    s.end_s,
+                    s.things if kept == "things" else (),
+                    s.symbol if kept == "things" else None,
+                    s.sounds if kept == "sounds" else (),
+                )
+                for s in segments
+            ]
+            for kind in kinds - {"count"}:
+                full, part = (
+                    ask(some, 30.0, 50.0, np.random.default_rng(seed), [kind])
+                    for some in (segments, bare)
+                )
+                assert [(q.text, q.answer) for q in full] == [(q.text, q.answer) for q in part]
+
+
+@given(spans)
+@few
+def test_questions_of_every_kind_rest_on_seconds_inside_the_span(span: Span) -> None:
+    questions, _ = asked(span, *KINDS)
+    assert len({q.kind for q in questions}) > 8
+
+
+def test_only_the_wanted_kinds_are_asked() -> None:
+    segments = Scene(3).segments(8.0, 20.0)
+    asked_kinds = [q.kind for q in ask(segments, 8.0, 20.0, np.random.default_rng(0), {"count"})]
+    assert asked_kinds == ["count"]
