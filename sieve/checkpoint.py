@@ -71,7 +71,7 @@ def load_model(
     rotary = _rotary(thinker, sync_rope_sections, text_config, has_sieve=bool(tensors))
     backbone = Backbone(thinker.to(device).eval(), _tokenizer(directory), rotary)
     cs2 = _build_cs2(tensors, backbone, text_config) if tensors else None
-    model = Model(str(directory_or_hub_id), backbone, KeepAll(), cs2, layout, chosen)
+    model = Model(str(directory_or_hub_id), backbone, KeepAll(), cs2, layout, chosen, cs2_directory)
     return replace(model, selector=method_of(model, default_name(model)).selector)
 
 

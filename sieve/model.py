@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -33,7 +34,8 @@ class StreamLayout:
 
 @dataclass(frozen=True)
 class Model:
-    """What ``load_model`` returns. ``cs2`` is None for a model without a trained sieve."""
+    """What ``load_model`` returns. ``cs2`` is None for a model without a trained sieve.
+    ``directory``: where the weights of other trained methods lie, if there are any."""
 
     name: str
     backbone: Backbone
@@ -41,6 +43,7 @@ class Model:
     cs2: CS2 | None
     layout: StreamLayout
     retention: float
+    directory: Path | None = None
 
     @property
     def stop_ids(self) -> frozenset[int]:

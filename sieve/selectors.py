@@ -7,7 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sieve.baselines import (
+    DTD,
+    AudioScorer,
+    IntraModal,
     KeepAll,
+    OmniSIFT,
+    OmniZip,
     PerModality,
     RandomTokens,
     RawStates,
@@ -16,6 +21,7 @@ from sieve.baselines import (
     Similarity,
     Uniform,
 )
+from sieve.baselines.omnisift import FILE as OMNISIFT_FILE
 from sieve.errors import SettingInvalid
 from sieve.model import Model
 from sieve.policy import Policy, RecentFirst
@@ -70,6 +76,17 @@ def _cs2(model: Model) -> Selector:
     return CS2Selector(model.cs2)
 
 
+def _omnisift(model: Model) -> Selector:
+    if model.directory is None or not (model.directory / OMNISIFT_FILE).is_file():
+        raise SettingInvalid(
+            f"OmniSIFT is trained, and {model.name} has no {OMNISIFT_FILE} beside its weights: "
+            "train one, or take another selector"
+        )
+    width = model.backbone.text_config.hidden_size
+    scorer = AudioScorer.load(model.directory, width)
+    return OmniSIFT(scorer.to(model.backbone.device, model.backbone.dtype))
+
+
 METHODS: dict[str, Entry] = {
     "cs2": Entry(_cs2, "the sieve: read jointly, keep the best in refined states"),
     "cs2-raw": Entry(lambda model: RawStates(_cs2(model)), "CS2 chooses, raw embeddings enter"),
@@ -83,4 +100,10 @@ METHODS: dict[str, Entry] = {
     "random": Entry(lambda _: RandomTokens(), "random tokens"),
     "uniform": Entry(lambda _: Uniform(), "evenly spaced tokens"),
     "similarity": Entry(lambda _: Similarity(), "tokens least like the others of their modality"),
+    "dtd": Entry(lambda _: DTD(), "what changed since the frame or sound before (TimeChat-Online)"),
+    "intra-modal": Entry(
+        lambda _: IntraModal(), "each modality by its own encoder's attention", attention=True
+    ),
+    "omnizip": Entry(lambda _: OmniZip(), "sound first, it guides the pictures", attention=True),
+    "omnisift": Entry(_omnisift, "pictures prune themselves and choose the sound (trained)"),
 }

@@ -1,6 +1,10 @@
 """The methods CS2 is compared with, one a file; ``sieve.selectors`` knows them by name."""
 
+from sieve.baselines.dtd import DTD
+from sieve.baselines.intra_modal import IntraModal
 from sieve.baselines.keep_all import KeepAll
+from sieve.baselines.omnisift import AudioScorer, OmniSIFT
+from sieve.baselines.omnizip import OmniZip
 from sieve.baselines.per_modality import PerModality
 from sieve.baselines.random_tokens import RandomTokens
 from sieve.baselines.recent import Recent
@@ -9,7 +13,12 @@ from sieve.baselines.states import RawStates, RefinedStates
 from sieve.baselines.uniform import Uniform
 
 __all__ = [
+    "DTD",
+    "AudioScorer",
+    "IntraModal",
     "KeepAll",
+    "OmniSIFT",
+    "OmniZip",
     "PerModality",
     "RandomTokens",
     "RawStates",

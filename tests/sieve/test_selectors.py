@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sieve import Engine, EngineConfig, Model, RowConfig
+from sieve.baselines import AudioScorer
 from sieve.cs2 import kept_count
 from sieve.errors import SettingInvalid
 from sieve.policy import RecentFirst
@@ -21,7 +22,19 @@ from tests.sieve.baselines.pools import PoolShape, a_pool, prompt_of, question_o
 
 KEEPS_ALL = {"keep-all", "recent"}
 NEEDS_CS2 = {"cs2", "cs2-raw", "cs2-per-modality"}
-NAMES = [*METHODS, "refined-random", "refined-uniform"]
+NAMES = [*METHODS, "refined-random", "refined-omnizip"]
+REWRITES = {"cs2", "cs2-per-modality", "omnizip"}
+RAW = [name for name in METHODS if name not in REWRITES]
+
+
+@pytest.fixture(scope="module")
+def model(stream_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model with the weights of every trained method."""
+    directory = tmp_path_factory.mktemp("trained")
+    torch.manual_seed(0)
+    AudioScorer(stream_model.backbone.text_config.hidden_size).save(directory)
+    return replace(stream_model, directory=directory)
+
 
 shapes = st.builds(
     PoolShape,
@@ -37,15 +50,15 @@ shapes = st.builds(
 
 @torch.inference_mode()
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(shape=shapes, share=st.floats(0.01, 1.0), seed=st.integers(0, 9), asked=st.booleans())
 def test_as_many_as_asked_for_are_kept_in_order_with_a_state_and_all_have_a_score(
-    stream_model: Model, name: str, shape: PoolShape, share: float, seed: int, asked: bool
+    model: Model, name: str, shape: PoolShape, share: float, seed: int, asked: bool
 ) -> None:
     pool = a_pool(shape, seed)
     count = kept_count(share, len(pool))
     after = question_of(pool) if asked else None
-    chosen = method_of(stream_model, name).selector.select(pool, count, prompt_of(pool), after)
+    chosen = method_of(model, name).selector.select(pool, count, prompt_of(pool), after)
     keep = chosen.keep.tolist()
     assert len(keep) == (len(pool) if name in KEEPS_ALL else count)
     assert keep == sorted(set(keep))
@@ -58,12 +71,11 @@ def test_as_many_as_asked_for_are_kept_in_order_with_a_state_and_all_have_a_scor
 @torch.inference_mode()
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("asked", [False, True])
-def test_asked_twice_the_answer_is_the_same(stream_model: Model, name: str, asked: bool) -> None:
+def test_asked_twice_the_answer_is_the_same(model: Model, name: str, asked: bool) -> None:
     pool = a_pool()
     after = question_of(pool) if asked else None
     first, second = (
-        method_of(stream_model, name).selector.select(pool, 9, prompt_of(pool), after)
-        for _ in range(2)
+        method_of(model, name).selector.select(pool, 9, prompt_of(pool), after) for _ in range(2)
     )
     assert torch.equal(first.keep, second.keep)
     assert torch.equal(first.states, second.states)
@@ -72,21 +84,19 @@ def test_asked_twice_the_answer_is_the_same(stream_model: Model, name: str, aske
 
 @torch.inference_mode()
 @pytest.mark.parametrize("name", NAMES)
-def test_what_was_chosen_before_does_not_matter(stream_model: Model, name: str) -> None:
+def test_what_was_chosen_before_does_not_matter(model: Model, name: str) -> None:
     pool, other = a_pool(), a_pool(seed=5, start_s=2.0)
-    fresh = method_of(stream_model, name).selector.select(pool, 9, prompt_of(pool))
-    used = method_of(stream_model, name).selector
+    fresh = method_of(model, name).selector.select(pool, 9, prompt_of(pool))
+    used = method_of(model, name).selector
     used.select(other, 20, prompt_of(other), question_of(other))
     assert torch.equal(used.select(pool, 9, prompt_of(pool)).keep, fresh.keep)
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("name", [n for n in NAMES if "refined" not in n and n not in NEEDS_CS2])
-def test_what_is_not_refined_enters_as_it_came_from_the_towers(
-    stream_model: Model, name: str
-) -> None:
+@pytest.mark.parametrize("name", RAW)
+def test_what_is_not_refined_enters_as_it_came_from_the_towers(model: Model, name: str) -> None:
     pool = a_pool()
-    chosen = method_of(stream_model, name).selector.select(pool, 9, prompt_of(pool))
+    chosen = method_of(model, name).selector.select(pool, 9, prompt_of(pool))
     assert torch.equal(chosen.states, pool.embeds[chosen.keep])
 
 
@@ -205,4 +215,35 @@ def test_every_method_answers_whatever_the_text_enters_as(
     begun = engine.ask(row, "what?", open_window=opened, max_tokens=3)
     assert begun.kept.total < begun.seen.total
     assert engine.step(begun.branch).token >= 0
+    assert engine.check_integrity()
+
+
+@pytest.mark.parametrize("name", [name for name, entry in METHODS.items() if entry.attention])
+def test_a_method_that_reads_the_towers_attention_gets_it_live(
+    stream_model: Model, name: str
+) -> None:
+    engine = Engine(stream_model, EngineConfig(rows=2, slots=256, look_back=1))
+    begun, changed = engine.open(RowConfig(selector=name)), engine.open(RowConfig())
+    first = kept_places(engine, begun, 0)
+    assert len(first) == kept_count(stream_model.retention, 68)
+    kept_places(engine, changed, 0)
+    engine.configure(changed, selector=name)
+    opened = tiny.window(1, np.random.default_rng(1))
+    for row in (begun, changed):
+        engine.ask(row, "what?", open_window=opened)
+    assert kept_places(engine, begun, 1) == kept_places(engine, changed, 1)
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"omnisift"}))
+def test_every_method_works_on_sound_alone_and_on_pictures_alone(
+    stream_model: Model, name: str
+) -> None:
+    engine = Engine(stream_model, CONFIG)
+    for video, audio in ((True, False), (False, True)):
+        row = engine.open(RowConfig(selector=name))
+        for index in range(2):
+            rng = np.random.default_rng(index)
+            engine.ingest(row, tiny.window(index, rng, video=video, audio=audio))
+        assert engine.ask(row, "what?").kept.total > 0
+        engine.close(row)
     assert engine.check_integrity()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -27,11 +27,14 @@ class PoolShape:
 
 
 def a_pool(shape: PoolShape = PoolShape(), seed: int = 0, start_s: float = 4.0) -> Pool:
-    """Random tokens at their right places."""
+    """Random tokens at their right places, with all that any method reads."""
     generator = torch.Generator().manual_seed(seed)
     cells = shape.rows * shape.cols
     count = shape.grids * cells + shape.audio
-    return pool_of(torch.randn(count, WIDTH, generator=generator), shape, start_s)
+    pool = pool_of(torch.randn(count, WIDTH, generator=generator), shape, start_s)
+    before = torch.randn(cells, WIDTH, generator=generator)
+    attention = torch.rand(count, generator=generator) * 2
+    return replace(pool, prior=before if shape.grids else None, received=attention)
 
 
 def pool_of(embeds: Tensor, shape: PoolShape, start_s: float = 0.0) -> Pool:
