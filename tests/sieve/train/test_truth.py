@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,12 +16,15 @@ from sieve.train.truth import (
     NO_SOUND,
     UNSURE,
     VIDEO_TOKENS,
+    TokenTruth,
     cell_labels,
+    frame_labels,
     salient_sound,
     sound_labels,
     token_truth,
 )
-from stream.scene import OBJECTS, SOUNDS
+from stream.plot import Varied
+from stream.scene import OBJECTS, SOUNDS, Scene, Segment, Sound, Symbol, Thing
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3])
@@ -87,3 +94,92 @@ def test_every_picture_and_every_sound_has_something_worth_keeping(stream: Strea
     assert truth.salient[:, :9].any(1).all()
     assert truth.salient[:, 9:VIDEO_TOKENS].any(1).all()
     assert truth.salient.sum(1).max() < 20
+
+
+# -- the varied world -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Told:
+    """One segment, for ever."""
+
+    segment: Segment
+    kinds: tuple[str, ...] = ()
+
+    def next(self, seed: int, past: Sequence[Segment]) -> Segment:
+        return replace(self.segment, index=len(past)) if not past else Segment(1, 8.0, 999.0)
+
+
+def _told(**parts: Any) -> tuple[Scene, TokenTruth, NDArray[np.int64]]:
+    """Four windows of a segment of 8 s with the parts, their truth and the labels of the frames."""
+    scene = Scene(4, Told(Segment(0, 0.0, 8.0, **parts)))
+    times_s = np.arange(16) / 2 + 0.01
+    frames = frame_labels(scene, times_s)
+    return scene, token_truth(scene, 0.0, frames, times_s), frames
+
+
+def test_every_thing_of_a_crowd_is_labelled_in_its_own_cell() -> None:
+    names = ("red cross", "blue circle", "cyan cross")
+    things = tuple(Thing.named(name) for name in names)
+    scene, truth, frames = _told(things=things)
+    for i in range(16):
+        for cell, thing in zip(scene.cells(i / 2 + 0.01).things, things, strict=True):
+            colour, shape, _ = frames[i, cell]
+            assert OBJECTS[(colour - 1) * 4 + shape - 1] == thing.name
+        assert (frames[i, :, 0] > 0).sum() == 3
+    in_cells = truth.object[:, :VIDEO_TOKENS][truth.salient[:, :VIDEO_TOKENS]]
+    assert set(in_cells[in_cells != UNSURE]) == {OBJECTS.index(name) for name in names}
+    assert (truth.object[:, VIDEO_TOKENS:] == UNSURE).all()
+
+
+def test_a_flickering_cell_is_not_worth_keeping() -> None:
+    scene, truth, _ = _told(things=(Thing.named("red cross"),), flicker=0.5)
+    flicker = list(scene.cells(1.0).flicker)
+    assert len(flicker) == 4
+    cells = truth.salient[:, :VIDEO_TOKENS].reshape(-1, 9)
+    assert not cells[:, flicker].any()
+    assert cells.any(1).all()
+
+
+def test_an_empty_and_silent_stretch_has_nothing_worth_keeping() -> None:
+    _, truth, _ = _told(flicker=0.3)
+    assert not truth.salient.any()
+    assert (truth.object == UNSURE).all()
+
+
+def test_a_symbol_is_labelled_while_it_is_there() -> None:
+    scene, truth, frames = _told(symbol=Symbol("6", 2.21, 3.31, faint=True))
+    assert np.flatnonzero((frames[..., 2] == 7).any(-1)).tolist() == [5, 6]  # at 2.5 s and 3.0 s
+    near = truth.symbol[:, VIDEO_TOKENS:].reshape(-1) == 6
+    times_s = (np.arange(200) + 0.5) * 0.04
+    assert np.array_equal(near, (times_s > 1.71) & (times_s < 3.81))
+    assert truth.salient[1, :VIDEO_TOKENS].sum() == 2
+    assert scene.cells(1.0).symbol is None
+
+
+def test_each_of_several_sounds_labels_the_tokens_nearest_to_it() -> None:
+    sounds = (Sound("buzz", 1.0, 1.4), Sound("hiss", 1.8, 2.4), Sound("buzz", 6.0, 6.5))
+    scene, truth, _ = _told(sounds=sounds)
+    near = truth.sound[:, VIDEO_TOKENS:].reshape(-1)
+    at = {t: near[int(t * 25)] for t in (0.3, 0.7, 1.5, 1.7, 2.7, 3.1, 5.7, 6.7)}
+    buzz, hiss = SOUNDS.index("buzz"), SOUNDS.index("hiss")
+    assert list(at.values()) == [NO_SOUND, buzz, buzz, hiss, hiss, NO_SOUND, buzz, buzz]
+    labels = sound_labels(scene, 0.0, 200)
+    assert set(labels[26:34]) == {1 + buzz}
+    assert set(labels[46:59]) == {1 + hiss}
+    assert 7 <= truth.salient.sum() <= 10  # three a sound, one more where a window cuts it
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_truth_of_a_varied_stream_agrees_with_its_scene(seed: int) -> None:
+    stream = render_stream(seed, 20, 0.0, Varied())
+    truth = token_truth(stream.scene, stream.offset_s, stream.truth, stream.frame_times_s)
+    for window in range(20):
+        for j in range(AUDIO_TOKENS):
+            segment = stream.scene.segment_at(stream.offset_s + window * 2 + (j + 0.5) * 0.04)
+            token = VIDEO_TOKENS + j
+            assert truth.segment[window, token] == segment.index
+            expected = OBJECTS.index(segment.picture) if segment.thing else UNSURE
+            assert truth.object[window, token] == expected
+            sound = truth.sound[window, token]
+            assert sound == NO_SOUND or SOUNDS[sound] in {s.name for s in segment.sounds}
