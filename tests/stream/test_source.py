@@ -7,6 +7,7 @@ import subprocess
 import wave
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -199,3 +200,21 @@ def test_a_film_taken_sideways_is_shown_upright(tmp_path: Path) -> None:
     assert isinstance(truth, Frame)
     assert first.rgb.shape == truth.rgb.shape == (96, 64, 3)
     assert np.abs(first.rgb.astype(int) - truth.rgb).mean() < 12
+
+
+def test_items_may_begin_late_and_are_then_the_same(tmp_path: Path) -> None:
+    """Of a file with a key frame a second, so that there is something to seek."""
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("mpeg4", rate=10, options={"g": "10"})
+        track.width = track.height = 64
+        for i in range(80):
+            picture = np.full((64, 64, 3), 3 * i, np.uint8)
+            container.mux(track.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(track.encode(None))
+    whole = [item for item in FileSource(path).items() if isinstance(item, Frame)]
+    late = [item for item in FileSource(path).items(6.0) if isinstance(item, Frame)]
+    assert 0.0 < late[0].time_s <= 6.0
+    expected = whole[-len(late) :]
+    assert [item.time_s for item in late] == [item.time_s for item in expected]
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(late, expected, strict=True))

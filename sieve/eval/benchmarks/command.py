@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_benchmark(args: argparse.Namespace) -> int:
     """Load, ask, score, print, write. Raises SieveError, OSError."""
-    _check_counts(args)
+    _check(args)
     loading = load(args.benchmark, args.data)  # before the model: it is quick to fail
     items = spread(loading.items, args.limit)
     model, settings = prepare(_wishes(args))
@@ -68,8 +68,12 @@ def run_benchmark(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_counts(args: argparse.Namespace) -> None:
-    """Raises SettingInvalid for a number that cannot be."""
+def _check(args: argparse.Namespace) -> None:
+    """Raises SettingInvalid for a number that cannot be, or a file that would take two things."""
+    if args.out is not None and args.out.suffix != ".json":
+        raise SettingInvalid(
+            f"--out is a .json file (answers go to .jsonl beside it), not {args.out}"
+        )
     ranges = {"fps": 30, "max_frames": 100_000, "max_pixels": 10_000_000}
     ranges |= {"slots": 1_000_000, "max_tokens": 1024, "limit": 1_000_000}
     for name, most in ranges.items():

@@ -42,7 +42,7 @@ def _item(folder: Folder, entry: Entry, number: int, order: str) -> Item:
         question=asked.Question,
         options=options,
         truth=index_of(asked.Answer, options),
-        task=asked.Type,
+        task=f"{asked.Type}, {order}",
         group=order,
         told_before=order == BEFORE,
     )

@@ -124,11 +124,14 @@ def elements(text: str) -> Iterator[tuple[int, str, Any]]:
         line, counted = line + text.count("\n", counted, at), at
         key = ""
         if closing == "}":
-            key, at = decode(text, at)
-            at = _after(":", text, at)
+            key, end = decode(text, at)
+            if not isinstance(key, str):
+                raise json.JSONDecodeError("a key in double quotes was expected", text, at)
+            at = _after(":", text, end)
         value, at = decode(text, at)
         yield line, key, value
-        if text[_after_space(text, at) :][:1] == closing:
+        end = _after_space(text, at)
+        if text[end : end + 1] == closing:
             return
         at = _after(",", text, at)
 
@@ -150,5 +153,6 @@ def _reason(error: ValidationError) -> str:
     parts = []
     for detail in error.errors(include_url=False):
         field = ".".join(str(step) for step in detail["loc"])
-        parts.append(f"{field}: {detail['msg']}" if field else str(detail["msg"]))
+        what = "should be an object" if detail["type"] == "model_type" else str(detail["msg"])
+        parts.append(f"{field}: {what}" if field else f"the entry {what}")
     return "; ".join(parts)

@@ -94,7 +94,9 @@ class Recording:
             yield first
 
     def _check_whole(self, end_s: float) -> None:
-        if self._raw is None or self.length_s is None:
+        """A file that has ended should be as long as it says, where all of its tracks are read."""
+        tracks = (self._source.has_video, self._source.has_audio)
+        if self.length_s is None or (self.has_video, self.has_audio) != tracks:
             return
         needed_s = min(end_s, self.length_s)
         if self.newest_s < needed_s - SHORT_S:

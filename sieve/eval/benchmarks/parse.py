@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from sieve.eval.benchmarks.item import Item, letter
 
-_FIRST = re.compile(r"\W*([A-Z])(?:[.):,]|\s*$)")
+_FIRST = re.compile(r"\W*([A-Z])(?:[.):]|\s*$)")
 _IN_BRACKETS = re.compile(r"\(([A-Z])\)")
 _NAMED = re.compile(r"\b(?:answer|option|choice)\b(?: is|:)*\s*\(?([A-Z])\b", re.IGNORECASE)
 _ALONE = re.compile(r"\b([A-Z])\b(?!')")
+_ARTICLE = re.compile(r"\bA\s+(?!or\b|and\b)\w")
 _NUMBER = re.compile(r"\d+")
 _YES_OR_NO = re.compile(r"\b(yes|no|y|n)\b", re.IGNORECASE)
 
@@ -68,8 +69,8 @@ def _index(said: str, options: Sequence[str]) -> int | None:
 
 
 def _is_article(text: str) -> bool:
-    """Whether an "A" in the text is the article: a word follows it."""
-    return re.search(r"\bA\s+\w", text) is not None
+    """Whether an "A" in the text is the article: a word follows it that lists no other letter."""
+    return _ARTICLE.search(text) is not None
 
 
 def _plain(text: str) -> str:

@@ -97,7 +97,8 @@ def report(
     if not judged:
         first = f"; the first: {left_out[0].where}: {left_out[0].reason}" if left_out else ""
         raise BenchmarkError(f"none of {len(items)} questions could be asked{first}")
-    return Report(settings, score(settings.benchmark, judged), tuple(left_out), available)
+    once = tuple(dict.fromkeys(left_out))  # an entry may have become two items
+    return Report(settings, score(settings.benchmark, judged), once, available)
 
 
 def judge(item: Item, answer: Answer) -> Judged:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from sieve import Model, load_model
+from sieve.errors import SettingInvalid
 from sieve.eval.benchmarks.media import Tracks
 from sieve.eval.benchmarks.prompt import Style
 from sieve.pool import PixelLimits
@@ -65,6 +66,7 @@ class Wishes:
 
 def prepare(wishes: Wishes) -> tuple[Model, Settings]:
     """The model, set as wished, and the settings that result. Raises SieveError."""
+    _check_device(wishes.device)
     loaded = load_model(
         wishes.model,
         sieve=wishes.sieve,
@@ -94,6 +96,14 @@ def prepare(wishes: Wishes) -> tuple[Model, Settings]:
         max_tokens=wishes.max_tokens,
         device=wishes.device,
     )
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingInvalid(f"the device {name!r} cannot be used: {reason}") from error
 
 
 def _pixels(own: PixelLimits, most: int | None) -> PixelLimits:

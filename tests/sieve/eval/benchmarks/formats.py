@@ -53,7 +53,7 @@ def dailyomni(root: Path, films: Sequence[Film]) -> None:
                 "video_category": "c",
                 "video_duration": "30s",
             }
-            for asked in film.asked()
+            for asked in film.asked(count=3)
         ]
     write_json(root / "qa.json", entries)
 
