@@ -66,7 +66,7 @@ class Task(ABC):
         return ""
 
     def next(self, seed: int, past: Sequence[Segment]) -> Segment:
-        story = _told(self, seed)
+        story = told(self, seed)
         if len(past) < len(story):
             return story[len(past)]
         return Segment(len(past), past[-1].end_s, past[-1].end_s + _EMPTY_S)
@@ -80,7 +80,8 @@ class Task(ABC):
 
 
 @lru_cache(maxsize=64)
-def _told(task: Task, seed: int) -> tuple[Segment, ...]:
+def told(task: Task, seed: int) -> tuple[Segment, ...]:
+    """The task's story of ``seed``."""
     return tuple(task.story(np.random.default_rng([seed, 8])))
 
 
