@@ -68,7 +68,8 @@ def load_model(
         raise CheckpointError(f"{sieve} holds no sieve: no tensor is named {_REFINER}*")
     layout = _layout(config, refined=bool(tensors))
     thinker = _load_thinker(directory, dtype)
-    rotary = _rotary(thinker, sync_rope_sections, text_config, has_sieve=bool(tensors))
+    authors = bool(tensors) and "echosieve" not in config
+    rotary = _rotary(thinker, sync_rope_sections, text_config, authors=authors)
     backbone = Backbone(thinker.to(device).eval(), _tokenizer(directory), rotary)
     cs2 = _build_cs2(tensors, backbone, text_config) if tensors else None
     model = Model(str(directory_or_hub_id), backbone, KeepAll(), cs2, layout, chosen, cs2_directory)
@@ -106,6 +107,19 @@ def save_model(
     (directory / "config.json").write_text(json.dumps(_merge(config, config_changes), indent=2))
     if backbone.has_tokenizer:
         backbone.tokenizer.save_pretrained(directory)
+
+
+def save_sieve(
+    directory: Path, backbone: Backbone, cs2: CS2, config_changes: Mapping[str, Any]
+) -> None:
+    """Write a directory for ``load_model(model, sieve=directory)``: the sieve's weights alone, and
+    the model's config with ``config_changes`` merged in."""
+    directory.mkdir(parents=True, exist_ok=True)
+    weights = directory / "model.safetensors"
+    save_file(save_cs2(cs2), weights, metadata={"format": "pt"})
+    weights.chmod(0o644)  # safetensors writes it for its owner alone
+    config = _merge(json.loads(backbone.config.to_json_string()), config_changes)
+    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def _merge(old: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -286,8 +300,9 @@ def _rotary(
     sections: Sequence[int] | None,
     sieve_config: Mapping[str, Any],
     *,
-    has_sieve: bool,
+    authors: bool,
 ) -> AbsoluteRotary:
+    """``authors``: whether the sieve is in their layout: its config may lack the four sections."""
     config = thinker.config.text_config
     head_dim = getattr(config, "head_dim", None) or (
         config.hidden_size // config.num_attention_heads
@@ -296,7 +311,7 @@ def _rotary(
     inv_freq = 1.0 / theta ** (torch.arange(0, head_dim, 2).float() / head_dim)
     if sections is None:
         sections = _sections_of(sieve_config) or config.rope_parameters.get("mrope_section")
-        if has_sieve and len(sections or ()) != 4:
+        if authors and len(sections or ()) != 4:
             sections = AUTHORS_SECTIONS
     return AbsoluteRotary(inv_freq, [int(n) for n in sections or STOCK_SECTIONS])
 

@@ -51,3 +51,7 @@ class SettingInvalid(SieveError):
 
 class BenchmarkError(SieveError):
     """The files of a benchmark are not there, or nothing in them can be asked."""
+
+
+class TrainingError(SieveError):
+    """Training cannot begin or go on: its data or its settings do not allow it."""

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from stream.frames import MAX_SIDE, SoundMaker, to_rgb
 from stream.window import SAMPLE_RATE, Frame, Item, Sound, Ticks, Window, Windower
 
+Decoded = av.VideoFrame | av.AudioFrame
+
+_INSTANT_S = 1e-6
 _BATCH = 16  # items fetched by one visit to the decoding thread
 _CHUNK_SAMPLES = 320  # 20 ms
 _FILE_LATENESS_S = 10.0  # containers interleave their tracks within a few seconds
@@ -92,11 +95,11 @@ class FileSource:
         return self._has_video
 
     def items(self, from_s: float = 0.0) -> Generator[Item]:
-        """All items, synchronously; ``from_s``: those before it may be missing, which spares their
-        decoding. Raises MediaError where nothing of the file can be decoded."""
+        """All items that end after ``from_s``, synchronously; what lies well before is not decoded.
+        Raises MediaError where nothing of the file can be decoded."""
         with _opened(self._path) as container:
             _seek(container, from_s)
-            yield from self._decoded(container)
+            yield from self._decoded(container, from_s)
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         """All items, decoded in a thread."""
@@ -115,7 +118,7 @@ class FileSource:
                 await asyncio.wait({batch})  # the thread must have left the generator
             items.close()
 
-    def _decoded(self, container: InputContainer) -> Iterator[Item]:
+    def _decoded(self, container: InputContainer, from_s: float) -> Iterator[Item]:
         video, audio = _tracks(container, self._path)
         tracks = [track for track in (video, audio) if track is not None]
         start_s = min((_start_s(track) for track in tracks), default=0.0)
@@ -124,9 +127,11 @@ class FileSource:
         decoded = 0
         for frame in self._frames(container, tracks):
             decoded += 1
+            if frame.time is None or _end_s(frame) - start_s <= from_s:
+                continue
             if isinstance(frame, av.VideoFrame):
                 yield from pictures.push(frame, start_s)
-            elif isinstance(frame, av.AudioFrame) and frame.time is not None:
+            elif isinstance(frame, av.AudioFrame):
                 yield from sounds.push(frame, frame.time - start_s)
         if not decoded:
             raise MediaError(f"{self._path}: nothing in it can be decoded; the file is damaged")
@@ -134,7 +139,7 @@ class FileSource:
 
     def _frames(
         self, container: InputContainer, tracks: list[VideoStream | AudioStream]
-    ) -> Iterator[object]:
+    ) -> Iterator[Decoded]:
         """Decoded frames in the order of the file; what cannot be read is counted."""
         packets = container.demux(tracks)
         while True:
@@ -146,7 +151,9 @@ class FileSource:
                 self.broken += 1
                 return
             try:
-                yield from packet.decode()
+                for frame in packet.decode():
+                    if isinstance(frame, av.VideoFrame | av.AudioFrame):
+                        yield frame
             except av.FFmpegError:
                 self.broken += 1
 
@@ -221,8 +228,7 @@ class _Pictures:
         self._max_side = max_side
 
     def push(self, frame: av.VideoFrame, start_s: float) -> Iterator[Frame]:
-        if frame.time is None:
-            return
+        assert frame.time is not None
         time_s = frame.time - start_s
         if self._ticks is None or self._ticks.wants(time_s):
             yield Frame(time_s, to_rgb(frame, self._max_side))
@@ -241,6 +247,14 @@ def _start_s(track: VideoStream | AudioStream) -> float:
     if track.start_time is None or track.time_base is None:
         return 0.0
     return float(track.start_time * track.time_base)
+
+
+def _end_s(frame: Decoded) -> float:
+    """A picture ends where it begins: when the next one comes is not known."""
+    assert frame.time is not None
+    if isinstance(frame, av.AudioFrame):
+        return frame.time + frame.samples / frame.sample_rate
+    return frame.time + _INSTANT_S
 
 
 def _take(items: Iterator[Item]) -> list[Item]:

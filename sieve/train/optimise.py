@@ -49,17 +49,21 @@ class Optimiser:
     def done(self) -> bool:
         return self.step >= self._schedule.steps
 
-    def take(self, loss_of: Callable[[int], Tensor]) -> float:
-        """One step down the gradient of ``loss_of(step)``; returns the loss."""
+    def take(self, loss_of: Callable[[int], Tensor], parts: int = 1) -> float:
+        """One step down the mean gradient of ``parts`` losses, ``loss_of(step * parts)`` and those
+        after it; returns their mean."""
         for group in self._adam.param_groups:
             group["lr"] = self._schedule.rate(self.step)
-        loss = loss_of(self.step)
         self._adam.zero_grad(set_to_none=True)
-        loss.backward()
+        mean = 0.0
+        for part in range(parts):
+            loss = loss_of(self.step * parts + part) / parts
+            loss.backward()
+            mean += float(loss.detach())
         nn.utils.clip_grad_norm_(self._parameters, self._schedule.clip_norm)
         self._adam.step()
         self.step += 1
-        return float(loss.detach())
+        return mean
 
     def state(self) -> dict[str, Any]:
         return {"step": self.step, "adam": self._adam.state_dict()}

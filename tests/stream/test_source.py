@@ -99,6 +99,21 @@ def test_with_a_rate_only_the_frames_of_the_ticks_are_converted(media: Path) -> 
     assert {frame.rgb.shape for frame in frames} == {(84, 84, 3)}
 
 
+@pytest.mark.parametrize("from_s", [1.0, 2.5, 4.0])
+def test_a_file_read_from_a_moment_on_gives_what_the_whole_gives_from_there(
+    media: Path, from_s: float
+) -> None:
+    source = FileSource(media / "scene.webm", fps=2, max_side=84)
+    whole, part = list(source.items()), list(source.items(from_s))
+    wanted = [f for f in whole if isinstance(f, Frame) and f.time_s >= from_s]
+    frames = [f for f in part if isinstance(f, Frame)]
+    assert [f.time_s for f in frames] == [f.time_s for f in wanted]
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(frames, wanted, strict=True))
+    sounds = [s for s in part if isinstance(s, Sound)]
+    assert from_s - 0.1 < sounds[0].start_s <= from_s
+    assert len(part) < len(whole)
+
+
 async def test_a_stream_that_is_left_early_closes_its_file(media: Path) -> None:
     items = aiter(FileSource(media / "scene.webm"))
     await anext(items)

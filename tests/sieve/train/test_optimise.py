@@ -59,3 +59,13 @@ def test_a_resumed_run_equals_an_uninterrupted_one() -> None:
     after.load(saved[1])
     take(second, after, 12)
     assert torch.equal(whole.weight, second.weight)
+
+
+def test_a_step_over_parts_is_a_step_down_their_mean() -> None:
+    apart, together = _problem(), _problem()
+    schedule = Schedule(1, 5e-2, warmup=1)
+    Optimiser(apart.parameters(), schedule).take(lambda part: _loss(apart, part), parts=3)
+    Optimiser(together.parameters(), schedule).take(
+        lambda _: torch.stack([_loss(together, part) for part in range(3)]).mean()
+    )
+    assert torch.allclose(apart.weight, together.weight, atol=1e-6)
