@@ -98,7 +98,8 @@ def save_model(
 
     The tokenizer is saved where the backbone has one.
     """
-    backbone.thinker.save_pretrained(directory)
+    with _quiet():
+        backbone.thinker.save_pretrained(directory)
     weights = directory / "model.safetensors"
     if cs2 is not None:
         tensors = load_file(weights) | save_cs2(cs2)

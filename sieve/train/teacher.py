@@ -1,4 +1,4 @@
-"""The teacher: the same model with all tokens. Its answers, what it expected, what it attended to.
+"""The teacher: the same model with all tokens. Its answers, what it expected, on which tokens.
 
 What a teacher says of a clip is computed once and kept in the folder of the run.
 """
@@ -15,9 +15,9 @@ from torch import Tensor
 
 from sieve.model import Model
 from sieve.select import Selector
-from sieve.train.attention import observed
 from sieve.train.clips import Clip
 from sieve.train.messages import Turn
+from sieve.train.saliency import SALIENCY
 from sieve.train.saving import save_whole
 from sieve.train.tuning import TeacherPlan
 from sieve.train.viewing import (
@@ -35,7 +35,6 @@ from sieve.train.window_loss import (
     Memory,
     answer_logits,
     ask,
-    remember,
 )
 
 ASK_FOR_QUESTION = "Ask a question about this video that only who watched and listened can answer."
@@ -56,7 +55,7 @@ class Lesson:
 @dataclass(frozen=True, slots=True)
 class Taught:
     """``saliency`` [n], sums to 1: the share of each of the clip's tokens, window by window, in the
-    attention of the answers."""
+    answers (``sieve.train.saliency``), which all count the same."""
 
     lessons: tuple[Lesson, ...]
     saliency: Tensor
@@ -76,33 +75,31 @@ class Teacher:
         """Lessons of a clip. ``number`` seeds what is drawn."""
         viewing = view(self._model, footage, opened=True, instruction=clip.instruction)
         wholes = [viewing.sieve(self._selector, pool) for pool in viewing.closed]
-        memory = remember(self._model, viewing, wholes)
+        saliency = SALIENCY[self._plan.saliency_by](self._model, viewing, wholes)
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
-        turns = [*clip.turns, *self._own_questions(viewing, memory, generator)]
-        lessons, received = [], torch.zeros(viewing.tokens)
+        turns = [*clip.turns, *self._own_questions(viewing, saliency.memory, generator)]
+        lessons, shares = [], torch.zeros(viewing.tokens)
         for turn, history in _with_history(turns):
-            lesson, mass = self._lesson(viewing, memory, turn, history)
+            ids = question_ids(self._model, viewing.modalities, turn.question, history)
+            asked = ask(self._model, viewing, saliency.memory, ids, self._selector, _EVERYTHING)
+            lesson = self._lesson(viewing, saliency.memory, turn, ids, asked)
             lessons.append(lesson)
-            received += mass
-        return Taught(tuple(lessons), received / received.sum().clamp(min=1e-12))
+            shares += saliency.of(asked, lesson.answer)
+        return Taught(tuple(lessons), shares / shares.sum().clamp(min=1e-12))
 
     def _lesson(
-        self, viewing: Viewing, memory: Memory, turn: Turn, history: Turns
-    ) -> tuple[Lesson, Tensor]:
-        """The lesson, and the attention [n] that the clip's tokens got from its answer."""
-        ids = question_ids(self._model, viewing.modalities, turn.question, history)
-        asked = ask(self._model, viewing, memory, ids, self._selector, _EVERYTHING)
+        self, viewing: Viewing, memory: Memory, turn: Turn, ids: Sequence[int], asked: Asked
+    ) -> Lesson:
         answer = (
             write(self._model, viewing, memory, asked, self._plan.answer_tokens, _likeliest)
             if turn.answer is None
             else answer_ids(self._model, turn.answer)
         )
-        with observed(self._model.backbone, len(answer)) as mass:
+        expected = None
+        if not self._labelled:
             logits = answer_logits(self._model, viewing, memory, asked, answer)
-        expected = None if self._labelled else Expectation.of(logits, self._plan.likeliest)
-        assert mass.received is not None
-        received = on_tokens(viewing, memory, mass.received.cpu())
-        return Lesson(tuple(ids), tuple(answer), expected), received / received.sum().clamp(1e-12)
+            expected = Expectation.of(logits, self._plan.likeliest)
+        return Lesson(tuple(ids), tuple(answer), expected)
 
     def _own_questions(
         self, viewing: Viewing, memory: Memory, generator: torch.Generator
@@ -143,18 +140,6 @@ def _with_history(turns: Sequence[Turn]) -> Iterator[tuple[Turn, Turns]]:
         yield turn, list(history)
         if turn.answer is not None:
             history.append((turn.question, turn.answer))
-
-
-def on_tokens(viewing: Viewing, memory: Memory, received: Tensor) -> Tensor:
-    """Attention [keys] of memory, open window and text -> of the clip's tokens [n]."""
-    of_clip = torch.zeros(viewing.tokens)
-    columns = memory.columns
-    media = columns >= 0
-    of_clip[columns[media]] = received[: len(columns)][media]
-    if viewing.window_open is not None:
-        last = len(viewing.window_open)
-        of_clip[viewing.tokens - last :] = received[len(columns) : len(columns) + last]
-    return of_clip
 
 
 def answer_ids(model: Model, answer: str) -> list[int]:

@@ -67,8 +67,9 @@ class SievePlan:
 class TeacherPlan:
     """The teacher is the model itself with all tokens. Of each clip it answers ``questions`` of the
     list and as many of its own as ``generated`` says, in at most ``answer_tokens``; ``likeliest``
-    tokens of every place are kept. ``saliency`` weighs the pull of the scores towards what the
-    teacher attended to; it falls to ``saliency_floor`` of it within the stage."""
+    tokens of every place are kept. ``saliency`` weighs the pull of the scores towards the tokens
+    that the answers rest on, measured by ``saliency_by``; it falls to ``saliency_floor`` of it
+    within the stage."""
 
     __pydantic_config__ = _CHECKED
     questions: Annotated[int, Field(ge=0, le=100)] = 6
@@ -76,6 +77,7 @@ class TeacherPlan:
     answer_tokens: Annotated[int, Field(ge=1, le=512)] = 48
     likeliest: Annotated[int, Field(ge=1, le=1000)] = 64
     saliency: Weight = 1.0
+    saliency_by: Literal["sensitivity", "attention"] = "sensitivity"
     saliency_floor: Annotated[float, Field(ge=0, le=1)] = 0.1
 
 
