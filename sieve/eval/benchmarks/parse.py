@@ -42,7 +42,7 @@ def choice(said: str, options: Sequence[str]) -> int | None:
     if first := _FIRST.match(text):
         return _index(first.group(1), options)
     for pattern in (_IN_BRACKETS, _NAMED, _ALONE):
-        named = {letter_.upper() for letter_ in pattern.findall(text)}
+        named = {found.upper() for found in pattern.findall(text)}
         named &= {letter(i) for i in range(len(options))}
         if pattern is _ALONE and _is_article(text):
             named.discard("A")

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 
 from sieve import Engine, EngineConfig, Model, RowConfig
-from sieve.errors import BenchmarkError, SieveError
+from sieve.errors import BenchmarkError, QuestionEmpty, QuestionTooLong, SieveError
 from sieve.eval.benchmarks.catalogue import BENCHMARKS
 from sieve.eval.benchmarks.item import Item, LeftOut, Unusable
 from sieve.eval.benchmarks.media import Watch
@@ -158,19 +158,19 @@ def _watch(
     results: Results,
     done: Callable[[int], None],
 ) -> Iterator[LeftOut]:
-    """Ask the items of one viewing; gives out those that cannot be asked. Media that cannot be read
-    on leave out all that is asked later."""
+    """Ask the items of one viewing; gives out those that cannot be asked. A question may fail
+    alone; media that cannot be watched on leave out all that is asked later."""
     waiting = deque(viewing)
     try:
         with open_viewer(viewing[0]) as viewer:
             while waiting:
                 try:
                     results.append(ask(waiting[0], viewer, settings))
-                except (SieveError, torch.OutOfMemoryError, MemoryError) as error:
+                except (QuestionEmpty, QuestionTooLong) as error:
                     yield LeftOut(waiting[0].where, _reason(error))
                 waiting.popleft()
                 done(1)
-    except (MediaError, Unusable, SieveError) as error:
+    except (MediaError, Unusable, SieveError, torch.OutOfMemoryError, MemoryError) as error:
         yield from (LeftOut(item.where, _reason(error)) for item in waiting)
         done(len(waiting))
 

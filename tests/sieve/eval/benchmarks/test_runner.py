@@ -114,6 +114,46 @@ def test_media_that_cannot_be_read_are_left_out_and_the_run_goes_on(
     assert made.as_json()["left_out"][0] == {"where": "qa.json:3", "reason": left[0].reason}
 
 
+def test_a_question_that_is_too_long_is_left_out_alone(
+    demo_model: Model, settings: Make, films: list[Film], tmp_path: Path
+) -> None:
+    endless = _item(films[0], "endless", "what? " * 100_000, moment_s=2.0)
+    short = _item(films[0], "short", "was there any sound?", moment_s=4.0)
+    results = Results(tmp_path / "answers.jsonl", {})
+    (left,) = run([endless, short], demo_model, settings(), results, lambda _: None)
+    assert "at most 8192 tokens are read" in left.reason
+    assert set(results.answers) == {"short"}
+
+
+def test_a_clip_that_does_not_fit_into_memory_is_left_out(
+    demo_model: Model,
+    settings: Make,
+    films: list[Film],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("sieve.eval.benchmarks.runner.offline", full)
+    chosen = settings(mode="offline", max_frames=768, slots=None)
+    results = Results(tmp_path / "answers.jsonl", {})
+    items = [_item(films[0], "a", "now?")]
+    (left,) = run(items, demo_model, chosen, results, lambda _: None)
+    assert "--mode streamed" in left.reason
+
+
+def test_a_model_as_it_is_published_is_asked_with_options_and_letters(
+    stock_model: Model, settings: Make, films: list[Film], tmp_path: Path
+) -> None:
+    """Random weights say nothing that could be read: wrong, and counted as unparsable."""
+    chosen = settings(selector="uniform", prompt="documented", benchmark="dailyomni", slots=1024)
+    made = score_of(tmp_path / "data", stock_model, chosen, films[:1], tmp_path)
+    assert not made.left_out
+    assert made.score.all.asked == 6
+    assert made.score.all.unparsable > 0
+
+
 def test_a_run_that_could_ask_nothing_says_so(settings: Make, films: list[Film]) -> None:
     item = _item(films[0], "a", "now?")
     results = type("Empty", (), {"answers": {}})
