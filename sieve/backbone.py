@@ -183,6 +183,44 @@ class Backbone:
         )
         return out.last_hidden_state[0]
 
+    # -- one layer at a time: slow, for what must look between the layers ------------------------
+
+    @property
+    def depth(self) -> int:
+        """Layers of the decoder."""
+        return len(self.thinker.model.language_model.layers)
+
+    def read_layer(
+        self, layer: int, hidden: Tensor, positions: Tensor, cache: KeyValues | None
+    ) -> Tensor:
+        """One layer, causal over the sequence: hidden [n, d], positions [3, n] -> [n, d]."""
+        out = self.thinker.model.language_model.layers[layer](
+            hidden[None],
+            attention_mask=None,
+            position_embeddings=self.rotary(hidden[None], positions[:, None]),
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        return out[0]
+
+    def attention(self, layer: int, hidden: Tensor, positions: Tensor, queries: Tensor) -> Tensor:
+        """Weights [q, n] of the tokens at ``queries`` [q] in a layer that is given ``hidden``
+        [n, d], causal, float32, mean over heads."""
+        block = self.thinker.model.language_model.layers[layer]
+        normed, heads = block.input_layernorm(hidden), block.self_attn
+        angles = [part[0] for part in self.rotary(hidden[None], positions[:, None])]
+        asking = heads.q_proj(normed[queries]).unflatten(-1, (-1, heads.head_dim))
+        asked = heads.k_proj(normed).unflatten(-1, (-1, heads.head_dim))
+        asking = _turned(asking, *(part[queries] for part in angles))
+        asked = _turned(asked, *angles).repeat_interleave(heads.num_key_value_groups, dim=1)
+        logits = torch.einsum("qhd,khd->hqk", asking, asked) * heads.scaling
+        later = torch.arange(len(hidden), device=queries.device)[None] > queries[:, None]
+        return logits.masked_fill(later, float("-inf")).softmax(dim=-1).mean(dim=0)
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        """What ``read`` does after its last layer: [n, d] -> [n, d]."""
+        return self.thinker.model.language_model.norm(hidden)
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states [n, d] -> float32 logits [n, vocabulary]."""
         return self.thinker.lm_head(hidden).float()
@@ -212,6 +250,13 @@ class Backbone:
             audio = self.hear(inputs["input_features"][0][:, spoken])
             _fill(embeds, ids == self.config.audio_token_id, audio, "audio")
         return embeds
+
+
+def _turned(vectors: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Queries or keys [n, H, D] turned by their positions, cos and sin [n, D]; float32."""
+    left, right = vectors.float().chunk(2, dim=-1)
+    turned = torch.cat([-right, left], dim=-1)
+    return vectors.float() * cos[:, None].float() + turned * sin[:, None].float()
 
 
 @contextmanager

@@ -55,3 +55,7 @@ class BenchmarkError(SieveError):
 
 class TrainingError(SieveError):
     """Training cannot begin or go on: its data or its settings do not allow it."""
+
+
+class BudgetUnreachable(SieveError):
+    """A share of tokens below what a method of dropping them can go down to."""

@@ -68,7 +68,8 @@ class PinnedPrompt:
 
     def before(self, position_id: int) -> Text:
         """The prompt as CS2 reads it: raw, right before a window."""
-        return Text(self.raw, prompt_positions(position_id, len(self.raw), self.markers))
+        where = prompt_positions(position_id, len(self.raw), self.markers)
+        return Text(self.raw, where, self.markers)
 
     def _index(self) -> Tensor:
         return torch.from_numpy(self.slots).to(self._arena.keys[0].device)

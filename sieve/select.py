@@ -15,10 +15,12 @@ from sieve.pool import Pool
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text beside a pool: embeddings [n, d] and positions [3, n]."""
+    """Text beside a pool: embeddings [n, d] and positions [3, n]. The last ``markers`` of it are
+    those that open the stream."""
 
     embeds: Tensor
     positions: Tensor
+    markers: int = 0
 
     def __len__(self) -> int:
         return len(self.embeds)

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 
 from sieve.baselines import (
     DTD,
+    SEATS,
     AudioScorer,
+    FastAV,
+    FastV,
+    InLLM,
     IntraModal,
     KeepAll,
     OmniSIFT,
     OmniZip,
     PerModality,
+    PyramidDrop,
     RandomTokens,
     RawStates,
     Recent,
@@ -25,6 +30,7 @@ from sieve.baselines.omnisift import FILE as OMNISIFT_FILE
 from sieve.errors import SettingInvalid
 from sieve.model import Model
 from sieve.policy import Policy, RecentFirst
+from sieve.prune import Pruner
 from sieve.select import CS2Selector, Method, Selector
 
 TRAINING_FREE = "uniform"  # the default of a model without CS2 weights
@@ -106,4 +112,26 @@ METHODS: dict[str, Entry] = {
     ),
     "omnizip": Entry(lambda _: OmniZip(), "sound first, it guides the pictures", attention=True),
     "omnisift": Entry(_omnisift, "pictures prune themselves and choose the sound (trained)"),
+}
+
+PRUNERS: dict[str, Pruner] = {
+    "fastv": FastV(),
+    "pyramiddrop": PyramidDrop(),
+    "fastav": FastAV(),
+    "seats": SEATS(),
+}
+"""Methods that drop tokens inside the LLM, in the form they were published in (``sieve.prune``)."""
+
+
+def _in_llm(name: str) -> Callable[[Model], Selector]:
+    return lambda model: InLLM(PRUNERS[name], model.backbone)
+
+
+METHODS |= {
+    "fastv": Entry(_in_llm("fastv"), "the attention of the last text token in layer 2"),
+    "pyramiddrop": Entry(_in_llm("pyramiddrop"), "the same at three depths, ever fewer"),
+    "fastav": Entry(_in_llm("fastav"), "attention rolled out through half of the layers"),
+    "seats": Entry(
+        _in_llm("seats"), "diversity before the LLM, relevance inside it", attention=True
+    ),
 }
