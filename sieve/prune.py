@@ -96,9 +96,9 @@ class Pruner(Protocol):
         """What the tokens still read are worth [m], all at least 0."""
         ...
 
-    def enter(self, pool: Pool, count: int) -> Tensor:
-        """Indices, ascending, of the tokens that the LLM reads at all, where ``count`` is the
-        budget; by default everything."""
+    def enter(self, pool: Pool, share: float) -> Tensor:
+        """Indices, ascending, of the tokens that the LLM reads at all, where ``share`` of them is
+        the budget; by default everything."""
         return torch.arange(len(pool), device=pool.embeds.device)
 
 

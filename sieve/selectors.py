@@ -93,6 +93,19 @@ def _omnisift(model: Model) -> Selector:
     return OmniSIFT(scorer.to(model.backbone.device, model.backbone.dtype))
 
 
+PRUNERS: dict[str, Pruner] = {
+    "fastv": FastV(),
+    "pyramiddrop": PyramidDrop(),
+    "fastav": FastAV(),
+    "seats": SEATS(),
+}
+"""Methods that drop tokens inside the LLM, in the form they were published in (``sieve.prune``)."""
+
+
+def _in_llm(name: str) -> Callable[[Model], Selector]:
+    return lambda model: InLLM(PRUNERS[name], model.backbone)
+
+
 METHODS: dict[str, Entry] = {
     "cs2": Entry(_cs2, "the sieve: read jointly, keep the best in refined states"),
     "cs2-raw": Entry(lambda model: RawStates(_cs2(model)), "CS2 chooses, raw embeddings enter"),
@@ -112,22 +125,6 @@ METHODS: dict[str, Entry] = {
     ),
     "omnizip": Entry(lambda _: OmniZip(), "sound first, it guides the pictures", attention=True),
     "omnisift": Entry(_omnisift, "pictures prune themselves and choose the sound (trained)"),
-}
-
-PRUNERS: dict[str, Pruner] = {
-    "fastv": FastV(),
-    "pyramiddrop": PyramidDrop(),
-    "fastav": FastAV(),
-    "seats": SEATS(),
-}
-"""Methods that drop tokens inside the LLM, in the form they were published in (``sieve.prune``)."""
-
-
-def _in_llm(name: str) -> Callable[[Model], Selector]:
-    return lambda model: InLLM(PRUNERS[name], model.backbone)
-
-
-METHODS |= {
     "fastv": Entry(_in_llm("fastv"), "the attention of the last text token in layer 2"),
     "pyramiddrop": Entry(_in_llm("pyramiddrop"), "the same at three depths, ever fewer"),
     "fastav": Entry(_in_llm("fastav"), "attention rolled out through half of the layers"),

@@ -33,11 +33,11 @@ class InLLM:
         if not len(pool):
             none = torch.zeros(0, device=device)
             return Selection(none.long(), pool.embeds, none)
-        entering = self._pruner.enter(pool, count)
+        share = count / len(pool)
+        entering = self._pruner.enter(pool, share)
         probe = after if after is not None else echo(before, pool)
         reading = self._begin(pool, entering, before, probe)
-        schedule = self._pruner.live(self._backbone.depth, count / len(pool))
-        *layers, _ = counts_of(schedule, len(pool))
+        *layers, _ = counts_of(self._pruner.live(self._backbone.depth, share), len(pool))
         read_pruned(reading, self._pruner, layers)
         thin(reading, self._pruner, count)
         keep = entering[reading.at[reading.pool] - len(before)]

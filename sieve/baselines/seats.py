@@ -46,15 +46,15 @@ class SEATS(Pruner):
     def rank(self, reading: Reading) -> Tensor:
         return reading.attention(reading.layer)[0]
 
-    def enter(self, pool: Pool, count: int) -> Tensor:
-        """1.4 times ``count``, chosen for diversity."""
+    def enter(self, pool: Pool, share: float) -> Tensor:
+        """1.4 times ``share`` of them, chosen for diversity."""
         attention = attention_of(pool)
         parts = [
             torch.cat([*(cells(grid) for grid in grids), heard]).to(attention.device)
             for grids, heard in chunks(pool)
         ]
         sizes = [len(part) for part in parts]
-        wanted = kept_count(min(1.0, AHEAD * count / max(len(pool), 1)), len(pool))
+        wanted = kept_count(min(1.0, AHEAD * share), len(pool))
         chosen = [torch.zeros(0, dtype=torch.long, device=attention.device)]
         for part, few in zip(parts, in_proportion(wanted, sizes, sizes), strict=True):
             chosen.append(part[diverse(pool.embeds[part], attention[part], few)])

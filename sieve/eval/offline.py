@@ -18,6 +18,7 @@ from sieve.cs2 import kept_count
 from sieve.model import Model
 from sieve.pool import Pool, WindowEncoder
 from sieve.prompt import DEFAULT_INSTRUCTION, Modalities, prompt_text, question_text
+from sieve.prune import Pruner, Reading, counts_of, read_pruned, shares
 from sieve.rope import prompt_positions, suffix_positions
 from sieve.select import Selection, Text
 from sieve.timeline import Timeline
@@ -105,13 +106,44 @@ class OfflineClip:
         asked = Text(backbone.embed(ids), self._question_positions(end_id, len(ids)))
         chosen = self._sieve(retention, asked)
         embeds, positions = self._laid_out(chosen, asked, arrange(*self._kept(chosen, end_id)))
-        tokens, confidence = self._generate(embeds, positions, most)
-        audio = int((chosen.keep >= pool.video).sum())
+        cache = GrowingCache()
+        hidden = backbone.read(embeds, positions, cache, None)
+        return self._answered(hidden, int(positions.max()) + 1, cache, chosen.keep, most)
+
+    @torch.inference_mode()
+    def answer_pruned(
+        self, question: str, retention: float, pruner: Pruner, *, most: int = 64
+    ) -> Answered:
+        """The same by a method that drops tokens inside the LLM, as it was published; ``kept`` are
+        the tokens it reads in the first layer. Raises BudgetUnreachable for a ``retention``, the
+        layer average, below the method's floor."""
+        backbone, pool = self._model.backbone, self.pool
+        counts = counts_of(shares(pruner, backbone.depth, retention), len(pool))
+        ids = backbone.token_ids(question_text(question, [], self._modalities))
+        end_id = int(pool.positions.max()) + 1 if len(pool) else self._begin_id
+        where = self._question_positions(end_id, len(ids))
+        entering = self._in_order(pruner.enter(pool, retention))
+        embeds = torch.cat([self._prompt.embeds, pool.embeds[entering], backbone.embed(ids)])
+        seen = pool.positions[:, entering.cpu()]
+        is_pool = torch.zeros(len(embeds), dtype=torch.bool)
+        is_pool[len(self._prompt) : len(self._prompt) + len(entering)] = True
+        positions, cache = torch.cat([self._prompt.positions, seen, where], dim=1), GrowingCache()
+        reading = Reading(backbone, embeds, positions, is_pool, cache)
+        hidden = read_pruned(reading, pruner, counts).finish()
+        return self._answered(hidden, int(positions.max()) + 1, cache, entering, most)
+
+    def _answered(
+        self, hidden: Tensor, next_id: int, cache: GrowingCache, keep: Tensor, most: int
+    ) -> Answered:
+        """What follows of a prefill, ``hidden`` [n, d], of the tokens ``keep``."""
+        tokens, confidence = self._generate(hidden, next_id, cache, most)
+        audio = int((keep >= self.pool.video).sum())
+        tokenizer = self._model.backbone.tokenizer
         return Answered(
-            text=str(backbone.tokenizer.decode(tokens, skip_special_tokens=True)),
+            text=str(tokenizer.decode(tokens, skip_special_tokens=True)),
             confidence=confidence,
-            kept=Counts(len(chosen.keep) - audio, audio),
-            seen=Counts(pool.video, pool.audio),
+            kept=Counts(len(keep) - audio, audio),
+            seen=Counts(self.pool.video, self.pool.audio),
         )
 
     def _question_positions(self, first_id: int, count: int) -> Tensor:
@@ -124,9 +156,16 @@ class OfflineClip:
             return Selection(torch.zeros(0, dtype=torch.long), pool.embeds, torch.zeros(0))
         count = kept_count(retention, len(pool))
         chosen = self._model.selector.select(pool, count, self._prompt, asked)
-        window = (pool.positions[0, chosen.keep.cpu()] - self._begin_id) // _WINDOW_IDS
-        order = window.argsort(stable=True).to(chosen.keep.device)
+        order = self._order(chosen.keep)
         return replace(chosen, keep=chosen.keep[order], states=chosen.states[order])
+
+    def _order(self, keep: Tensor) -> Tensor:
+        """In which ``keep`` (ascending in the pool) follows the clip."""
+        window = (self.pool.positions[0, keep.cpu()] - self._begin_id) // _WINDOW_IDS
+        return window.argsort(stable=True).to(keep.device)
+
+    def _in_order(self, keep: Tensor) -> Tensor:
+        return keep[self._order(keep)]
 
     def _kept(self, chosen: Selection, end_id: int) -> tuple[Tensor, int, int]:
         return self.pool.positions[:, chosen.keep.cpu()], self._begin_id, end_id
@@ -144,12 +183,13 @@ class OfflineClip:
             torch.cat([self._prompt.positions, arranged.positions[:, order], where], dim=1),
         )
 
-    def _generate(self, embeds: Tensor, positions: Tensor, most: int) -> tuple[list[int], float]:
+    def _generate(
+        self, hidden: Tensor, next_id: int, cache: GrowingCache, most: int
+    ) -> tuple[list[int], float]:
         """Greedy tokens without the one that ends them, and the probability of the first."""
-        backbone, cache = self._model.backbone, GrowingCache()
-        logits = backbone.logits(backbone.read(embeds, positions, cache, None)[-1:])[0]
+        backbone = self._model.backbone
+        logits = backbone.logits(hidden[-1:])[0]
         confidence = float(logits.softmax(0).max())
-        next_id = int(positions.max()) + 1
         tokens: list[int] = []
         while (token := int(logits.argmax())) not in self._model.stop_ids:
             tokens.append(token)

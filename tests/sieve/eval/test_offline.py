@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,12 @@ import torch
 
 from sieve import Engine, EngineConfig, Model, RowConfig
 from sieve.baselines import KeepAll
+from sieve.errors import BudgetUnreachable
 from sieve.eval.accuracy import closed_window, open_window
 from sieve.eval.offline import OfflineClip, compacted, in_place, shuffled
 from sieve.pool import Pool
 from sieve.select import Selection, Text
+from sieve.selectors import PRUNERS
 from sieve.tokens import RawWindow
 from sieve.train.render import Stream, render_stream
 from tests import tiny
@@ -123,3 +126,26 @@ def test_attention_is_told_in_the_order_of_the_joined_pool(stream_model: Model) 
     expected = torch.cat([*(told[:at] for told, at in parts), *(told[at:] for told, at in parts)])
     torch.testing.assert_close(pool.received, expected)
     assert OfflineClip(stream_model, windows).pool.received is None
+
+
+def test_a_method_inside_the_llm_that_may_read_everything_answers_as_the_stock_model(
+    stock_model: Model,
+) -> None:
+    rng = np.random.default_rng(0)
+    windows = [tiny.window(i, rng) for i in range(2)]
+    clip = OfflineClip(replace(stock_model, selector=KeepAll()), windows)
+    whole = clip.answer("what?", 1.0, most=6)
+    pruned = clip.answer_pruned("what?", 1.0, PRUNERS["fastv"], most=6)
+    assert pruned.text == whole.text
+    assert pruned.confidence == pytest.approx(whole.confidence, abs=1e-5)
+    assert pruned.kept == pruned.seen == whole.seen
+
+
+def test_a_budget_below_a_methods_floor_is_told(stock_model: Model) -> None:
+    clip = OfflineClip(stock_model, [tiny.window(0, np.random.default_rng(0))], attention=True)
+    with pytest.raises(BudgetUnreachable, match=r"FastV reads at least 66\.7%.*20\.0%"):
+        clip.answer_pruned("what?", 0.2, PRUNERS["fastv"])
+    within = clip.answer_pruned("what?", 0.7, PRUNERS["fastv"], most=3)
+    assert within.kept == within.seen
+    ahead = clip.answer_pruned("what?", 0.2, PRUNERS["seats"], most=3)
+    assert ahead.kept.total == math.ceil(1.4 * 0.2 * ahead.seen.total)
