@@ -61,7 +61,7 @@ def ask_now_both(span: Span, rng: np.random.Generator) -> Question | None:
         return None
     name = pick(now.things, rng).name
     sound = pick(sounding, rng).name if sounding else pick(absent, rng)
-    if not there and rng.random() < 0.5:
+    if not there and sounding and rng.random() < 0.5:
         sound = pick(absent, rng)
     elif not there:
         name = _elsewhere(span, now, rng)
@@ -81,9 +81,7 @@ def _sounding(span: Span) -> list[Heard]:
 
 
 def _silent(span: Span) -> list[str]:
-    """The names of sounds that certainly do not sound now; of a short span nothing is known."""
-    if span.now_s - span.since_s < OVER_S:
-        return []
+    """The names of sounds that certainly do not sound now."""
     doubtful = {h.name for h in span.heard + span.muddled if h.sound.end_s > span.now_s - OVER_S}
     return [name for name in SOUNDS if name not in doubtful]
 

@@ -56,16 +56,18 @@ class Loading:
                 continue
             try:
                 yield Entry(where, "", json.loads(line))
-            except json.JSONDecodeError as error:
-                self.left_out.append(LeftOut(where, f"no JSON: {error.msg}"))
+            except (ValueError, RecursionError) as error:
+                self.left_out.append(LeftOut(where, f"no JSON: {_amiss(error)}"))
 
     def _elements_of(self, name: str, text: str) -> Iterator[Entry]:
+        line = 1
         try:
             for line, key, value in elements(text):
                 yield Entry(f"{name}:{line}", key, value)
-        except json.JSONDecodeError as error:
-            reason = f"no JSON: {error.msg}; nothing after it could be read"
-            self.left_out.append(LeftOut(f"{name}:{error.lineno}", reason))
+        except (ValueError, RecursionError) as error:
+            line = error.lineno if isinstance(error, json.JSONDecodeError) else line
+            reason = f"no JSON: {_amiss(error)}; nothing after it could be read"
+            self.left_out.append(LeftOut(f"{name}:{line}", reason))
 
     @contextmanager
     def entry(self, where: str) -> Iterator[None]:
@@ -146,6 +148,13 @@ def _after(mark: str, text: str, at: int) -> int:
     if text[at : at + 1] != mark:
         raise json.JSONDecodeError(f"Expecting {mark!r} delimiter", text, at)
     return _after_space(text, at + 1)
+
+
+def _amiss(error: Exception) -> str:
+    """What is wrong with a text that is no JSON, or more than can be read: depth, digits."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 def _reason(error: ValidationError) -> str:

@@ -11,18 +11,20 @@ import numpy as np
 from sieve.eval.benchmarks.media import Recording, Watch, Windows
 from sieve.eval.offline import OfflineClip
 from sieve.model import Model
-from sieve.select import Method
+from sieve.selectors import PRUNERS, method_of
 from sieve.tokens import RawWindow
 
 
 class OfflineViewer:
-    """A clip that grows where a later moment is asked about."""
+    """A clip that grows where a later moment is asked about. A method that drops tokens inside the
+    LLM does so as it was published."""
 
     def __init__(
-        self, model: Model, selector: Method, windows: Windows, max_frames: int, told: str
+        self, model: Model, selector: str, windows: Windows, max_frames: int, told: str
     ) -> None:
-        self._model = replace(model, selector=selector.selector)
-        self._attention = selector.attention
+        method = method_of(model, selector)
+        self._model = replace(model, selector=method.selector)
+        self._attention, self._pruner = method.attention, PRUNERS.get(selector)
         self._windows, self._max_frames, self._told = windows, max_frames, told
         self._closed: list[RawWindow] = []
 
@@ -42,13 +44,15 @@ class OfflineViewer:
             attention=self._attention,
             told=self._told,
         )
-        asked = "" if self._told else question
-        return clip.answer(asked, self._model.retention, most=max_tokens).text
+        asked, retention = "" if self._told else question, self._model.retention
+        if self._pruner is not None:
+            return clip.answer_pruned(asked, retention, self._pruner, most=max_tokens).text
+        return clip.answer(asked, retention, most=max_tokens).text
 
 
 @contextmanager
 def offline(
-    model: Model, selector: Method, watch: Watch, max_frames: int, told: str = ""
+    model: Model, selector: str, watch: Watch, max_frames: int, told: str = ""
 ) -> Iterator[OfflineViewer]:
     """A viewer of a media file; ``told``: the text that stands before the clip, with nothing said
     after it. Raises MediaError, Unusable."""

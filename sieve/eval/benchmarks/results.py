@@ -31,7 +31,7 @@ class Results:
         self._path = path
         self.answers: dict[str, Answer] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         lines = text.split("\n")
         whole = lines[:-1]  # what a kill left unfinished has no end of line
         if not whole:

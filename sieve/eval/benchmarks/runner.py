@@ -26,7 +26,6 @@ from sieve.eval.benchmarks.score import Judged, Score, score
 from sieve.eval.benchmarks.settings import Settings
 from sieve.eval.benchmarks.streamed import streamed
 from sieve.eval.machine import describe_machine
-from sieve.selectors import method_of
 from stream.source import MediaError
 
 POLLED_S = 4.0  # past the true moment a model is asked on
@@ -136,8 +135,8 @@ def _opener(model: Model, settings: Settings) -> Open:
         return prompt_of(item, settings.prompt) if item.told_before else ""
 
     if settings.mode == "offline":
-        most, method = settings.max_frames or 0, method_of(model, settings.selector)
-        return lambda item: offline(model, method, watch(item), most, told(item))
+        name, most = settings.selector, settings.max_frames or 0
+        return lambda item: offline(model, name, watch(item), most, told(item))
     sizes = EngineConfig(
         rows=1, slots=settings.slots or 0, max_question_tokens=_MAX_QUESTION_TOKENS
     )

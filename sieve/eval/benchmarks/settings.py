@@ -12,7 +12,8 @@ from sieve.errors import SettingInvalid
 from sieve.eval.benchmarks.media import Tracks
 from sieve.eval.benchmarks.prompt import Style
 from sieve.pool import PixelLimits
-from sieve.selectors import default_name, method_of
+from sieve.prune import shares
+from sieve.selectors import PRUNERS, default_name, method_of
 
 Mode = Literal["streamed", "offline"]
 
@@ -76,7 +77,7 @@ def prepare(wishes: Wishes) -> tuple[Model, Settings]:
     )
     selector = wishes.selector or default_name(loaded)
     pixels = _pixels(loaded.layout.pixels, wishes.max_pixels)
-    method_of(loaded, selector)  # raises now for a name that is not there
+    _check_selector(loaded, selector, wishes.mode)
     model = replace(loaded, layout=replace(loaded.layout, pixels=pixels))
     streamed = wishes.mode == "streamed"
     return model, Settings(
@@ -96,6 +97,14 @@ def prepare(wishes: Wishes) -> tuple[Model, Settings]:
         max_tokens=wishes.max_tokens,
         device=wishes.device,
     )
+
+
+def _check_selector(model: Model, name: str, mode: Mode) -> None:
+    """Raises SettingInvalid for a name that is not there, BudgetUnreachable for a share that a
+    method inside the LLM cannot go down to on whole clips."""
+    method_of(model, name)
+    if mode == "offline" and name in PRUNERS:
+        shares(PRUNERS[name], model.backbone.depth, model.retention)
 
 
 def _check_device(name: str) -> None:

@@ -56,6 +56,7 @@ def test_one_command_scores_prints_and_writes(
         (("--fps", 99), "--fps is a whole number from 1 to 30"),
         (("--out", "x.jsonl"), "--out is a .json file"),
         (("--selector", "nonsense"), "nonsense"),
+        (("--selector", "fastav", "--mode", "offline"), "below its floor"),
         (("--retention", 2), "2"),
         (("--device", "nowhere"), "'nowhere' cannot be used"),
     ],

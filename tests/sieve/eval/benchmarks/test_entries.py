@@ -69,6 +69,14 @@ def test_a_broken_line_of_json_lines_is_left_out_and_the_others_are_read(tmp_pat
     assert [one.where for one in left] == ["qa.jsonl:2"]
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '[{"a": ' + "9" * 5_000 + "}]"])
+@pytest.mark.parametrize("name", ["qa.json", "qa.jsonl"])
+def test_json_that_nobody_can_read_is_told(tmp_path: Path, name: str, text: str) -> None:
+    found, left = read(tmp_path, name, text)
+    assert not found
+    assert left[0].where == f"{name}:1"
+
+
 def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "qa.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BenchmarkError, match=r"qa\.json cannot be read as UTF-8"):
