@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="bare: the question alone (default for the built-in model, which knows no letters)",
     )
     parser.add_argument("--device", default=usual.device, help="cpu, cuda ...")
-    parser.add_argument("--limit", type=int, metavar="N", help="N items, evenly spread")
+    parser.add_argument("--limit", type=int, metavar="N", help="N questions, evenly spread")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="answers go beside it")
 
 
@@ -93,10 +93,12 @@ def _progress() -> Progress:
 
 
 def spread(items: Sequence[Item], limit: int | None) -> list[Item]:
-    """At most ``limit`` items from all over the benchmark, in its order."""
-    if limit is None or limit >= len(items):
+    """The items of at most ``limit`` entries from all over the benchmark, in its order."""
+    entries = list(dict.fromkeys(item.where for item in items))
+    if limit is None or limit >= len(entries):
         return list(items)
-    return [items[i * len(items) // limit] for i in range(limit)]
+    chosen = {entries[i * len(entries) // limit] for i in range(limit)}
+    return [item for item in items if item.where in chosen]
 
 
 def show(made: Report, console: Console) -> None:
@@ -108,9 +110,11 @@ def show(made: Report, console: Console) -> None:
         table.add_column(head, justify="left" if not head else "right")
     for name, figure in made.score.figures.items():
         table.add_row(f"[bold]{name}", f"[bold]{figure:.2f}", "", "", "")
-    parts = made.score.groups | made.score.tasks | {"all questions asked": made.score.all}
-    for name, part in parts.items():
-        table.add_row(name, *_row(part))
+    every = {"all questions asked": made.score.all}
+    for parts in (made.score.groups, made.score.tasks, every):
+        table.add_section()
+        for name, part in parts.items():
+            table.add_row(name, *_row(part))
     console.print(table)
     _show_left_out(made.left_out, console)
 

@@ -54,6 +54,16 @@ class Film:
         found = Scene(self.seed).questions(now_s, 0.0, rng, _KINDS)
         return [_asked(question.text, question.answer, rng) for question in found][:count]
 
+    def answer(self, kind: str, now_s: float) -> tuple[str, str] | None:
+        """A question of that kind at ``now_s`` and its answer, where it can be asked."""
+        found = Scene(self.seed).questions(now_s, 0.0, np.random.default_rng(self.seed), [kind])
+        return (found[0].text, found[0].answer) if found else None
+
+    def newcomer(self) -> tuple[str, float]:
+        """Something that appears on the way, and when."""
+        second = Scene(self.seed).segments(0.0, SECONDS)[1]
+        return second.things[0].name, second.start_s
+
 
 def render(folder: Path, seed: int) -> Film:
     film = Film(folder / f"film{seed}.webm", seed)

@@ -117,12 +117,49 @@ def ovobench(root: Path, films: Sequence[Film]) -> None:
                 }
                 for number, asked in enumerate(film.asked(float(moment_s), 3))
             ]
+        entries += _forward(film, len(entries))
     write_json(root / "ovo_bench_new.json", entries)
 
 
+def _forward(film: Film, first: int) -> list[dict[str, Any]]:
+    """REC, SSR and CRR, as far as the film has something to ask."""
+    video = f"src_videos/{film.name}.mp4"
+    thing, start_s = film.newcomer()
+    steps = [
+        {"realtime": start_s - 1.0, "step": f"was there a {thing}?", "type": 0},
+        {"realtime": start_s + 1.5, "step": f"was there a {thing}?", "type": 1},
+    ]
+    ssr = {"id": first, "task": "SSR", "video": video, "test_info": steps}
+    counted = [(at_s, film.answer("count", at_s)) for at_s in (3.0, 5.0, 7.0)]
+    counts = [{"realtime": at_s, "count": int(found[1])} for at_s, found in counted if found]
+    rec = {"id": first + 1, "task": "REC", "video": video, "test_info": counts}
+    rec["activity"] = "how many sounds were there?"
+    heard = [(at_s, film.answer("any", at_s)) for at_s in (3.0, 7.0)]
+    clues = [{"realtime": at_s, "type": int(f[1] == "yes")} for at_s, f in heard if f]
+    crr = {"id": first + 2, "task": "CRR", "video": video, "test_info": clues}
+    crr["question"] = "was there any sound?"
+    return [ssr, rec, crr]
+
+
 def streamingbench(root: Path, films: Sequence[Film]) -> None:
-    entries = []
+    entries, proactive = [], []
     for film in films:
+        thing, start_s = film.newcomer()
+        proactive.append(
+            {
+                "time": "[0:00:00 - 0:00:08]",
+                "video_path": f"./videos/{film.name}.mp4",
+                "questions": [
+                    {
+                        "task_type": "Proactive Output",
+                        "question": f"was there a {thing}?",
+                        "time_stamp": "00:00:00",
+                        "ground_truth_time_stamp": f"00:00:0{round(start_s)}",
+                        "ground_truth_output": thing,
+                    }
+                ],
+            }
+        )
         film.put_at(root / "videos" / f"{film.name}.mp4")
         entries.append(
             {
@@ -141,6 +178,8 @@ def streamingbench(root: Path, films: Sequence[Film]) -> None:
             }
         )
     write_json(root / "questions_real.json", entries)
+    write_json(root / "questions_sqa.json", [[entry] for entry in entries])
+    write_json(root / "questions_proactive.json", proactive)
 
 
 WRITE: dict[str, Callable[[Path, Sequence[Film]], None]] = {

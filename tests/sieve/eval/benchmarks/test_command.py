@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from clients.cli import main
+from sieve.eval.benchmarks.catalogue import load
+from sieve.eval.benchmarks.command import spread
 from tests.sieve.eval.benchmarks.films import Film
-from tests.sieve.eval.benchmarks.formats import mlvu, write_json
+from tests.sieve.eval.benchmarks.formats import dailyomni, mlvu, write_json
 
 
 @pytest.fixture
@@ -47,6 +49,16 @@ def test_one_command_scores_prints_and_writes(
     assert len(out.with_suffix(".jsonl").read_text().splitlines()) == 4
     assert run(*wanted) == 0  # goes on with the other two
     assert json.loads(out.read_text())["score"]["all"]["asked"] == 5
+
+
+def test_a_limit_takes_questions_from_all_over_and_both_orders_of_each(
+    tmp_path: Path, films: list[Film]
+) -> None:
+    dailyomni(tmp_path, films)  # 2 films, 3 questions each, in 2 orders
+    items = load("dailyomni", tmp_path).items
+    chosen = spread(items, 2)
+    assert [item.where for item in chosen] == ["qa.json:2", "qa.json:2", "qa.json:5", "qa.json:5"]
+    assert spread(items, 6) == spread(items, None) == items
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,11 @@ from tests.sieve.eval.benchmarks.films import Film
 from tests.sieve.eval.benchmarks.formats import WRITE
 
 Make = Callable[..., Settings]
+GROUPS = {
+    "ovobench": {"backward", "realtime", "forward"},
+    "streamingbench": {"real-time", "contextual", "proactive"},
+    "dailyomni": {"text after video", "text before video"},
+}
 
 
 def score_of(
@@ -41,6 +46,7 @@ def test_a_model_that_sees_scores_high(
     assert not made.left_out
     assert all(figure >= 90.0 for figure in made.score.figures.values()), made.score
     assert made.score.all.unparsable == 0
+    assert set(made.score.groups) >= GROUPS.get(benchmark, set())
 
 
 def test_a_whole_clip_scores_high_too(
