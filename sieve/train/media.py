@@ -119,7 +119,7 @@ def _footage(windows: list[Window], heard_s: float, media: Media) -> Footage:
         held.pop()
     if not held:
         raise MediaError(f"{media.video or media.audio}: nothing lies in the span asked for")
-    return Footage(tuple(_raw(window) for window in held), _heard(held[-1], heard_s))
+    return Footage(tuple(raw_window(window) for window in held), _heard(held[-1], heard_s))
 
 
 def _heard(last: Window, heard_s: float) -> int:
@@ -127,7 +127,8 @@ def _heard(last: Window, heard_s: float) -> int:
     return max(0, min(WINDOW_SAMPLES, samples))
 
 
-def _raw(window: Window) -> RawWindow:
+def raw_window(window: Window) -> RawWindow:
+    """The arrays of a window as the sieve takes them."""
     return RawWindow(
         start_s=window.start_s,
         grids=tuple(grid.pixels for grid in window.grids),

@@ -10,6 +10,7 @@ from typing import Literal
 
 from sieve.eval.benchmarks.item import Unusable
 from sieve.tokens import RawWindow
+from sieve.train.media import raw_window
 from stream.source import FileSource
 from stream.window import SAMPLE_RATE, Frame, Item, Sound, Window, Windower
 
@@ -134,26 +135,16 @@ class Windows:
     def opened(self) -> RawWindow | None:
         """What there is then of the window that is still open."""
         window = self._windower.open_window(self._now_s)
-        return None if window is None else _raw(window)
+        return raw_window(window) if window and _holds_something(window) else None
 
     def _closed(self) -> Iterator[RawWindow]:
         while window := self._windower.pop():
-            if raw := _raw(window):
-                yield raw
+            if _holds_something(window):
+                yield raw_window(window)
 
 
-def _raw(window: Window) -> RawWindow | None:
-    """The arrays of a window as the sieve takes them; None when it holds nothing at all."""
-    if not window.grids and (window.samples is None or not len(window.samples)):
-        return None
-    return RawWindow(
-        start_s=window.start_s,
-        grids=tuple(grid.pixels for grid in window.grids),
-        grid_times_s=tuple(grid.time_s for grid in window.grids),
-        grid_s=window.grid_s,
-        samples=window.samples,
-        lookahead=window.lookahead,
-    )
+def _holds_something(window: Window) -> bool:
+    return bool(window.grids) or (window.samples is not None and len(window.samples) > 0)
 
 
 def _from(item: Item, start_s: float) -> Item | None:
