@@ -68,6 +68,12 @@ class SessionOver(ServiceError):
     status, kind = 409, "session_over"
 
 
+class NothingSeen(ServiceError):
+    """A question before there is anything to answer from; soon there will be."""
+
+    status, kind, retry_after_s = 409, "nothing_seen", 1
+
+
 class TooLarge(ServiceError):
     status, kind = 413, "too_large"
 

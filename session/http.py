@@ -14,10 +14,11 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from session import wire
-from session.errors import ServiceError, TooLarge, TooSlow, WrongMediaType, refusal
+from session.errors import BadRequest, ServiceError, TooLarge, TooSlow, WrongMediaType, refusal
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -40,7 +41,8 @@ HEADERS = {
 
 
 async def read_body(request: Request, media_type: str, limit: int) -> bytes:
-    """The body, read no further than `limit`. Raises WrongMediaType, TooLarge, TooSlow."""
+    """The body, read no further than `limit`. Raises WrongMediaType, TooLarge, TooSlow, BadRequest
+    where the client hangs up."""
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if sent != media_type:
         raise WrongMediaType(f"send {media_type}, not {sent or 'a body without a type'}")
@@ -53,10 +55,13 @@ async def read_body(request: Request, media_type: str, limit: int) -> bytes:
 
 async def _read(request: Request, limit: int) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise TooLarge(f"the body may hold at most {limit} bytes")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise TooLarge(f"the body may hold at most {limit} bytes")
+    except ClientDisconnect:
+        raise BadRequest("the client hung up before the end of its body") from None
     return bytes(body)
 
 

@@ -41,6 +41,7 @@ class Intake:
 
     def __init__(self, media: Media, *, fps: float, take: Callable[[], None]) -> None:
         self.started = False
+        self._began = False  # whether a window has closed
         self._media = media
         self._windower = Windower(fps=fps, has_audio=media.has_audio, has_video=media.has_video)
         self._take = take
@@ -59,9 +60,19 @@ class Intake:
             self._windower.advance(self._media.now())
             self._take()
 
+    def lacks(self, window: Window | None) -> str | None:
+        """What must come before there is something to ask about; None when it has. `window` is the
+        open one: pictures tell from the first on, sound alone only where there is no picture."""
+        if self._began:
+            return None
+        if self._media.has_video:
+            return None if window and window.grids else "picture"
+        return None if window and raw_window(window) else "sound"
+
     def closed(self) -> Iterator[Window]:
         """The windows that have closed since the last call."""
         while window := self._windower.pop():
+            self._began = True
             yield window
 
     def open_window(self) -> Window | None:

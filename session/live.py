@@ -15,6 +15,7 @@ from session.config import Limits, Settings
 from session.errors import (
     AnswerUnknown,
     EngineFailed,
+    NothingSeen,
     QuestionEmpty,
     QuestionTooLong,
     ServiceError,
@@ -208,10 +209,13 @@ class LiveSession:
     # --- Questions and settings ---
 
     def ask(self, request: wire.AskRequest) -> Answering:
-        """Put a question. Raises QuestionEmpty, QuestionTooLong, SessionOver, TooManyQuestions."""
+        """Put a question. Raises QuestionEmpty, QuestionTooLong, NothingSeen, SessionOver,
+        TooManyQuestions."""
         question = self._checked(request.question)
         self._take_windows()
         window = self._intake.open_window()
+        if missing := self._intake.lacks(window):
+            raise NothingSeen(f"nothing has been seen yet: the first {missing} has not come")
         turn = Turn(
             id=new_id("ans"),
             question=question,
@@ -284,7 +288,7 @@ class LiveSession:
 
     def _checked(self, question: str) -> str:
         question = question.strip()
-        if not question:
+        if not any(character.isprintable() for character in question):
             raise QuestionEmpty("a question must hold some text", param="question")
         limit = self._limits.question_chars
         if len(question) > limit:

@@ -40,7 +40,7 @@ from sieve.eval.machine import describe_machine
 
 BOUNDS = Footprint(rss_bytes=32 * 2**20, threads=0, fds=0, tasks=0)  # above the first round
 GUEST_S = 24.0  # a guest's scene
-READY_S = 120.0  # for the model to load
+READY_S = 300.0  # for the model to load
 SETTLE_S = 15.0  # for threads and memory to be given back
 METRICS = {
     "rss_bytes": "process_resident_memory_bytes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 
 from session.errors import BadRequest, MethodNotAllowed, NotSupported
 from session.http import read_body
@@ -46,7 +46,7 @@ async def no_endpoint_method(room: str) -> Response:
 @router.delete("/{room}/{secret}")
 async def end(room: str, secret: str, service: Running) -> Response:
     await service.manager.end_by_secret(secret)
-    return Response()
+    return PlainTextResponse("the session has ended\n")  # ffmpeg takes an empty body for a failure
 
 
 @router.api_route("/{room}/{secret}", methods=["GET", "PUT", "POST"], include_in_schema=False)

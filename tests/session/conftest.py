@@ -42,11 +42,13 @@ class House:
         headers = {"Content-Type": "application/sdp"}
         return await self.http.post(f"/whip/{room}", content="v=0\r\n", headers=headers)
 
-    async def join(self) -> tuple[str, FakePeer]:
-        """A new session and the peer that feeds it."""
+    async def join(self, shown_s: float = 0.1) -> tuple[str, FakePeer]:
+        """A new session and the peer that feeds it, which has shown enough to be asked about."""
         response = await self.offer()
         assert response.status_code == 201, response.text
-        return response.headers["X-EchoSieve-Session"], self.exchange.peers[-1]
+        peer = self.exchange.peers[-1]
+        await peer.play(shown_s)
+        return response.headers["X-EchoSieve-Session"], peer
 
     async def ask(self, session: str, question: str) -> httpx.Response:
         return await self.http.post(f"/v1/sessions/{session}/ask", json={"question": question})

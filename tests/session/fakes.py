@@ -273,25 +273,31 @@ class FakePeer:
         self._items.put_nowait(None)
 
     async def play(self, end_s: float) -> None:
-        """Send two frames and 50 sounds a second up to `end_s`, and let them be taken in."""
+        """Send up to `end_s`, and let it be taken in."""
+        self.send(end_s)
+        await eventually(lambda: self._items.empty() or self.is_closed)
+
+    def send(self, end_s: float) -> None:
+        """Two frames and ten sounds a second up to `end_s`."""
         while self.clock_s < end_s:
             tenth = round(self.clock_s * 10)
             if tenth % 5 == 0:
                 self._items.put_nowait(Frame(self.clock_s, np.zeros((28, 28, 3), np.uint8)))
             self._items.put_nowait(Sound(self.clock_s, np.zeros(1600, np.float32)))
             self.clock_s = (tenth + 1) / 10
-        await eventually(lambda: self._items.empty() or self.is_closed)
 
 
 class Exchange:
-    """Where offers are answered: keeps the peers it made."""
+    """Where offers are answered: keeps the peers it made, which begin with `shown_s` of media."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown_s: float = 0.0) -> None:
         self.peers: list[FakePeer] = []
+        self._shown_s = shown_s
 
     async def __call__(self, offer_sdp: str) -> tuple[FakePeer, str]:
         if not offer_sdp.startswith("v=0"):
             raise BadRequest("this is no SDP: the first line must be v=0")
         peer = FakePeer()
+        peer.send(self._shown_s)
         self.peers.append(peer)
         return peer, "v=0\r\nanswer"

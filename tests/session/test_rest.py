@@ -34,7 +34,7 @@ async def test_a_question_is_answered_from_what_was_seen_so_far(house: House) ->
 
 
 async def test_the_session_tells_its_state_settings_and_memory(house: House) -> None:
-    session, peer = await house.join()
+    session, peer = await house.join(shown_s=0.0)
     before = (await house.http.get(f"/v1/sessions/{session}")).json()
     assert (before["state"], before["room"], before["retention"]) == ("connecting", "room", 0.2)
     await peer.play(4.2)
@@ -43,6 +43,24 @@ async def test_the_session_tells_its_state_settings_and_memory(house: House) -> 
     assert (after["state"], after["windows"], after["memory"]["used"]) == ("live", 2, 26)
     listed = (await house.http.get("/v1/sessions")).json()
     assert [s["id"] for s in listed["sessions"]] == [session]
+
+
+@pytest.mark.parametrize("question", ["", " \n", "\x00\x1b", "\u202e"])
+async def test_a_question_without_a_character_to_be_seen_is_empty(
+    house: House, question: str
+) -> None:
+    session, _ = await house.join()
+    refused = await house.ask(session, question)
+    assert (refused.status_code, refused.json()["error"]["type"]) == (422, "question_empty")
+
+
+async def test_before_the_first_picture_there_is_nothing_to_ask_about(house: House) -> None:
+    session, peer = await house.join(shown_s=0.0)
+    refused = await house.ask(session, "what now")
+    assert (refused.status_code, refused.json()["error"]["type"]) == (409, "nothing_seen")
+    assert refused.headers["Retry-After"] == "1"
+    await peer.play(0.1)
+    assert (await house.ask(session, "what now")).status_code == 200
 
 
 async def test_settings_change_while_the_stream_runs(house: House) -> None:

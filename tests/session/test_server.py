@@ -30,7 +30,7 @@ async def joined(client: httpx.AsyncClient) -> str:
 
 
 async def test_a_client_that_hangs_up_on_a_streamed_answer_cancels_it(engine: FakeEngine) -> None:
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
         path = f"{await joined(client)}/ask"
         events = {"Accept": "text/event-stream"}
@@ -43,7 +43,7 @@ async def test_a_client_that_hangs_up_on_a_streamed_answer_cancels_it(engine: Fa
 
 
 async def test_a_client_that_hangs_up_on_a_whole_answer_cancels_it(engine: FakeEngine) -> None:
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
         path = await joined(client)
         asking = asyncio.create_task(client.post(f"{path}/ask", json=SLOW))
@@ -54,7 +54,7 @@ async def test_a_client_that_hangs_up_on_a_whole_answer_cancels_it(engine: FakeE
 
 
 async def test_a_reader_of_events_that_hangs_up_is_forgotten(engine: FakeEngine) -> None:
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
         path = await joined(client)
         session = app.state.service.manager.all()[0]
@@ -66,7 +66,7 @@ async def test_a_reader_of_events_that_hangs_up_is_forgotten(engine: FakeEngine)
 
 
 async def test_the_end_of_the_service_ends_streams_and_answers_at_once(engine: FakeEngine) -> None:
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
     async with httpx.AsyncClient() as client:
         async with serving(app) as url:
             client.base_url = httpx.URL(url)
@@ -104,7 +104,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "BODY_S", 0.05)
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
     async with serving(app) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
         head = "POST /whip/room HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp"
@@ -118,7 +118,7 @@ async def test_a_connection_that_never_ends_its_header_is_closed(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "HEADER_S", 0.05)
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
     async with serving(app) as url:
         port = int(url.rpartition(":")[2])
         for begin in (b"", b"GET / HTTP/1.1\r\nHost: local"):
@@ -129,11 +129,26 @@ async def test_a_connection_that_never_ends_its_header_is_closed(
             await writer.wait_closed()
 
 
+async def test_a_sender_that_hangs_up_within_its_body_leaves_no_trace_in_the_log(
+    engine: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        _, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        head = "POST /whip/room HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n"
+        writer.write(f"{head}Content-Length: 100\r\n\r\nv=0\r\n".encode())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        assert (await client.get("/healthz")).status_code == 200
+    assert not caplog.records
+
+
 async def test_an_answer_may_take_longer_than_a_header(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "HEADER_S", 0.05)
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
         answer = await client.post(f"{await joined(client)}/ask", json=SLOW)
         assert answer.json()["output_tokens"] == 256
@@ -146,7 +161,7 @@ async def test_an_unforeseen_error_has_our_form_and_headers_and_ends_the_connect
         raise ZeroDivisionError
 
     monkeypatch.setattr(scenes, "questions", broken)
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
         response = await client.get("/v1/demo/questions")
         assert response.status_code == 500

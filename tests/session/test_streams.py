@@ -77,11 +77,15 @@ async def stage(request: pytest.FixtureRequest, stream_model: Model) -> AsyncIte
         yield Stage(peer, app.state.service.manager, client, path)
 
 
-async def test_a_question_before_anything_came_is_answered_from_nothing(stage: Stage) -> None:
-    answer = await stage.ask()
-    assert (answer.spans, answer.newest_frame_s) == ([], None)
-    assert answer.kept == wire.Counts(video=0, audio=0)
-    assert answer.output_tokens > 0
+async def test_a_question_before_anything_came_is_told_so(stage: Stage) -> None:
+    refused = await stage.client.post(f"{stage.path}/ask", json={"question": "what?"})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (409, "1")
+    error = wire.ErrorBody.model_validate_json(refused.content).error
+    assert error.type == "nothing_seen"
+    first = "picture" if stage.peer.has_video else "sound"
+    assert error.message == f"nothing has been seen yet: the first {first} has not come"
+    await stage.peer.play(0.1)
+    assert (await stage.ask()).output_tokens > 0
 
 
 async def test_a_question_in_the_first_window_sees_what_there_is(stage: Stage) -> None:

@@ -26,7 +26,9 @@ async def test_an_offer_is_answered_by_201_with_a_secret_location(house: House) 
 async def test_delete_ends_the_session_once(house: House) -> None:
     response = await house.offer()
     location = response.headers["Location"]
-    assert (await house.http.delete(location)).status_code == 200
+    deleted = await house.http.delete(location)
+    assert deleted.status_code == 200
+    assert deleted.text  # ffmpeg 9 warns of an answer without a body
     assert house.exchange.peers[0].is_closed
     session = (
         await house.http.get(f"/v1/sessions/{response.headers['X-EchoSieve-Session']}")
