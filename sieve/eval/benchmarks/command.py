@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from sieve.errors import SettingInvalid
-from sieve.eval.benchmarks.catalogue import BENCHMARKS, load
+from sieve.eval.benchmarks.catalogue import LOADERS, load
 from sieve.eval.benchmarks.item import Item, LeftOut
 from sieve.eval.benchmarks.results import Results
 from sieve.eval.benchmarks.runner import Report, report, run, write
@@ -25,7 +25,7 @@ _SHOWN = 20  # entries that were left out; all of them stand in the JSON
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     usual = Wishes("", "")
-    parser.add_argument("--benchmark", choices=tuple(BENCHMARKS), required=True)
+    parser.add_argument("--benchmark", choices=tuple(LOADERS), required=True)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="its files")
     parser.add_argument("--model", default="demo", metavar="DIR_OR_HUB_ID")
     parser.add_argument("--sieve", metavar="DIR", help="a directory with CS2 weights")

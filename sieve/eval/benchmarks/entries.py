@@ -44,10 +44,12 @@ class Loading:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise BenchmarkError(f"{path} cannot be read as UTF-8 text: {error}") from error
-        if path.suffix == ".jsonl":
-            yield from self._lines_of(path.name, text)
-        else:
-            yield from self._elements_of(path.name, text)
+        read = self._lines_of if path.suffix == ".jsonl" else self._elements_of
+        for entry in read(path.name, text):
+            if _is_text(entry):
+                yield entry
+            else:
+                self.left_out.append(LeftOut(entry.where, "holds half of a character (UTF-16)"))
 
     def _lines_of(self, name: str, text: str) -> Iterator[Entry]:
         for number, line in enumerate(text.split("\n"), start=1):
@@ -148,6 +150,15 @@ def _after(mark: str, text: str, at: int) -> int:
     if text[at : at + 1] != mark:
         raise json.JSONDecodeError(f"Expecting {mark!r} delimiter", text, at)
     return _after_space(text, at + 1)
+
+
+def _is_text(entry: Entry) -> bool:
+    """JSON may hold lone surrogates, which no tokenizer reads and no terminal shows."""
+    try:
+        json.dumps([entry.key, entry.value], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _amiss(error: Exception) -> str:

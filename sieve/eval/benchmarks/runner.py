@@ -15,7 +15,6 @@ import torch
 
 from sieve import Engine, EngineConfig, Model, RowConfig
 from sieve.errors import BenchmarkError, QuestionEmpty, QuestionTooLong, SieveError
-from sieve.eval.benchmarks.catalogue import BENCHMARKS
 from sieve.eval.benchmarks.item import Item, LeftOut, Unusable
 from sieve.eval.benchmarks.media import Watch
 from sieve.eval.benchmarks.offline import offline
@@ -57,7 +56,6 @@ class Report:
             "settings": asdict(self.settings),
             "score": self.score.as_json(),
             "available": self.available,
-            "published": BENCHMARKS[self.settings.benchmark].published,
             "left_out": [asdict(one) for one in self.left_out],
             "machine": describe_machine(self.settings.device),
         }

@@ -77,6 +77,12 @@ def test_json_that_nobody_can_read_is_told(tmp_path: Path, name: str, text: str)
     assert left[0].where == f"{name}:1"
 
 
+def test_half_a_character_is_left_out(tmp_path: Path) -> None:
+    found, left = read(tmp_path, "qa.json", '[\n{"a": "\\ud83d"},\n{"a": "\\ud83d\\ude00"}\n]')
+    assert [where for where, _ in found] == ["qa.json:3"]
+    assert left == [LeftOut("qa.json:2", "holds half of a character (UTF-16)")]
+
+
 def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "qa.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BenchmarkError, match=r"qa\.json cannot be read as UTF-8"):

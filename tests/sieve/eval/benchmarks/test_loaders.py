@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sieve.errors import BenchmarkError
-from sieve.eval.benchmarks.catalogue import BENCHMARKS, load
+from sieve.eval.benchmarks.catalogue import LOADERS, load
 from sieve.eval.benchmarks.dailyomni import AFTER, BEFORE
 from sieve.eval.benchmarks.entries import Loading
 from sieve.eval.benchmarks.item import Unusable, index_of, without_letters
@@ -342,7 +342,7 @@ def test_other_time_stamps_are_refused(stamp: str) -> None:
 # --- All ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize("name", LOADERS)
 def test_a_folder_without_the_benchmark_is_an_error(name: str, tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"docs/BENCHMARKS\.md"):
         load(name, tmp_path)
