@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from sieve.baselines.share import in_proportion, top_spread
 from sieve.pool import GridShape, Pool
 from sieve.tokens import IDS_PER_S, WINDOW_S
 
@@ -50,3 +52,13 @@ def chunks(pool: Pool) -> list[tuple[list[GridShape], Tensor]]:
 def cells(grid: GridShape) -> Tensor:
     """Indices of a grid's tokens in the pool."""
     return torch.arange(grid.offset, grid.offset + grid.rows * grid.cols)
+
+
+def best_of(grids: Sequence[GridShape], saliency: Tensor, count: int) -> Tensor:
+    """Pool indices, ascending, of the ``count`` most salient tokens of ``grids``, each grid having
+    its share; ``saliency`` [video]."""
+    areas = [grid.rows * grid.cols for grid in grids]
+    parts = [torch.zeros(0, dtype=torch.long, device=saliency.device)]
+    for grid, share in zip(grids, in_proportion(count, areas, areas), strict=True):
+        parts.append(top_spread(saliency[cells(grid).to(saliency.device)], share) + grid.offset)
+    return torch.cat(parts)

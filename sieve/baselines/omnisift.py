@@ -22,9 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sieve.baselines.chunks import cells, chunks
+from sieve.baselines.chunks import best_of, cells, chunks
 from sieve.baselines.novelty import unlikeness
-from sieve.baselines.share import by_modality, in_proportion, top_spread
+from sieve.baselines.share import by_modality, in_proportion
 from sieve.cs2 import top_k
 from sieve.errors import CheckpointError
 from sieve.pool import GridShape, Pool
@@ -100,26 +100,25 @@ def sift(scorer: AudioScorer, pool: Pool, count: int) -> Sifted:
     """One pool; in training, multiply the kept states by ``gates[keep]``."""
     video, audio = by_modality(count, pool)
     saliency = video_saliency(pool)
-    device = pool.embeds.device
-    kept_video: list[Tensor] = [torch.zeros(0, dtype=torch.long, device=device)]
-    scores = [torch.zeros(0, device=device)]
-    parts = chunks(pool)
-    sizes = [sum(grid.rows * grid.cols for grid in grids) for grids, _ in parts]
-    for (grids, heard), share in zip(parts, in_proportion(video, sizes, sizes), strict=True):
-        areas = [grid.rows * grid.cols for grid in grids]
-        own = [
-            top_spread(saliency[cells(grid).to(device)], few) + grid.offset
-            for grid, few in zip(grids, in_proportion(share, areas, areas), strict=True)
-        ]
-        seen = torch.cat([kept_video[0], *own])
-        kept_video.append(seen)
-        sound = pool.embeds[heard.to(device)]
-        scores.append(scorer(sound, pool.embeds[seen]).float())
-    audio_scores = torch.cat(scores)
-    keep = torch.cat([*kept_video, top_k(audio_scores.detach(), audio) + pool.video])
-    every = torch.cat([saliency, audio_scores])
-    hard = torch.zeros(len(pool), device=device).index_fill(0, keep, 1.0)
-    return Sifted(keep, every, hard - every.detach() + every)
+    seen_by_chunk = _kept_video(pool, saliency, video)
+    none = torch.zeros(0, device=pool.embeds.device)
+    heard = [none]
+    for (_, sound), seen in zip(chunks(pool), seen_by_chunk, strict=True):
+        heard.append(scorer(pool.embeds[sound.to(none.device)], pool.embeds[seen]).float())
+    audio_scores = torch.cat(heard)
+    best = top_k(audio_scores.detach(), audio) + pool.video
+    keep = torch.cat([none.long(), *seen_by_chunk, best])
+    scores = torch.cat([saliency, audio_scores])
+    hard = torch.zeros(len(pool), device=none.device).index_fill(0, keep, 1.0)
+    return Sifted(keep, scores, hard - scores.detach() + scores)
+
+
+def _kept_video(pool: Pool, saliency: Tensor, count: int) -> list[Tensor]:
+    """Of each chunk the pool indices of the pictures that stay, ascending."""
+    grids = [grids for grids, _ in chunks(pool)]
+    sizes = [sum(grid.rows * grid.cols for grid in own) for own in grids]
+    shares = in_proportion(count, sizes, sizes)
+    return [best_of(own, saliency, share) for own, share in zip(grids, shares, strict=True)]
 
 
 def video_saliency(pool: Pool) -> Tensor:

@@ -24,9 +24,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sieve.baselines.chunks import cells, chunks
+from sieve.baselines.chunks import best_of, cells, chunks
 from sieve.baselines.novelty import unlikeness
-from sieve.baselines.share import attention_of, in_proportion, top_spread
+from sieve.baselines.share import attention_of, in_proportion
 from sieve.cs2 import top_k
 from sieve.pool import GridShape, Pool
 from sieve.select import Selection, Text
@@ -100,19 +100,17 @@ def _merged(pool: Pool, anchors: Tensor, heard: Tensor) -> Tensor:
 
 def _video(pool: Pool, count: int, heard: Tensor) -> tuple[Tensor, Tensor]:
     """Pool indices of the pictures that are kept, ascending, and the ranks [video] by which."""
+    parts, saliency = chunks(pool), _saliency(pool)
+    sizes = [sum(grid.rows * grid.cols for grid in grids) for grids, _ in parts]
     is_heard = torch.zeros(len(pool), dtype=torch.bool)
     is_heard[heard.cpu()] = True
-    parts = chunks(pool)
     keeps = [1.0 - _drop(is_heard[audio]) for _, audio in parts]
-    sizes = [sum(grid.rows * grid.cols for grid in grids) for grids, _ in parts]
-    shares = [keep * size for keep, size in zip(keeps, sizes, strict=True)]
-    saliency = _saliency(pool)
-    chosen = [torch.zeros(0, dtype=torch.long, device=saliency.device)]
-    for (grids, _), share in zip(parts, in_proportion(count, shares, sizes), strict=True):
-        areas = [grid.rows * grid.cols for grid in grids]
-        for grid, own in zip(grids, in_proportion(share, areas, areas), strict=True):
-            chosen.append(top_spread(saliency[cells(grid)], own) + grid.offset)
-    return torch.cat(chosen), saliency
+    weights = [keep * size for keep, size in zip(keeps, sizes, strict=True)]
+    shares = in_proportion(count, weights, sizes)
+    chosen = [
+        best_of(grids, saliency, share) for (grids, _), share in zip(parts, shares, strict=True)
+    ]
+    return torch.cat([torch.zeros(0, dtype=torch.long, device=saliency.device), *chosen]), saliency
 
 
 def _drop(is_heard: Tensor) -> float:
