@@ -1,4 +1,4 @@
-"""The command line: echosieve serve | demo | ask | bench | eval | train.
+"""The command line: echosieve serve | demo | ask | bench | eval | report | train.
 
 Everything heavy is imported by the command that needs it, so that `--help` is instant. Bad usage
 exits with 2; a failure with 1 and one line that says what was wrong.
@@ -153,7 +153,10 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_demo(commands.add_parser("demo", help="stream a scene over WebRTC and ask about it"))
     _add_ask(commands.add_parser("ask", help="ask about a media file"))
     _add_bench(commands.add_parser("bench", help="measure on this machine"), given)
-    _add_eval(commands.add_parser("eval", help="score a model on benchmarks"), given)
+    _add_eval(
+        commands.add_parser("eval", help="run the evaluation's studies, or a --benchmark"), given
+    )
+    _add_report(commands.add_parser("report", help="write docs/RESULTS.md"), given)
     train = commands.add_parser("train", help="train the built-in model")
     if given[:1] == ["train"]:
         from sieve.train import add_arguments, run
@@ -220,10 +223,22 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
 
 
 def _add_eval(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
-    if given[:1] == ["eval"]:
+    if given[:1] == ["eval"] and any(word.startswith("--benchmark") for word in given):
         from sieve.eval.benchmarks.command import add_arguments, run_benchmark
 
         _add_lazily(parser, add_arguments, with_writable_out(run_benchmark))
+    elif given[:1] == ["eval"]:
+        from sieve.eval.suite import add_arguments as add_suite
+        from sieve.eval.suite import run as run_suite
+
+        _add_lazily(parser, add_suite, run_suite)
+
+
+def _add_report(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
+    if given[:1] == ["report"]:
+        from sieve.eval.report import add_arguments, run
+
+        _add_lazily(parser, add_arguments, run)
 
 
 def with_writable_out(run: Command) -> Command:

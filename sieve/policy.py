@@ -74,17 +74,50 @@ class RecentFirst:
         return entries.slot[order[:count]]
 
 
+@dataclass(frozen=True, slots=True)
+class FixedShare:
+    """Every window has the same share, whatever its age: of the window that holds most, the lowest
+    score leaves."""
+
+    def victims(self, entries: Entries, count: int, now_id: int) -> NDArray[np.int64]:
+        return _equal_shares(entries, entries.window_id)[:count]
+
+
+@dataclass(frozen=True, slots=True)
+class ShareByAge:
+    """Memory that thins out with age: the newest ``newest_s`` seconds have the same share as the
+    next ``newest_s``, as the 2 ``newest_s`` before them, the 4 ``newest_s`` before those, ..."""
+
+    newest_s: float = 4.0
+
+    def victims(self, entries: Entries, count: int, now_id: int) -> NDArray[np.int64]:
+        age_s = np.maximum(now_id - entries.time_id, 0) / IDS_PER_S
+        octave = np.floor(np.log2(np.maximum(age_s / self.newest_s, 0.5))) + 1
+        return _equal_shares(entries, octave.astype(np.int64))[:count]
+
+
 def expired(entries: Entries, oldest_id: int) -> NDArray[np.int64]:
     """Slots of tokens whose window began before ``oldest_id``: beyond the horizon."""
     return entries.slot[entries.window_id < oldest_id]
 
 
+def _equal_shares(entries: Entries, group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """All slots, first those that leave first where all groups are to hold equally many: whoever is
+    outranked by most others of its own group; of equals the lower score, then the older."""
+    rank = _rank(entries, group)
+    return entries.slot[np.lexsort((entries.slot, entries.time_id, entries.score, -rank))]
+
+
 def _rank_in_group(entries: Entries) -> NDArray[np.int64]:
     """0 for the best-scored token of its window and modality, 1 for the next, ..."""
-    order = np.lexsort((entries.slot, -entries.score, entries.kind, entries.window_id))
-    group = np.stack([entries.window_id[order], entries.kind[order].astype(np.int64)])
+    return _rank(entries, 4 * entries.window_id + entries.kind)
+
+
+def _rank(entries: Entries, group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0 for the best-scored token of its ``group`` [n], 1 for the next, ..."""
+    order = np.lexsort((entries.slot, -entries.score, group))
     starts = np.ones(len(entries), dtype=bool)
-    starts[1:] = (group[:, 1:] != group[:, :-1]).any(axis=0)
+    starts[1:] = np.diff(group[order]) != 0
     first = np.maximum.accumulate(np.where(starts, np.arange(len(entries)), 0))
     rank = np.empty(len(entries), dtype=np.int64)
     rank[order] = np.arange(len(entries)) - first

@@ -84,10 +84,11 @@ class OfflineClip:
         *,
         attention: bool = False,
         told: str = "",
+        instruction: str = DEFAULT_INSTRUCTION,
     ) -> None:
         self._model = model
         self._modalities = _modalities([*closed, *([opened] if opened else [])])
-        self._begin_id, self._prompt = _prompt(model, self._modalities, told)
+        self._begin_id, self._prompt = _prompt(model, self._modalities, instruction, told)
         timeline = Timeline(self._begin_id, 0.0, model.layout.anchor_period_ids)
         encoder = WindowEncoder(model.backbone, model.layout.pixels, attention=attention)
         with torch.inference_mode():
@@ -231,9 +232,9 @@ def _received(pools: Sequence[Pool]) -> Tensor | None:
     return torch.cat([*seen, *(received[video:] for received, video in told)])
 
 
-def _prompt(model: Model, modalities: Modalities, told: str) -> tuple[int, Text]:
+def _prompt(model: Model, modalities: Modalities, instruction: str, told: str) -> tuple[int, Text]:
     """The id at which the stream begins, and the prompt before it, which begins at 0."""
-    ids = model.backbone.token_ids(prompt_text(DEFAULT_INSTRUCTION, modalities, told))
+    ids = model.backbone.token_ids(prompt_text(instruction, modalities, told))
     begin_id = len(ids) - max(modalities.markers - 1, 0)
     where = prompt_positions(begin_id, len(ids), modalities.markers)
     return begin_id, Text(model.backbone.embed(ids), where)

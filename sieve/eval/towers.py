@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from typing import TypeVar
 
 from torch import Tensor
 
 from sieve.backbone import Backbone
 
-Memo = MutableMapping[bytes, Tensor]
+T = TypeVar("T")
+Memo = MutableMapping[bytes, object]
 
 
 class RememberingBackbone(Backbone):
@@ -20,19 +22,25 @@ class RememberingBackbone(Backbone):
 
     def __init__(self, backbone: Backbone, memo: Memo) -> None:
         self.__dict__.update(backbone.__dict__)
-        self._memo = memo
+        self._plain, self._memo = backbone, memo
 
     def see(self, pixel_values: Tensor, grid_thw: Tensor) -> Tensor:
-        key = _digest(pixel_values, grid_thw)
-        if key not in self._memo:
-            self._memo[key] = super().see(pixel_values, grid_thw)
-        return self._memo[key]
+        return self._once("see", self._plain.see, pixel_values, grid_thw)
 
     def hear(self, mel: Tensor) -> Tensor:
-        key = _digest(mel)
+        return self._once("hear", self._plain.hear, mel)
+
+    def see_attended(self, pixel_values: Tensor, grid_thw: Tensor) -> tuple[Tensor, Tensor]:
+        return self._once("see+", self._plain.see_attended, pixel_values, grid_thw)
+
+    def hear_attended(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        return self._once("hear+", self._plain.hear_attended, mel)
+
+    def _once(self, name: str, compute: Callable[..., T], *given: Tensor) -> T:
+        key = name.encode() + _digest(*given)
         if key not in self._memo:
-            self._memo[key] = super().hear(mel)
-        return self._memo[key]
+            self._memo[key] = compute(*given)
+        return self._memo[key]  # type: ignore[return-value]  # what compute gave for this key
 
 
 def tower_digest(backbone: Backbone) -> str:

@@ -10,11 +10,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sieve.policy import Entries, Policy, RecentFirst, ScoreWithAge, expired
+from sieve.policy import (
+    Entries,
+    FixedShare,
+    Policy,
+    RecentFirst,
+    ScoreWithAge,
+    ShareByAge,
+    expired,
+)
 from sieve.tokens import AUDIO, VIDEO
 
 NOW_ID = 2000
-POLICIES = [ScoreWithAge(), ScoreWithAge(0.0, 0), ScoreWithAge(2.0, 3), RecentFirst()]
+POLICIES = [
+    ScoreWithAge(),
+    ScoreWithAge(0.0, 0),
+    ScoreWithAge(2.0, 3),
+    RecentFirst(),
+    FixedShare(),
+    ShareByAge(),
+]
 
 
 @st.composite
@@ -76,12 +91,14 @@ def test_the_order_of_slots_in_the_table_does_not_matter(
     assert np.array_equal(policy.victims(held, count, NOW_ID), policy.victims(mixed, count, NOW_ID))
 
 
+@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("shift", [86_400 * 25, 7 * 86_400 * 25])
 @settings(max_examples=40)
 @given(held=entries(), count=st.integers(0, 30))
-def test_the_choice_is_the_same_a_week_later(held: Entries, count: int, shift: int) -> None:
+def test_the_choice_is_the_same_a_week_later(
+    policy: Policy, held: Entries, count: int, shift: int
+) -> None:
     later = Entries(held.slot, held.kind, held.score, held.time_id + shift, held.window_id + shift)
-    policy = ScoreWithAge()
     assert np.array_equal(
         policy.victims(held, count, NOW_ID), policy.victims(later, count, NOW_ID + shift)
     )
@@ -182,3 +199,44 @@ def test_expired_are_all_tokens_of_windows_that_began_too_early(held: Entries, o
     gone = set(expired(held, oldest).tolist())
     for slot, window in zip(held.slot.tolist(), held.window_id.tolist(), strict=True):
         assert (slot in gone) == (window < oldest)
+
+
+def _left(held: Entries, leaving: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return ~np.isin(held.slot, leaving)
+
+
+@settings(max_examples=60)
+@given(held=entries(), count=st.integers(0, 30))
+def test_with_fixed_shares_no_window_is_cut_below_another_that_could_give(
+    held: Entries, count: int
+) -> None:
+    left = _left(held, FixedShare().victims(held, count, NOW_ID))
+    windows = set(held.window_id.tolist())
+    sizes = {w: int((left & (held.window_id == w)).sum()) for w in windows}
+    cut = {w for w in windows if sizes[w] < int((held.window_id == w).sum())}
+    assert all(max(sizes.values()) <= sizes[w] + 1 for w in cut)
+
+
+@settings(max_examples=60)
+@given(held=entries(), count=st.integers(0, 30))
+@pytest.mark.parametrize("policy", [FixedShare(), ShareByAge(1000.0)])
+def test_within_a_share_the_lowest_scores_leave(policy: Policy, held: Entries, count: int) -> None:
+    left = _left(held, policy.victims(held, count, NOW_ID))
+    for window in set(held.window_id.tolist()):
+        here = held.window_id == window
+        if (here & left).any() and (here & ~left).any():
+            assert held.score[here & left].min() >= held.score[here & ~left].max()
+
+
+def test_a_memory_by_age_holds_as_much_of_the_last_seconds_as_of_the_minute_before() -> None:
+    seconds = np.arange(64)
+    held = Entries(
+        slot=seconds.astype(np.int64),
+        kind=np.full(64, VIDEO, np.uint8),
+        score=np.zeros(64, np.float32),
+        time_id=(NOW_ID - 25 * seconds - 1).astype(np.int64),
+        window_id=np.zeros(64, np.int64),
+    )
+    left = seconds[_left(held, ShareByAge(4.0).victims(held, 44, NOW_ID))]
+    octaves = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64)]
+    assert [sum(begin <= age < end for age in left) for begin, end in octaves] == [4] * 5

@@ -44,3 +44,16 @@ def test_a_window_is_encoded_once_for_all_who_ask(
 def test_towers_are_told_apart_by_their_weights(stream_model: Model, demo_model: Model) -> None:
     assert tower_digest(stream_model.backbone) == tower_digest(stream_model.backbone)
     assert tower_digest(stream_model.backbone) != tower_digest(demo_model.backbone)
+
+
+@torch.inference_mode()
+def test_what_the_towers_attend_to_is_remembered_too(stream_model: Model) -> None:
+    window = tiny.window(0, np.random.default_rng(0))
+    backbone = RememberingBackbone(stream_model.backbone, {})
+    pools = []
+    for used in (stream_model.backbone, backbone, backbone):
+        encoder = WindowEncoder(used, stream_model.layout.pixels, attention=True)
+        pools.append(encoder.close_window(window, TIMELINE))
+    expected, *found = pools
+    assert expected.received is not None
+    assert all(p.received is not None and torch.equal(p.received, expected.received) for p in found)

@@ -1,0 +1,143 @@
+"""Plots of the results, as PNG. They say nothing that the tables of docs/RESULTS.md do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sieve.eval.arms import Budget
+
+Results = dict[str, Any]
+SHOWN = (
+    "sieve",
+    "oracle",
+    "per-modality top-k",
+    "refined-similarity",
+    "refined-random",
+    "recent-N",
+)
+
+
+def draw(found: dict[str, Results], folder: Path) -> list[Path]:
+    """Writes every plot there are results for; returns their files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, figure in _figures(found):
+        path = folder / f"{name}.png"
+        figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
+        plt.close(figure)
+        written.append(path)
+    return written
+
+
+def _figures(found: dict[str, Results]) -> Iterator[tuple[str, Figure]]:
+    if "arms" in found:
+        yield "arms", _arms(found["arms"])
+    balance = [line for study in found.values() for line in study["balance"]]
+    if balance:
+        yield "balance", _balance(balance)
+    if "memory" in found and found["memory"]["ages"]:
+        yield "memory", _memory(found["memory"])
+    if "horizon" in found and found["horizon"]["moments"]:
+        yield "horizon", _horizon(found["horizon"])
+
+
+def _panels(names: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """A row of plots under one scale of accuracy."""
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(5.0 * len(names), 3.8), sharey=True, squeeze=False
+    )
+    for panel, name in zip(axes[0], names, strict=True):
+        panel.set_title(name)
+        panel.grid(alpha=0.3)
+    axes[0][0].set_ylabel("accuracy, %")
+    return figure, list(axes[0])
+
+
+def _arms(study: Results) -> Figure:
+    """Accuracy against retention."""
+    tasks = list(study["tasks"])
+    figure, panels = _panels(tasks)
+    for panel, task in zip(panels, tasks, strict=True):
+        live = [c for c in study["cells"] if c["task"] == task and c["mode"] == "streamed"]
+        for arm in SHOWN:
+            cells = [c for c in live if c["arm"] == arm]
+            _line(panel, arm, [(100 * Budget.named(c["budget"]).retention, c) for c in cells])
+        for cell in live:
+            if cell["arm"] in ("full", "blind"):
+                panel.axhline(cell["accuracy"][0], ls=":", c="0.5")
+                panel.annotate(cell["arm"], (5, cell["accuracy"][0]), va="bottom", color="0.4")
+        panel.set_xscale("log")
+        panel.set_xticks([5, 10, 20, 40], ["5", "10", "20", "40"])
+        panel.minorticks_off()
+        panel.set_xlabel("tokens kept, %")
+    panels[-1].legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def _line(panel: Axes, name: str, points: Sequence[tuple[float, Results]]) -> None:
+    """Accuracies with their intervals at places, in order of the places."""
+    if not points:
+        return
+    ordered = sorted(points, key=lambda point: point[0])
+    places = [place for place, _ in ordered]
+    value, low, high = zip(*(cell["accuracy"] for _, cell in ordered), strict=True)
+    panel.plot(places, value, marker="o", ms=3, label=name)
+    panel.fill_between(places, low, high, alpha=0.12)
+
+
+def _balance(lines: Sequence[Results]) -> Figure:
+    """The share of sound kept against its true share."""
+    shown = [s for s in lines if s["budget"] == "10 %" and s["mode"] == "streamed"] or list(lines)
+    arms = [line for line in shown if line["arm"] in SHOWN]
+    figure, panels = _panels([line["arm"] for line in arms])
+    for panel, line in zip(panels, arms, strict=True):
+        true, kept = zip(*line["points"], strict=True)
+        panel.scatter(true, kept, s=14, alpha=0.6)
+        panel.plot([0, 1], [0, 1], ls=":", c="0.5")
+        panel.set_xlabel("share of sound among what is there")
+    panels[0].set_ylabel("share of sound among what is kept")
+    return figure
+
+
+def _memory(study: Results) -> Figure:
+    """Accuracy against the age of the evidence, a panel for every budget."""
+    budgets = sorted(
+        {line["budget"] for line in study["ages"]}, key=lambda b: Budget.named(b).slots
+    )
+    figure, panels = _panels(budgets)
+    for panel, budget in zip(panels, budgets, strict=True):
+        lines = [line for line in study["ages"] if line["budget"] == budget]
+        for arm in dict.fromkeys(line["arm"] for line in lines):
+            own = [line for line in lines if line["arm"] == arm]
+            _line(panel, arm, [(_middle(line["age_s"]), line) for line in own])
+        panel.set_xscale("log", base=2)
+        panel.set_xlabel("age of the evidence, s")
+    panels[-1].legend(fontsize=7)
+    return figure
+
+
+def _middle(band: Sequence[float]) -> float:
+    """The geometric middle; of the first band, its half."""
+    return float((max(band[0], 1.0) * band[1]) ** 0.5)
+
+
+def _horizon(study: Results) -> Figure:
+    """Accuracy against the minute of the stream."""
+    figure, (panel,) = _panels(["accuracy through the stream"])
+    for arm in dict.fromkeys(line["arm"] for line in study["moments"]):
+        own = [line for line in study["moments"] if line["arm"] == arm]
+        _line(panel, arm, [(sum(line["at_s"]) / 120, line) for line in own])
+    panel.axvline(32_768 / 25 / 60, ls=":", c="0.5")
+    panel.set_xlabel("minute of the stream")
+    panel.legend(fontsize=8)
+    return figure

@@ -1,0 +1,285 @@
+"""``echosieve report``: docs/RESULTS.md from the results in the repository. Pure but for files.
+
+Runs that are named are folded into results first; then everything is written anew, so the same
+JSON always gives the same text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sieve.errors import SettingInvalid
+from sieve.eval.arms import Budget
+from sieve.eval.outcomes import Journal
+from sieve.eval.results import Results, results
+from sieve.eval.targets import targets
+
+DOCS = Path("docs")
+PAPER = {  # EchoingPixels, Daily-Omni, Qwen2.5-Omni-3B at 20 %
+    "causal refiner": 56.06,
+    "intra-modal attention": 57.73,
+    "without text": 57.39,
+    "per-modality top-k": 58.23,
+    "refined-similarity": 41.85,
+    "Gumbel": 59.06,
+    "without Sync-RoPE": 57.98,
+}
+PAPER_FULL_METHOD = 60.65
+HEAD = """# Results
+
+Written by `echosieve report` from the JSON in `docs/figures/results`; do not edit it. How the
+figures come about: `docs/EVALUATION.md`. Accuracies are in per cent, the mean over the kinds of
+questions; in brackets the 95 % interval of a bootstrap over cases, for differences a paired one.
+A dash: not run, or a budget below the method's floor (`docs/METHODS.md`).
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders to take in")
+    parser.add_argument("--docs", type=Path, default=DOCS, metavar="FOLDER")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fold, write, draw. Raises SettingInvalid for a folder without a run."""
+    folder = args.docs / "figures" / "results"
+    for path in args.runs:
+        take_in(path, folder)
+    found = load(folder)
+    (args.docs / "RESULTS.md").write_text(text(found))
+    from sieve.eval.plots import draw
+
+    for name in draw(found, args.docs / "figures"):
+        print(name)
+    print(args.docs / "RESULTS.md")
+    return 0
+
+
+def take_in(path: Path, folder: Path) -> None:
+    """A run's results, compact, into ``folder``. Raises SettingInvalid."""
+    journal = Journal(path)
+    setting, outcomes = journal.setting(), journal.outcomes()
+    if not outcomes:
+        raise SettingInvalid(f"{path} holds no finished cell yet")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = _lines(results(outcomes, setting))
+    (folder / f"{path.resolve().name}.json").write_text(written)
+
+
+def _lines(found: Results) -> str:
+    """JSON with one entry a line: compact, and fit for a diff."""
+    parts = []
+    for name, value in found.items():
+        if isinstance(value, list):
+            entries = ",\n  ".join(json.dumps(entry) for entry in value)
+            parts.append(f' "{name}": [\n  {entries}\n ]' if value else f' "{name}": []')
+        else:
+            parts.append(f' "{name}": {json.dumps(value)}')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def load(folder: Path) -> dict[str, Results]:
+    """The results of every study, by name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def text(found: dict[str, Results]) -> str:
+    """All of docs/RESULTS.md."""
+    sections = [
+        HEAD,
+        _settings(found),
+        targets(found),
+        *(_accuracies(name, study) for name, study in found.items()),
+        _ablations(found.get("ablations")),
+        _balance(found),
+        _ages(found.get("memory")),
+        _horizon(found.get("horizon")),
+        _regret(found.get("regret")),
+        _calibration(found),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Markdown; the first column is a name, the others are figures."""
+    rule = "|---|" + "---:|" * (len(columns) - 1)
+    lines = [columns, *rows]
+    return "\n".join([_row(lines[0]), rule, *(_row(line) for line in lines[1:])]) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def points(interval: Sequence[float] | None, *, signed: bool = False) -> str:
+    """97.3 [96.1, 98.4]; a dash where there is no figure."""
+    if interval is None:
+        return "–"
+    sign = "+" if signed else ""
+    value, low, high = (f"{edge:{sign}.1f}" for edge in interval)
+    return f"{value} [{low}, {high}]"
+
+
+def _settings(found: dict[str, Results]) -> str:
+    rows = [
+        (
+            f"{name}: {task}",
+            str(study["setting"]["model"]),
+            ", ".join(str(seed) for seed in told["seeds"]),
+            str(told["cases"]),
+            str(sum(told["questions"].values())),
+            f"{told['majority']:.1f}",
+            f"{told['chance']:.1f}",
+        )
+        for name, study in found.items()
+        for task, told in study["tasks"].items()
+    ]
+    if not rows:
+        return "No study has been run yet.\n"
+    columns = ("study: task", "model", "seeds", "cases", "questions", "majority", "chance")
+    said = (
+        "Majority: who always gives a kind's most frequent answer. Chance: who knows what occurs "
+        "in the clip, but neither when nor together with what.\n"
+    )
+    return f"## What was asked\n\n{said}\n{table(columns, rows)}"
+
+
+def _accuracies(name: str, study: Results) -> str:
+    """Every arm at every budget, one table for each task and mode."""
+    parts = []
+    for task, mode in _unique((cell["task"], cell["mode"]) for cell in study["cells"]):
+        cells = [cell for cell in study["cells"] if (cell["task"], cell["mode"]) == (task, mode)]
+        budgets = _budgets(cells)
+        at = {(cell["arm"], cell["budget"]): cell["accuracy"] for cell in cells}
+        arms = _unique(cell["arm"] for cell in cells)
+        rows = [(arm, *(points(at.get((arm, budget))) for budget in budgets)) for arm in arms]
+        parts.append(f"## {name}: {task}, {mode}\n\n{table(('arm', *budgets), rows)}")
+    return "\n".join(parts)
+
+
+def _unique(values: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+def _budgets(cells: Iterable[Results]) -> list[str]:
+    """Names of budgets, the largest first."""
+    found = (Budget.named(name) for name in _unique(cell["budget"] for cell in cells))
+    return [b.name for b in sorted(found, key=lambda b: (b.retention, b.slots), reverse=True)]
+
+
+def _ablations(study: Results | None) -> str:
+    if study is None:
+        return ""
+    rows = [
+        (
+            cell["arm"],
+            cell["task"],
+            cell["mode"],
+            points(cell["difference"], signed=True),
+            _of_paper(cell["arm"]),
+        )
+        for cell in study["cells"]
+        if cell["budget"] == "20 %" and cell["difference"] is not None
+    ]
+    said = (
+        "Points against the whole method at 20 %; beside it the paper's, on Daily-Omni with "
+        "Qwen2.5-Omni-3B. An arm with `trained` in its name was trained so; the others switch a "
+        "part off in the model as it is.\n"
+    )
+    columns = ("arm", "task", "mode", "difference", "paper")
+    return f"## Ablations at 20 %\n\n{said}\n{table(columns, rows)}"
+
+
+def _of_paper(arm: str) -> str:
+    score = PAPER.get(arm.removeprefix("trained: "))
+    return "–" if score is None else f"{score - PAPER_FULL_METHOD:+.1f}"
+
+
+def _balance(found: dict[str, Results]) -> str:
+    lines = [line for study in found.values() for line in study["balance"]]
+    rows = [
+        (line["arm"], line["budget"], line["mode"], str(line["cases"]), _number(line["spearman"]))
+        for line in lines
+    ]
+    if not rows:
+        return ""
+    said = (
+        "Rank correlation between the share of sound among the kept tokens and its share among "
+        "those that show or sound something (T3). A fixed share a modality cannot follow.\n\n"
+        "![shares](figures/balance.png)\n"
+    )
+    columns = ("arm", "budget", "mode", "cases", "Spearman")
+    return f"## Does the budget follow the content?\n\n{said}\n{table(columns, rows)}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _ages(study: Results | None) -> str:
+    if study is None:
+        return ""
+    parts = ["## Memory: accuracy by the age of the evidence\n", "![ages](figures/memory.png)\n"]
+    for budget in _budgets(study["ages"]):
+        lines = [line for line in study["ages"] if line["budget"] == budget]
+        ages = sorted(_unique(tuple(line["age_s"]) for line in lines))
+        at = {(line["arm"], tuple(line["age_s"])): line["accuracy"] for line in lines}
+        rows = [
+            (arm, *(_value(at.get((arm, age))) for age in ages))
+            for arm in _unique(line["arm"] for line in lines)
+        ]
+        parts.append(table((budget, *(f"{low:g}-{high:g} s" for low, high in ages)), rows))
+    return "\n".join(parts)
+
+
+def _value(interval: Sequence[float] | None) -> str:
+    return "–" if interval is None else f"{interval[0]:.1f}"
+
+
+def _horizon(study: Results | None) -> str:
+    if study is None:
+        return ""
+    moments = sorted(_unique(tuple(line["at_s"]) for line in study["moments"]))
+    at = {(line["arm"], tuple(line["at_s"])): line["accuracy"] for line in study["moments"]}
+    rows = [
+        (arm, *(points(at.get((arm, moment))) for moment in moments))
+        for arm in _unique(line["arm"] for line in study["moments"])
+    ]
+    said = (
+        "Accuracy by the minute of the stream at which a question was put. The backbone's "
+        "positions reach 21.8 minutes back.\n\n![horizon](figures/horizon.png)\n"
+    )
+    columns = ("arm", *(f"{low / 60:g}-{high / 60:g} min" for low, high in moments))
+    return f"## Past the horizon\n\n{said}\n{table(columns, rows)}"
+
+
+def _regret(study: Results | None) -> str:
+    if study is None:
+        return ""
+    rows = [
+        (line["arm"], line["task"], line["budget"], points(line["regret"], signed=True))
+        for line in study["regret"]
+    ]
+    said = (
+        "Points by which the whole clip, sieved with the question known, is ahead of the stream, "
+        "sieved window by window before it is known. Same questions, same moment.\n"
+    )
+    columns = ("arm", "task", "budget", "regret")
+    return f"## What causality costs\n\n{said}\n{table(columns, rows)}"
+
+
+def _calibration(found: dict[str, Results]) -> str:
+    rows = [
+        (line["arm"], f"{name}: {line['task']}", line["budget"], f"{line['error']:.1f}")
+        for name, study in found.items()
+        for line in study["calibration"]
+        if line["arm"] in ("full", "sieve") and line["mode"] == "streamed"
+    ]
+    if not rows:
+        return ""
+    said = "Expected calibration error of answers with yes or no, ten bins, in points.\n"
+    columns = ("arm", "study: task", "budget", "error")
+    return f"## Calibration\n\n{said}\n{table(columns, rows)}"

@@ -1,0 +1,191 @@
+"""``echosieve eval``: the suite's studies, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from sieve.errors import SettingInvalid
+from sieve.eval.arms import ARMS
+from sieve.eval.outcomes import Journal, Mode
+from sieve.eval.pace import measured
+from sieve.eval.run import Job, Models, Plan, carry_out, todo
+from sieve.eval.tasks import TASKS
+
+MODES: tuple[Mode, ...] = ("streamed", "offline")
+SEEDS = (1, 2, 3)
+CASES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A question, and the part of task x arm x budget x mode that answers it."""
+
+    asks: str
+    tasks: tuple[str, ...]
+    arms: tuple[str, ...]
+    retentions: tuple[float, ...] = (1.0, 0.4, 0.2, 0.1, 0.05)
+    modes: tuple[Mode, ...] = ("streamed",)
+
+
+ABILITIES = ("T1", "T2", "T3", "T4", "T5", "T6", "T7", "T7 told", "T8")
+STUDIES = {
+    "arms": Study(
+        "what each method keeps of the full accuracy, live",
+        ("clips", "streams"),
+        ("control", "method", "per-modality top-k"),
+    ),
+    "abilities": Study(
+        "which ability needs which part of CS2; the whole clip, the question known",
+        ABILITIES,
+        ("control", "ablation", "refined-similarity", "refined-random", "trained"),
+        (1.0, 0.2, 0.1, 0.05),
+        ("offline",),
+    ),
+    "ablations": Study(
+        "what each part of CS2 is worth over all kinds of questions",
+        ("clips",),
+        ("full", "sieve", "ablation", "refined-similarity", "trained"),
+        (1.0, 0.2, 0.1),
+        MODES,
+    ),
+    "regret": Study(
+        "what is lost by sieving window by window, the question unknown",
+        ("T9", "clips"),
+        ("full", "sieve"),
+        modes=MODES,
+    ),
+    "memory": Study("which way of forgetting", ("memory",), ("memory",)),
+    "horizon": Study(
+        "what happens after 21.8 minutes",
+        ("horizon",),
+        ("score with age", "no horizon", "as shipped"),
+    ),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A study says what is run; every part of it can be said otherwise."""
+    parser.epilog = "With --benchmark NAME: a public benchmark instead (--benchmark NAME --help)."
+    parser.add_argument("--study", choices=tuple(STUDIES), default="arms")
+    parser.add_argument("--model", default="demo", help="model directory (default %(default)s)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/STUDY")
+    parser.add_argument("--tasks", nargs="+", choices=tuple(TASKS), metavar="TASK")
+    parser.add_argument("--arms", nargs="+", metavar="ARM", help="by name or group")
+    parser.add_argument("--retentions", nargs="+", type=float, metavar="SHARE")
+    parser.add_argument("--modes", nargs="+", choices=MODES)
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--cases", type=int, default=CASES, help="of a task and seed (%(default)s)")
+    parser.add_argument("--trained", metavar="JSON", help="models that were trained as arms")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--list", action="store_true", help="say what there is, and end")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what is not done yet. Raises SettingInvalid for settings that cannot be had."""
+    console = Console()
+    if args.list:
+        _list(console)
+        return 0
+    plan = possible(console, plan_of(args))
+    folder = args.out or Path("runs") / args.study
+    journal = Journal(folder)
+    journal.begin(plan.setting)
+    work = todo(plan, journal)
+    cells = sum(len(job.cells) for job in work)
+    console.print(f"{folder}: {cells} cells to do in {len(work)} cases")
+    if cells:
+        _estimate(console, plan, work, args.workers)
+        _carry_out(console, plan, journal, work, args.workers)
+    console.print(f"done: echosieve report {folder}")
+    return 0
+
+
+def plan_of(args: argparse.Namespace) -> Plan:
+    """The study with what was said otherwise. Raises SettingInvalid."""
+    study = STUDIES[args.study]
+    retentions = tuple(args.retentions or study.retentions)
+    if not all(0.0 < share <= 1.0 for share in retentions):
+        raise SettingInvalid(f"retentions are shares in (0, 1], got {list(retentions)}")
+    if args.cases < 1 or args.workers < 1 or min(args.seeds) < 0:
+        raise SettingInvalid("--cases and --workers are 1 or more, --seeds 0 or more")
+    return Plan(
+        model=args.model,
+        tasks=tuple(args.tasks or study.tasks),
+        arms=tuple(args.arms or study.arms),
+        retentions=retentions,
+        seeds=tuple(args.seeds),
+        cases=args.cases,
+        modes=tuple(args.modes or study.modes),
+        trained=args.trained,
+        device=args.device,
+    )
+
+
+def possible(console: Console, plan: Plan) -> Plan:
+    """The plan without the arms that cannot be had of their models, each said with its reason."""
+    case = TASKS["first"].made(0, 0, 2)
+    models = Models(plan.device)
+    names = []
+    for arm in plan.arm.values():
+        try:
+            arm.method(models.of(arm.model or plan.model), case)
+            names.append(arm.name)
+        except SettingInvalid as error:
+            console.print(f"left out: {arm.name}: {error}")
+    return replace(plan, arms=tuple(names))
+
+
+def _estimate(console: Console, plan: Plan, work: Sequence[Job], workers: int) -> None:
+    pace = measured(Models(plan.device).of(plan.model))
+    hours = sum(pace.of(job) for job in work) / min(workers, len(work)) / 3600
+    console.print(
+        f"a window {1000 * pace.case_s:.0f} ms once and {1000 * pace.cell_s:.0f} ms an arm, "
+        f"a question {1000 * pace.question_s:.0f} ms: about {hours:.2f} hours with "
+        f"{workers} processes"
+    )
+
+
+def _carry_out(
+    console: Console, plan: Plan, journal: Journal, work: Sequence[Job], workers: int
+) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        shown = bar.add_task("", total=sum(len(job.cells) for job in work))
+        for cell in carry_out(plan, journal, work, workers):
+            said = f"{cell.task} {cell.seed}.{cell.case} {cell.arm}, {cell.budget}"
+            bar.update(shown, advance=1, description=said)
+
+
+def _list(console: Console) -> None:
+    """Every study, task and arm in a line."""
+    for title, lines in (
+        ("Studies", [(name, study.asks) for name, study in STUDIES.items()]),
+        ("Tasks", [(name, task.exposes) for name, task in TASKS.items()]),
+        ("Arms", [(f"{arm.name} ({arm.group})", arm.about) for arm in ARMS.values()]),
+    ):
+        table = Table(title=title, box=None, show_header=False, title_justify="left")
+        for name, about in lines:
+            table.add_row(name, about)
+        console.print(table)

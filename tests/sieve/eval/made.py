@@ -1,0 +1,44 @@
+"""Outcomes of a run that never was, for the tests of what is told of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from sieve.eval.outcomes import Outcome
+
+LINE = Outcome(
+    task="clips", seed=1, case=0, arm="sieve", budget="10 %", mode="streamed", number=0, of=4,
+    kind="during", at_s=8.0, age_s=2.0, answer="red circle", truth="red circle", right=True,
+    chance=0.25, confidence=0.9, kept=(10, 10), seen=(72, 200), dense=(8, 4),
+)  # fmt: skip
+KINDS = ("during", "now", "exists", "order")
+
+
+def run(
+    arms: dict[str, float], cases: int = 12, seeds: int = 3, **fields: object
+) -> Iterator[Outcome]:
+    """Every arm answers the same questions and gets its share of them right, by chance."""
+    for arm, share in arms.items():
+        rng = np.random.default_rng(sum(map(ord, arm)))
+        for seed in range(1, seeds + 1):
+            for case in range(cases):
+                for number, kind in enumerate(KINDS):
+                    right = bool(rng.random() < share)
+                    truth = ("yes", "no")[case % 2] if kind == "exists" else "red circle"
+                    yield replace(
+                        LINE, arm=arm, seed=seed, case=case, number=number, kind=kind,
+                        truth=truth, answer=truth if right else "none", right=right,
+                        **fields,  # type: ignore[arg-type]
+                    )  # fmt: skip
+
+
+def study() -> list[Outcome]:
+    """A run of arms with everything that the report tells of."""
+    lines = list(run({"full": 0.98}, budget="100 %"))
+    for budget, share in (("20 %", 0.97), ("10 %", 0.95), ("5 %", 0.9)):
+        arms = {"sieve": share, "refined-random": share - 0.4, "per-modality top-k": share - 0.1}
+        lines += run(arms | {"recent-4-frames": 0.6, "causal refiner": 0.9}, budget=budget)
+    return lines
