@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from session.service import Service
 from session.worker import EngineLike, Worker
 from sieve import Engine, EngineConfig, Model, RowConfig, load_model
 from sieve.errors import SettingInvalid
+from sieve.selectors import available
 from stream import rtc
 from stream.receive import ReceiveConfig
 
@@ -40,6 +41,7 @@ class Loaded:
     retention: float
     selector: str = "cs2"
     note: str | None = None
+    selectors: Mapping[str, str] = field(default_factory=dict)  # what could be chosen: name, says
 
 
 def load_engine(config: ServiceConfig) -> Loaded:
@@ -52,7 +54,7 @@ def load_engine(config: ServiceConfig) -> Loaded:
     selector = engine.selector(row)
     engine.close(row)
     note = f"there is no trained sieve; tokens are chosen by {selector}" if not model.cs2 else None
-    return Loaded(engine, model.retention, selector, note)
+    return Loaded(engine, model.retention, selector, note, available(model))
 
 
 def engine_of(model: Model, sizes: EngineConfig) -> Engine:
@@ -145,7 +147,7 @@ async def running(
     worker.start()
     with tempfile.TemporaryDirectory(prefix="echosieve-") as directory:
         try:
-            yield Service(config, manager, metrics, Scenes(Path(directory)))
+            yield Service(config, manager, metrics, Scenes(Path(directory)), loaded.selectors)
         finally:
             await manager.close()
             await asyncio.to_thread(worker.stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,6 +20,7 @@ class Service:
     manager: Manager
     metrics: Metrics
     scenes: Scenes
+    selectors: Mapping[str, str]  # what a session can be set to: name, what it keeps
 
 
 async def _of(request: Request) -> Service:

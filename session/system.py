@@ -1,4 +1,4 @@
-"""Whether the service lives, whether it would take a session, and what it has done."""
+"""Whether the service lives, would take a session, what it offers and what it has done."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ async def ready(service: Running) -> Response:
         capacity=service.config.rows,
     )
     return JSONResponse(state.model_dump(), 200 if reason is None else 503)
+
+
+@router.get("/v1/selectors")
+async def selectors(service: Running) -> wire.SelectorList:
+    """What a session's `selector` can be set to."""
+    choices = [wire.SelectorChoice(name=n, says=says) for n, says in service.selectors.items()]
+    return wire.SelectorList(selectors=choices)
 
 
 @router.get("/metrics")

@@ -208,6 +208,19 @@ class Ready(Outgoing):
     capacity: int
 
 
+class SelectorChoice(Outgoing):
+    """A name for the setting `selector`, and what it keeps."""
+
+    name: str
+    says: str
+
+
+class SelectorList(Outgoing):
+    """`GET /v1/selectors`: those that the service's model can be used with."""
+
+    selectors: list[SelectorChoice]
+
+
 class DemoQuestion(Outgoing):
     """A question about the demo scene that has one right answer when asked at `asked_s`."""
 

@@ -73,6 +73,18 @@ def method_of(model: Model, name: str) -> Method:
     return Method(name, selector, entry.policy, entry.attention)
 
 
+def available(model: Model) -> dict[str, str]:
+    """The names that ``model`` has all weights for, and what is said of each."""
+    usable = {}
+    for name, entry in METHODS.items():
+        try:
+            entry.build(model)
+        except SettingInvalid:
+            continue
+        usable[name] = entry.says
+    return usable
+
+
 def _cs2(model: Model) -> Selector:
     if model.cs2 is None:
         raise SettingInvalid(

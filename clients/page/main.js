@@ -9,7 +9,7 @@ import { Suggestions } from "./suggestions.js";
 import { clockText, keptText, percent, plural } from "./text.js";
 import { Refused } from "./whip.js";
 
-const SETTINGS = ["question", "send", "retention", "instruction", "apply"];
+const SETTINGS = ["question", "send", "retention", "selector", "instruction", "apply"];
 const at = (id) => document.getElementById(id);
 
 const video = at("video");
@@ -20,6 +20,7 @@ const strip = new Strip(at("strip"));
 const suggestions = new Suggestions(at("suggestions"), video, ask);
 
 let session = null;
+let inForce = null; // the Session of session/wire.py, as last told
 let stream = null;
 let source = null; // "demo" or "camera", as last chosen
 let attempt = 0; // counts up with every leaving, so that a late connection knows it is not wanted
@@ -87,9 +88,8 @@ function problem(message, again = false) {
 const on = {
   state(told, model) {
     if (told.state === "live" && at("status").dataset.state !== "live") begin(model);
-    at("retention").value = Math.round(told.retention * 100);
-    at("retention-text").textContent = percent(told.retention);
-    if (document.activeElement !== at("instruction")) at("instruction").value = told.instruction ?? "";
+    inForce = told;
+    showSettings();
     memory(told.memory);
   },
 
@@ -122,6 +122,30 @@ const on = {
     problem(message, true);
   },
 };
+
+/** Show the settings that are in force. */
+function showSettings() {
+  at("retention").value = Math.round(inForce.retention * 100);
+  at("retention-text").textContent = percent(inForce.retention);
+  list(inForce.selector);
+  at("selector").value = inForce.selector;
+  if (document.activeElement !== at("instruction")) {
+    at("instruction").value = inForce.instruction ?? "";
+  }
+}
+
+/** Put a selector on the list, once. */
+function list(name, says = "") {
+  const known = [...at("selector").options].some((option) => option.value === name);
+  if (!known) at("selector").add(new Option(says ? `${name}: ${says}` : name, name));
+}
+
+/** List the selectors that the service offers. */
+async function offer() {
+  const response = await fetch("/v1/selectors").catch(() => null);
+  if (!response?.ok) return; // the one in force is listed all the same
+  for (const { name, says } of (await response.json()).selectors) list(name, says);
+}
 
 function begin(model) {
   show("live", "Live");
@@ -167,6 +191,7 @@ async function configure(settings) {
     at("tune-text").textContent = "Set; it holds from the next window on.";
   } catch (error) {
     at("tune-text").textContent = error.message;
+    showSettings(); // what was refused is not what holds
   }
 }
 
@@ -192,6 +217,7 @@ listen("retention", "input", () => {
   at("retention-text").textContent = percent(at("retention").value / 100);
 });
 listen("retention", "change", () => configure({ retention: at("retention").value / 100 }));
+listen("selector", "change", () => configure({ selector: at("selector").value }));
 listen("show-kept", "change", () => {
   at("sieved").hidden = !at("show-kept").checked;
 });
@@ -205,4 +231,5 @@ video.addEventListener("resize", () => {
 setInterval(() => {
   if (session) at("clock").textContent = clockText(session.clock_s);
 }, 500);
+offer();
 addEventListener("pagehide", () => session?.close());

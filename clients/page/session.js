@@ -61,7 +61,7 @@ export class Session {
     this.#send({ type: "response.create", event_id: id, response });
   }
 
-  /** Change `{retention, instruction}`. Throws an Error with the service's own words. */
+  /** Change `{retention, selector, instruction}`. Throws an Error with the service's own words. */
   async configure(settings) {
     const response = await fetch(`/v1/sessions/${this.#id}`, {
       method: "PATCH",

@@ -273,6 +273,9 @@ async def test_the_settings_reach_the_service_and_every_control_has_a_name(
     await expect(page.locator("#overlay")).to_be_visible()
     await page.get_by_label("Keep", exact=True).press("ArrowRight")
     await expect(page.locator("#tune-text")).to_contain_text("Set")
+    await page.get_by_label("Chosen by").select_option("keep-all")
+    everything = re.compile(r"kept (\d+) of \1 picture and (\d+) of \2 sound tokens")
+    await expect(page.locator("#caption")).to_have_text(everything, timeout=20_000)
     await page.get_by_label("Watch for").fill("the red circle")
     await page.get_by_label("Watch for").press("Enter")
 
@@ -280,7 +283,8 @@ async def test_the_settings_reach_the_service_and_every_control_has_a_name(
         return (await only_session(service))["instruction"] == "the red circle"
 
     await until(watches_for_it)
-    assert (await only_session(service))["retention"] == pytest.approx(0.25)
+    session = await only_session(service)
+    assert (session["retention"], session["selector"]) == (pytest.approx(0.25), "keep-all")
 
 
 async def test_a_session_that_is_ended_elsewhere_says_so_and_can_be_opened_again(

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import httpx
 import pytest
 
 from session import scenes, wire
+from session.app import Loaded, create_app
+from session.config import ServiceConfig
 from session.scenes import Scenes, remembered_since
 from tests.session.conftest import House
-from tests.session.fakes import eventually
+from tests.session.fakes import Exchange, FakeEngine, eventually
 
 
 async def test_the_page_is_served_under_a_strict_policy(house: House) -> None:
@@ -140,3 +143,15 @@ async def test_an_unknown_path_is_a_404_in_our_form(house: House) -> None:
     response = await house.http.get("/v1/nothing/here")
     assert response.status_code == 404
     assert response.json()["error"]["type"] == "not_found"
+
+
+async def test_the_selectors_of_the_model_are_listed() -> None:
+    loaded = Loaded(FakeEngine(), 0.2, selectors={"cs2": "the sieve", "uniform": "evenly spaced"})
+    app = create_app(ServiceConfig(), loaded, Exchange())
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
+    ):
+        listed = (await client.get("/v1/selectors")).json()
+    assert listed["selectors"][1] == {"name": "uniform", "says": "evenly spaced"}

@@ -16,7 +16,7 @@ from sieve.cs2 import kept_count
 from sieve.errors import SettingInvalid
 from sieve.policy import RecentFirst
 from sieve.select import Method
-from sieve.selectors import METHODS, TRAINING_FREE, default_name, method_of
+from sieve.selectors import METHODS, TRAINING_FREE, available, default_name, method_of
 from tests import tiny
 from tests.sieve.baselines.pools import PoolShape, a_pool, prompt_of, question_of
 
@@ -247,3 +247,12 @@ def test_every_method_works_on_sound_alone_and_on_pictures_alone(
         assert engine.ask(row, "what?").kept.total > 0
         engine.close(row)
     assert engine.check_integrity()
+
+
+def test_what_needs_weights_that_are_not_there_is_not_offered(
+    model: Model, stream_model: Model, stock_model: Model
+) -> None:
+    assert list(available(model)) == list(METHODS)
+    assert set(METHODS) - set(available(stream_model)) == {"omnisift"}
+    assert set(METHODS) - set(available(stock_model)) == {"omnisift", *NEEDS_CS2}
+    assert all(available(stock_model).values())
