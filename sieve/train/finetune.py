@@ -158,12 +158,12 @@ class Finetuning:
         return [parameter for learner in learners for parameter in learner.parameters()]
 
     def _teach(self) -> None:
-        def advance(done: int, of: int) -> None:
-            if done == 1:
-                self._bulletin.note("teacher", f"the teacher goes through {of} clips")
-
-        with self._precision():
-            self._library.teach(self._teacher, advance)
+        """Lessons for all clips; those that are there already are kept."""
+        missing = self._library.untaught()
+        with self._bulletin.stage("teacher", len(missing), 0), self._precision():
+            for done, number in enumerate(missing, 1):
+                self._library.teach(number, self._teacher)
+                self._bulletin.step("teacher", done, {})
 
     # -- what is told -----------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +50,15 @@ class Library:
         self._lessons = Lessons(folder)
         self._trained, self._held_out = _split(len(data.clips), tuning)
 
-    def teach(self, teacher: Teacher, advance: Callable[[int, int], None]) -> None:
-        """The teacher's lessons for all clips; those that are there already are kept. ``advance``
-        is told how many of how many are done."""
-        missing = [n for n in range(len(self._data.clips)) if not self._lessons.holds(n)]
-        for done, number in enumerate(missing, 1):
-            footage = self._footage(number)
-            if footage is not None:
-                self._lessons.put(number, teacher.teach(self._data.clips[number], footage, number))
-            advance(done, len(missing))
+    def untaught(self) -> list[int]:
+        """Numbers of the clips for which there are no lessons yet."""
+        return [n for n in range(len(self._data.clips)) if not self._lessons.holds(n)]
+
+    def teach(self, number: int, teacher: Teacher) -> None:
+        """Keep the teacher's lessons of a clip that can be used."""
+        footage = self._footage(number)
+        if footage is not None:
+            self._lessons.put(number, teacher.teach(self._data.clips[number], footage, number))
 
     def example_at(self, stage: str, place: int) -> Example:
         """The clip at a place of a stage's endless order; where it cannot be used, the next that

@@ -103,7 +103,7 @@ def from_training(
         (1, 0.2, 256, "score with age"),
         (4, 0.3, 110, "score with age"),  # the windows compete
         (4, 0.3, 110, "recent first"),
-        (9, 0.2, 256, "score with age"),  # beyond the horizon of two of the models
+        (7, 0.2, 256, "score with age"),  # beyond the horizon of two of the models
         (2, 1.0, 100, "score with age"),  # a window alone overfills the memory
     ],
 )
