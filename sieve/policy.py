@@ -53,13 +53,15 @@ class ScoreWithAge:
         age_s = (now_id - entries.time_id) / IDS_PER_S
         worth = entries.score - self.fade_per_s * age_s
         traces = self._traces(entries)
-        order = np.lexsort((entries.slot, np.where(traces, entries.time_id, worth), traces))
+        first = np.where(traces, entries.time_id, worth)
+        order = np.lexsort((entries.slot, entries.score, first, traces))
         return entries.slot[order[:count]]
 
     def _traces(self, entries: Entries) -> NDArray[np.bool_]:
         """Which tokens are traces: the newest of those that come into question."""
         able = np.flatnonzero(_rank_in_group(entries) < self.floor)
-        newest_first = able[np.lexsort((entries.slot[able], -entries.time_id[able]))]
+        score, time_id = entries.score[able], entries.time_id[able]
+        newest_first = able[np.lexsort((entries.slot[able], -score, -time_id))]
         traces = np.zeros(len(entries), dtype=bool)
         traces[newest_first[: int(self.trace_share * len(entries))]] = True
         return traces

@@ -23,10 +23,9 @@ import numpy as np
 from sieve import Engine, EngineConfig, RowConfig, load_model
 from sieve.baselines import RandomTokens, RefinedStates
 from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_S, WINDOW_SAMPLES, RawWindow
-from sieve.train.packing import AUDIO_KINDS, VIDEO_KINDS
 from sieve.train.render import Stream, open_pairs, render_stream
 from sieve.train.truth import TICKS
-from stream.scene import KINDS, Question
+from stream.questions import AUDIO_KINDS, KINDS, VIDEO_KINDS, Question
 
 Tracks = Literal["both", "video", "audio"]
 HORIZON_S = 12.0

@@ -32,9 +32,11 @@ from sieve.train.truth import (
     segment_object,
     token_truth,
 )
+from stream.plot import Plot
 from stream.scene import Scene
 
 _SEGMENTS = 64  # room for the segments of one stream
+Row = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +66,40 @@ class Bank:
     def windows(self) -> int:
         return self.closed.shape[1]
 
-    def scenes(self) -> list[Scene]:
-        return [Scene(int(seed)) for seed in self.seeds]
-
-    def save(self, path: Path) -> None:
-        torch.save({name: getattr(self, name) for name in self.__slots__}, path)
+    def scenes(self, plot: Plot) -> list[Scene]:
+        """The worlds of the streams, which ``plot`` told."""
+        return [Scene(int(seed), plot) for seed in self.seeds]
 
     @staticmethod
-    def load(path: Path) -> Bank:
-        return Bank(**torch.load(path, weights_only=True))
+    def of(rows: Sequence[Row]) -> Bank:
+        return Bank(**{name: torch.stack([row[name] for row in rows]) for name in rows[0]})
+
+    def tensors(self) -> Row:
+        """To be saved as a part of a bank."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @staticmethod
+    def load(parts: Sequence[Path]) -> Bank:
+        """One bank of the streams of all ``parts``, in their order."""
+        loaded = [torch.load(path, weights_only=True, mmap=True) for path in parts]
+        return Bank(**{name: torch.cat([part[name] for part in loaded]) for name in loaded[0]})
+
+
+@dataclass(frozen=True, slots=True)
+class Filming:
+    """How streams are made: of ``windows`` windows of the world of ``plot``, a ``codec_share`` of
+    them through VP8 and Opus."""
+
+    plot: Plot
+    windows: int
+    codec_share: float
 
 
 @torch.no_grad()
-def encode_stream(
-    model: TinyModel, seed: int, windows: int, codec_share: float
-) -> dict[str, Tensor]:
+def encode_stream(model: TinyModel, seed: int, filming: Filming) -> Row:
     """One row of a bank."""
-    stream = render_stream(seed, windows, codec_share)
+    windows = filming.windows
+    stream = render_stream(seed, windows, filming.codec_share, filming.plot)
     truth = token_truth(stream.scene, stream.offset_s, stream.truth, stream.frame_times_s)
     rng = np.random.default_rng([seed, 31])
     elapsed_s = rng.uniform(0.1, WINDOW_S, windows)
@@ -175,7 +194,7 @@ def _model_with(towers: dict[str, Any]) -> TinyModel:
     return model
 
 
-def _encode_in_worker(job: tuple[int, int, float]) -> dict[str, Tensor]:
+def _encode_in_worker(job: tuple[int, Filming]) -> Row:
     assert _worker_model is not None
     return encode_stream(_worker_model, *job)
 
@@ -190,18 +209,12 @@ def load_towers(model: TinyModel, state: dict[str, Any]) -> None:
     model.thinker.model.audio_tower.load_state_dict(state["audio"])
 
 
-def build_bank(
-    towers: dict[str, Any], seeds: Sequence[int], windows: int, codec_share: float, workers: int
-) -> Bank:
-    """Renders and encodes the streams; the same bank for any number of ``workers`` (processes; 0
-    does it in this one)."""
-    jobs = [(seed, windows, codec_share) for seed in seeds]
-    return _stack(len(jobs), _encode_all(jobs, towers, workers))
-
-
-def _encode_all(
-    jobs: Sequence[tuple[int, int, float]], towers: dict[str, Any], workers: int
-) -> Iterator[dict[str, Tensor]]:
+def encode_streams(
+    towers: dict[str, Any], seeds: Sequence[int], filming: Filming, workers: int
+) -> Iterator[Row]:
+    """Rows of a bank, one after another; the same for any number of ``workers`` (processes; 0 does
+    it in this one)."""
+    jobs = [(seed, filming) for seed in seeds]
     if not workers:
         model = _model_with(towers)
         yield from (encode_stream(model, *job) for job in jobs)
@@ -209,14 +222,3 @@ def _encode_all(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start_worker, (towers,)) as pool:
         yield from pool.map(_encode_in_worker, jobs, chunksize=4)
-
-
-def _stack(count: int, rows: Iterator[dict[str, Tensor]]) -> Bank:
-    """Stacks rows as they come, so that no second copy of the bank is ever held."""
-    columns: dict[str, Tensor] = {}
-    for i, row in enumerate(rows):
-        for name, value in row.items():
-            if i == 0:
-                columns[name] = torch.empty((count, *value.shape), dtype=value.dtype)
-            columns[name][i] = value
-    return Bank(**columns)

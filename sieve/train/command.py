@@ -164,16 +164,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _from_recipe(args: argparse.Namespace) -> int:
-    from sieve.train.export import export
-    from sieve.train.pipeline import Run
+    from sieve.train.pipeline import train_recipe
     from sieve.train.recipe import RECIPES
+    from sieve.train.team import together
 
     tuned = [flag.name for flag in _FLAGS if getattr(args, flag.setting) is not None]
     given = tuned + [name for name in _MODEL_OPTIONS if getattr(args, name[2:]) is not None]
+    given = [name for name in given if name != "--device"]
     if given:
         args.refuse(f"{given[0]} goes with --data or --recordings, not with a recipe")
-    training = Run(RECIPES[args.recipe or "demo"], args.run or Path("runs/train"))
-    export(training.finish(), training.tokenizer, args.out)
+    recipe, device = RECIPES[args.recipe or "demo"], args.device or "cpu"
+    folder = args.run or Path("runs/train")
+    folder.mkdir(parents=True, exist_ok=True)
+    members = args.threads if device == "cpu" else 1
+    together(members, folder / "meet", train_recipe, recipe, folder, args.out, device)
     return 0
 
 

@@ -17,12 +17,14 @@ from transformers import (
 from sieve.backbone import Backbone
 from sieve.checkpoint import save_model
 from sieve.rope import AbsoluteRotary
+from sieve.tokens import IDS_PER_S
+from sieve.train.replay import HORIZON_IDS
 from sieve.train.tiny import TinyModel
 
 RETENTION = 0.2
 LAYOUT = {
     "anchor_period_ids": 50,
-    "horizon_s": 12.0,
+    "horizon_s": HORIZON_IDS / IDS_PER_S,
     "rotary": "sync",
     "max_pixels": 84 * 84,
     "min_pixels": 28 * 28,

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sieve.train.team import Team
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -37,17 +39,25 @@ class Schedule:
 class Optimiser:
     """Takes one step after another; ``step`` counts those taken."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], schedule: Schedule) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], schedule: Schedule, team: Team | None = None
+    ) -> None:
         self._parameters = [p for p in parameters if p.requires_grad]
         self._schedule = schedule
+        self._team = team or Team()
         self._adam = torch.optim.AdamW(
             self._parameters, betas=(0.9, 0.98), weight_decay=schedule.weight_decay
         )
         self.step = 0
 
     @property
+    def steps(self) -> int:
+        """How many there are in all."""
+        return self._schedule.steps
+
+    @property
     def done(self) -> bool:
-        return self.step >= self._schedule.steps
+        return self.step >= self.steps
 
     def take(self, loss_of: Callable[[int], Tensor], parts: int = 1) -> float:
         """One step down the mean gradient of ``parts`` losses, ``loss_of(step * parts)`` and those
@@ -60,6 +70,7 @@ class Optimiser:
             loss = loss_of(self.step * parts + part) / parts
             loss.backward()
             mean += float(loss.detach())
+        self._team.average(self._parameters)
         nn.utils.clip_grad_norm_(self._parameters, self._schedule.clip_norm)
         self._adam.step()
         self.step += 1

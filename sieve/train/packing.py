@@ -1,7 +1,7 @@
-"""Questions and answers as token blocks behind one stream.
+"""Questions and answers as the tokens of branches.
 
-Several conversations share one stream in a batch row; a mask keeps them apart. A conversation is a
-question, or a question after one or two earlier turns, just as the engine puts it.
+A conversation is a question, or a question after one or two earlier turns, written just as the
+engine writes it. It is put at a moment: after one of the windows of its crop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from sieve.prompt import Modalities, question_text
 from stream.scene import Question
 
 NO_TARGET = -100
-NO_BLOCK = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +28,49 @@ class Turn:
     taught: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """``moment``: the window of the crop after which it is put; ``evidence``: first and last of
+    the windows that its answers rest on."""
+
+    turns: tuple[Turn, ...]
+    moment: int = 0
+    evidence: tuple[int, int] = (0, 0)
+
+
 @dataclass(slots=True)
-class Row:
-    """Tokens of one batch row, still of any length."""
+class Text:
+    """The tokens of one conversation, still of any length."""
 
     ids: list[int] = field(default_factory=list)
-    block: list[int] = field(default_factory=list)  # 1, 2, ... by conversation
-    offset: list[int] = field(default_factory=list)  # position after the end markers
     target: list[int] = field(default_factory=list)  # the next token where it is an answer's
     turn: list[int] = field(default_factory=list)  # which of the row's taught turns it belongs to
-    kinds: list[str] = field(default_factory=list)  # of the taught turns
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Rows padded to one length: i64 [B, L] each, and the kinds of the taught turns."""
+    """Q conversations of each of B crops, padded before their text: i64 [B, Q, L], ``real`` bool;
+    ``moment`` [B, Q], ``evidence`` [B, Q, 2]; the kinds of the taught turns of every crop.
+    A crop with fewer conversations has some without any text."""
 
     ids: Tensor
-    block: Tensor  # 0 is padding
-    offset: Tensor
+    offset: Tensor  # position after the stream
     target: Tensor
     turn: Tensor
+    real: Tensor
+    moment: Tensor
+    evidence: Tensor
     kinds: tuple[tuple[str, ...], ...]
+
+    @property
+    def asked(self) -> int:
+        """How many of the last places hold everything that is taught."""
+        taught = (self.target != NO_TARGET).any(0).any(0).nonzero()
+        return self.ids.shape[2] - int(taught[0]) if len(taught) else 1
 
 
 class Packer:
-    """Turns conversations into token rows; the pieces of text are cut once and remembered."""
+    """Turns conversations into tokens; the pieces of text are cut once and remembered."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._tokenizer = tokenizer
@@ -65,55 +81,71 @@ class Packer:
             self._cut[text] = self._tokenizer.encode(text, add_special_tokens=False)
         return self._cut[text]
 
-    def pack(self, rows: Sequence[Sequence[Sequence[Turn]]]) -> Packed:
-        """``rows`` of conversations of turns."""
-        packed = [self._row(conversations) for conversations in rows]
+    def pack(self, rows: Sequence[Sequence[Conversation]], modalities: Modalities) -> Packed:
+        """``rows``: the conversations of each crop."""
+        most = max(1, max(len(row) for row in rows))
+        kinds: list[tuple[str, ...]] = []
+        texts: list[Text] = []
+        for row in rows:
+            named: list[str] = []
+            texts += [self._text(talk, modalities, named) for talk in row]
+            texts += [Text() for _ in range(most - len(row))]
+            kinds.append(tuple(named))
+        length = max(1, max(len(text.ids) for text in texts))
+        shape = (len(rows), most, length)
+        lengths = torch.tensor([len(text.ids) for text in texts]).view(shape[:2])
+        real = torch.arange(length) >= length - lengths[..., None]
+        markers = max(modalities.markers - 1, 0)  # the markers share an id
+        offset = torch.arange(length) - (length - lengths[..., None]) - markers
         return Packed(
-            ids=_pad([row.ids for row in packed], 0),
-            block=_pad([row.block for row in packed], NO_BLOCK),
-            offset=_pad([row.offset for row in packed], 0),
-            target=_pad([row.target for row in packed], NO_TARGET),
-            turn=_pad([row.turn for row in packed], 0),
-            kinds=tuple(tuple(row.kinds) for row in packed),
+            ids=_pad([text.ids for text in texts], 0, shape),
+            offset=offset.clamp(min=0),
+            target=_pad([text.target for text in texts], NO_TARGET, shape),
+            turn=_pad([text.turn for text in texts], 0, shape),
+            real=real,
+            moment=_put([[talk.moment for talk in row] for row in rows], (*shape[:2],)),
+            evidence=_put([[talk.evidence for talk in row] for row in rows], (*shape[:2], 2)),
+            kinds=tuple(kinds),
         )
 
-    def _row(self, conversations: Sequence[Sequence[Turn]]) -> Row:
-        row = Row()
-        for number, turns in enumerate(conversations, start=1):
-            self._add(row, number, turns)
-        return row
-
-    def _add(self, row: Row, number: int, turns: Sequence[Turn]) -> None:
-        before = len(row.ids)
-        nothing = Modalities(video=False, audio=False)
-        for i, turn in enumerate(turns):
-            asked = question_text(turn.question.text, [], nothing)
-            if i:
-                asked = "\n<|im_start|>user\n" + asked
-            question, answer = self.ids(asked), [*self.ids(turn.question.answer), self._end]
-            last = i == len(turns) - 1
+    def _text(self, talk: Conversation, modalities: Modalities, kinds: list[str]) -> Text:
+        """Its tokens; adds the kinds of its taught turns to ``kinds``."""
+        text, nothing = Text(), Modalities(video=False, audio=False)
+        for i, turn in enumerate(talk.turns):
+            asked = question_text(turn.question.text, [], nothing if i else modalities)
+            question = self.ids("\n<|im_start|>user\n" + asked if i else asked)
+            answer = [*self.ids(turn.question.answer), self._end]
+            last = i == len(talk.turns) - 1
             ids = question + (answer[:-1] if last else answer)
             taught = [NO_TARGET] * (len(question) - 1) + answer
             taught += [NO_TARGET] * (len(ids) - len(taught))
-            row.ids += ids
-            row.target += taught if turn.taught else [NO_TARGET] * len(ids)
-            row.turn += [len(row.kinds)] * len(ids)
+            text.ids += ids
+            text.target += taught if turn.taught else [NO_TARGET] * len(ids)
+            text.turn += [len(kinds)] * len(ids)
             if turn.taught:
-                row.kinds.append(turn.question.kind)
-        length = len(row.ids) - before
-        row.block += [number] * length
-        row.offset += range(length)
+                kinds.append(turn.question.kind)
+        return text
 
     @property
     def _end(self) -> int:
         return self.ids("<|im_end|>")[0]
 
 
-def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-    out = torch.full((len(rows), max(1, max(len(row) for row in rows))), value)
-    for i, row in enumerate(rows):
-        out[i, : len(row)] = torch.tensor(row)
-    return out
+def _pad(texts: Sequence[Sequence[int]], value: int, shape: tuple[int, int, int]) -> Tensor:
+    """[B, Q, L] with the texts at the ends of their rows."""
+    out = np.full((len(texts), shape[2]), value)
+    for row, text in zip(out, texts, strict=True):
+        row[len(row) - len(text) :] = text
+    return torch.from_numpy(out).view(shape)
+
+
+def _put(rows: Sequence[Sequence[object]], shape: tuple[int, ...]) -> Tensor:
+    """[B, Q, ...] from rows of any length, zeros where a row has ended."""
+    out = np.zeros(shape, np.int64)
+    for at, row in zip(out, rows, strict=True):
+        if row:
+            at[: len(row)] = row
+    return torch.from_numpy(out)
 
 
 KIND_WEIGHTS: Mapping[str, float] = {
@@ -134,24 +166,21 @@ KIND_WEIGHTS: Mapping[str, float] = {
     "which": 0.8,
     "symbol_of": 0.8,
 }
-VIDEO_KINDS = frozenset(
-    {"now", "first", "order", "digit", "exists", "with_symbol", "after", "which", "symbol_of"}
-)
-AUDIO_KINDS = frozenset({"count", "any", "first_sound", "last_sound", "heard"})
 
 
 class Progress:
     """A running estimate of each kind's accuracy; what is not yet known is asked more often."""
 
     def __init__(self) -> None:
-        self.right: dict[str, float] = dict.fromkeys(KIND_WEIGHTS, 0.5)
+        self.right: dict[str, float] = {}
 
     def note(self, kind: str, right: bool) -> None:
-        self.right[kind] += 0.005 * (float(right) - self.right[kind])
+        before = self.right.get(kind, 0.5)
+        self.right[kind] = before + 0.005 * (float(right) - before)
 
     def weights(self, kinds: Sequence[str]) -> np.ndarray:
-        raw = np.array([KIND_WEIGHTS[k] * (1.12 - self.right[k]) for k in kinds])
-        return raw / raw.sum()
+        raw = [KIND_WEIGHTS.get(k, 1.0) * (1.12 - self.right.get(k, 0.5)) for k in kinds]
+        return np.array(raw) / np.sum(raw)
 
 
 def in_other_words(question: Question, rng: np.random.Generator) -> Question:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,30 +12,27 @@ import torch
 from torch import Tensor
 
 from sieve.prompt import Modalities
-from sieve.train.bank import Bank
 from sieve.train.batch import Batch, BatchShape, Sampler
-from sieve.train.objective import (
-    Outcome,
-    Sieving,
-    TokenWords,
-    answer_loss,
-    forward,
-    score_loss,
-    turns_right,
-)
+from sieve.train.forward import Outcome, forward
+from sieve.train.objective import TokenWords, answer_loss, score_loss, turns_right
 from sieve.train.optimise import Optimiser, Schedule
-from sieve.train.packing import KIND_WEIGHTS, Packer, Progress
+from sieve.train.packing import Progress
+from sieve.train.sieving import Sieving
+from sieve.train.team import Team
 from sieve.train.tiny import TinyModel
-from stream.scene import KINDS
 
-EXAM_KINDS = tuple(kind for kind in KINDS if kind in KIND_WEIGHTS)
+AWARE_WINDOWS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
-    """One stage. ``windows``: (from which share of the schedule on, lengths of the crops);
-    ``retentions`` with their shares; losses on the middle of the decoder (``token_loss``, fading
-    out at ``token_loss_until``), on the refined tokens and on the scores."""
+    """One stage. ``windows``: (from which share of the schedule on, lengths of the crops); a step
+    has ``windows_a_step`` of them in at most ``crops`` crops, and ``questions`` in all.
+    ``retentions`` with their shares; ``jumps``: share of the crops whose clock jumps;
+    ``crowded``: share of the steps in which the memory has too little room for what is kept;
+    ``described_share``: of the steps that ask for descriptions.
+    Losses on the middle of the decoder (``token_loss``, fading out at ``token_loss_until``), on the
+    refined tokens and on the scores."""
 
     name: str
     schedule: Schedule
@@ -46,12 +40,17 @@ class StageConfig:
     retentions: Mapping[float, float]
     sieving: Sieving
     crops: int = 16
+    windows_a_step: int = 96
+    questions: int = 128
+    jumps: float = 0.0
+    crowded: float = 0.0
     token_loss: float = 0.0
     token_loss_until: float = 1.0
     refined_loss: float = 0.0
     score_loss: float = 0.0
     aware_share: float = 0.0
     single_modality_share: float = 0.0
+    described_share: float = 0.0
     log_every: int = 100
     exam_every: int = 1000
     exam_crops: int = 10
@@ -65,61 +64,84 @@ class Stage:
         config: StageConfig,
         model: TinyModel,
         words: TokenWords,
-        bank: Bank,
-        packer: Packer,
+        sampler: Sampler,
         seed: int,
+        team: Team | None = None,
     ) -> None:
         self.config, self.model, self.words, self.seed = config, model, words, seed
-        self._sampler = Sampler(bank, packer)
+        self._team = team or Team()
+        self._sampler = sampler
         self.progress = Progress()
         model.thinker.model.visual.requires_grad_(False)
         model.thinker.model.audio_tower.requires_grad_(False)
         trained = [*model.lm.parameters(), *words.parameters()]
         if config.sieving.refined:
             trained += model.cs2.parameters()
-        self.optimiser = Optimiser(trained, config.schedule)
+        if config.sieving.method == "omnisift":
+            trained += model.sifter.parameters()
+        self.optimiser = Optimiser(trained, config.schedule, self._team)
         self._parts: dict[str, list[float]] = defaultdict(list)
         self._right: dict[str, list[bool]] = defaultdict(list)
 
-    def step(self) -> None:
+    def step(self) -> dict[str, float]:
+        """One step; the parts of its loss."""
         self.optimiser.take(self._loss)
+        return {name: values[-1] for name, values in self._parts.items()}
 
     def _loss(self, step: int) -> Tensor:
-        rng = np.random.default_rng([self.seed, _name_seed(self.config.name), step])
+        place = [self.seed, _name_seed(self.config.name), step]
+        rng, done = np.random.default_rng(place), self.config.schedule.done(step)
+        sieving = self._draw_sieving(rng)
+        shape = self._draw_shape(done, sieving, rng)
+        shape = replace(shape, crops=self._team.share_of(shape.crops))
+        rng = np.random.default_rng([*place, self._team.rank])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        shape, sieving = self._draw(self.config.schedule.done(step), rng)
-        batch = self._sampler.draw(shape, rng, self.progress)
-        with torch.autocast("cpu", torch.bfloat16):
+        batch = self._sampler.draw(shape, rng, self.progress).to(self.model.device)
+        with torch.autocast(self.model.device.type, torch.bfloat16):
             outcome = forward(self.model, batch, sieving, generator)
-            loss = self._total(outcome, batch, sieving, self.config.schedule.done(step))
+            loss = self._total(outcome, batch, sieving, done)
         if step % 4 == 0:
             self._note(outcome, batch)
         return loss
 
-    def _draw(self, done: float, rng: np.random.Generator) -> tuple[BatchShape, Sieving]:
+    def _draw_sieving(self, rng: np.random.Generator) -> Sieving:
+        config = self.config
+        shares = np.array(list(config.retentions.values()))
+        retention = float(rng.choice(list(config.retentions), p=shares / shares.sum()))
+        crowded = bool(rng.random() < config.crowded)
+        room = float(rng.uniform(0.2, 0.9)) if crowded else 1.0
+        aware = bool(rng.random() < config.aware_share)
+        return replace(config.sieving, retention=retention, room=room, aware=aware)
+
+    def _draw_shape(self, done: float, sieving: Sieving, rng: np.random.Generator) -> BatchShape:
+        """Crops as many as fit; a sieve that reads the question can have only one a crop."""
         config = self.config
         lengths = [lengths for since, lengths in config.windows if since <= done][-1]
         windows = int(rng.choice(lengths))
-        shares = np.array(list(config.retentions.values()))
-        retention = float(rng.choice(list(config.retentions), p=shares / shares.sum()))
-        aware = rng.random() < config.aware_share
+        if sieving.aware:
+            windows = min(windows, AWARE_WINDOWS)
         modalities = Modalities()
         if rng.random() < config.single_modality_share:
-            video = rng.random() < 0.5
+            video = bool(rng.random() < 0.5)
             modalities = Modalities(video=video, audio=not video)
-        crops = config.crops * 2 if aware else config.crops
-        if retention > 0.5:
+        described = modalities == Modalities() and bool(rng.random() < config.described_share)
+        crops = min(config.crops, max(2, round(config.windows_a_step / windows)))
+        if sieving.retention > 0.5:
             crops = max(2, crops // 4)
-        shape = BatchShape(
+        if sieving.aware:
+            crops *= 2
+        questions = config.questions // 2 if described else config.questions
+        return BatchShape(
             crops=crops,
             windows=windows,
-            questions=1 if aware else 8,
-            open_share=1.0 if aware else 0.6,
+            questions=1 if sieving.aware else -(-questions // max(crops, config.crops // 4)),
+            moments=1 if sieving.aware else min(4, 1 + windows // 4),
+            turns=2 if rng.random() < 0.2 and not described else 1,
+            described=described,
+            open_share=1.0 if sieving.aware else 0.6,
+            jumps=config.jumps,
             modalities=modalities,
         )
-        base = config.sieving
-        sieving = Sieving(retention, base.refined, base.choice, base.noise, base.gated, aware=aware)
-        return shape, sieving
 
     def _total(self, outcome: Outcome, batch: Batch, sieving: Sieving, done: float) -> Tensor:
         config = self.config
@@ -127,13 +149,13 @@ class Stage:
         self._parts["answer"].append(float(loss.detach()))
         fade = max(0.0, 1 - done / config.token_loss_until)
         if config.token_loss and fade:
-            parts = self.words.losses(outcome.middle, batch, outcome, causal=True)
+            parts = self.words.losses(outcome.middle, batch, outcome.sieved, causal=True)
             loss = loss + config.token_loss * fade * self._sum("middle", parts)
         if config.refined_loss and fade:
-            parts = self.words.losses(outcome.refined, batch, outcome, causal=False)
+            parts = self.words.losses(outcome.sieved.states, batch, outcome.sieved, causal=False)
             del parts["previous"]
             loss = loss + config.refined_loss * fade * self._sum("refined", parts)
-        if config.score_loss and sieving.refined:
+        if config.score_loss and sieving.refined and sieving.method == "cs2":
             scores = score_loss(outcome, batch)
             self._parts["scores"].append(float(scores.detach()))
             loss = loss + config.score_loss * scores
@@ -145,9 +167,10 @@ class Stage:
         return torch.stack(list(parts.values())).mean()
 
     def _note(self, outcome: Outcome, batch: Batch) -> None:
-        for kind, right in turns_right(outcome, batch):
-            self.progress.note(kind, right)
-            self._right[kind].append(right)
+        for found in self._team.gather(turns_right(outcome, batch)):
+            for kind, right in found:
+                self.progress.note(kind, right)
+                self._right[kind].append(right)
 
     def report(self) -> dict[str, Any]:
         """Means since the last report."""
@@ -174,44 +197,3 @@ class Stage:
 
 def _name_seed(name: str) -> int:
     return int.from_bytes(name.encode()[:6], "little")
-
-
-@torch.no_grad()
-def examine(
-    model: TinyModel,
-    bank: Bank,
-    packer: Packer,
-    sieving: Sieving,
-    shapes: Sequence[BatchShape],
-    seed: int = 5,
-) -> dict[str, float]:
-    """Accuracy in % by kind on held-out streams, each answer token by token; ``mean`` of kinds."""
-    sampler = Sampler(bank, packer)
-    right: dict[str, list[bool]] = defaultdict(list)
-    for i, shape in enumerate(shapes):
-        rng = np.random.default_rng([seed, i])
-        generator = torch.Generator().manual_seed(i)
-        batch = sampler.exam(shape, rng, EXAM_KINDS)
-        with torch.autocast("cpu", torch.bfloat16):
-            outcome = forward(model, batch, sieving, generator)
-        for kind, hit in turns_right(outcome, batch):
-            right[kind].append(hit)
-    result = {
-        kind: round(100 * float(np.mean(right[kind])), 1) for kind in EXAM_KINDS if right[kind]
-    }
-    return {"mean": round(float(np.mean(list(result.values()))), 1), **result}
-
-
-class Journal:
-    """A line of JSON for every event, and the same in words on the screen."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._began = time.monotonic()
-
-    def write(self, event: str, **facts: Any) -> None:
-        seconds = round(time.monotonic() - self._began, 1)
-        with self._path.open("a") as file:
-            file.write(json.dumps({"event": event, "seconds": seconds, **facts}) + "\n")
-        words = " ".join(f"{k}={v}" for k, v in facts.items())
-        print(f"{seconds:7.1f} {event} {words}", flush=True)

@@ -18,9 +18,11 @@ from transformers import (
 )
 from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import apply_rotary_pos_emb_vision
 
+from sieve.baselines.omnisift import AudioScorer
 from sieve.cs2 import CS2
 from sieve.prompt import DEFAULT_INSTRUCTION, Modalities, prompt_text, question_text
 from sieve.rope import AbsoluteRotary
+from stream.plot import Varied
 from stream.scene import Scene
 
 SPECIAL_TOKENS = (
@@ -45,8 +47,11 @@ INSTRUCTIONS = (
     "Listen for sounds. Be short.",
 )
 SECTIONS = (5, 4, 4, 3)  # rotary pairs of [T | H | W | T] at head_dim 32
-ROPE_THETA = 1e6
+# Wavelengths of the 16 pairs: 6 ids times 3.2 from one to the next. Nine of them tell times apart,
+# from 0.3 s to 42 min; seven turn by less than a radian in 20 minutes and compare contents.
+ROPE_THETA = 1e8
 ATTENTION = "echosieve-additive"
+_NUMBERS = 61  # 0 to 60 seconds
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
@@ -55,7 +60,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=640,
+        vocab_size=768,
         min_frequency=40,
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
@@ -76,12 +81,14 @@ def _corpus() -> Iterator[str]:
     rng = np.random.default_rng(0)
     markers = Modalities()
     for seed in range(20):
-        scene = Scene(seed)
-        for now_s in range(13, 113, 10):
+        scene = Scene(seed, Varied())
+        for now_s in range(13, 113, 5):
             for q in scene.questions(now_s, now_s - 12, rng):
-                text = q.text if now_s % 20 < 10 else q.text.capitalize()
+                text = q.text if now_s % 10 < 5 else q.text.capitalize()
                 yield from question_text(text, [], markers).split("<|im_end|>")
                 yield from (q.answer, q.answer + ".")
+    for number in range(_NUMBERS):
+        yield from (str(number), f"visible {number} seconds ago?") * 50
     for instruction in INSTRUCTIONS:
         yield from (
             prompt_text(instruction, markers)
@@ -163,8 +170,14 @@ class TinyModel(nn.Module):
         self.lm.rotary_emb = rotary
         self.lm.config._attn_implementation = ATTENTION
         self.cs2 = CS2(self.lm.config, 1, rotary)
+        self.sifter = AudioScorer(text.hidden_size)  # another method, for comparison
         self._initialise_cs2()
         _let_like_attend_to_like(self.lm)
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = self.lm.embed_tokens.weight.device
+        return device
 
     @property
     def lm(self) -> Any:

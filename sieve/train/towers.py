@@ -7,8 +7,9 @@ norm 70.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from torch.nn import functional as F
 
 from sieve.train.optimise import Optimiser, Schedule
 from sieve.train.render import MEL_FRAMES, Stream, open_mel, patch_pairs, stream_mel
-from sieve.train.tiny import TinyModel, batch_tower_chunks
+from sieve.train.team import Team
+from sieve.train.tiny import TinyModel
 from sieve.train.truth import (
     AUDIO_TOKENS,
     CELLS,
@@ -33,7 +35,6 @@ WIDTH = 128
 OUTPUT_STD = 0.1  # of each component of a tower's tokens: norm 1.1
 _CLASSES = (7, 5, 11)  # colours, shapes, symbols, each with "none"
 _NONE_WEIGHT = 0.15
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +107,15 @@ def open_sound(stream: Stream, rng: np.random.Generator) -> tuple[Tensor, NDArra
 
 def see(model: TinyModel, pairs: NDArray[np.uint8]) -> Tensor:
     """Pairs of frames [N, 2, 84, 84, 3] -> tokens [N, 9, 128]."""
-    grids = torch.tensor([[len(pairs), 6, 6]])
-    out = model.thinker.model.visual(patch_pairs(pairs), grid_thw=grids)
+    grids = torch.tensor([[len(pairs), 6, 6]], device=model.device)
+    out = model.thinker.model.visual(patch_pairs(pairs).to(model.device), grid_thw=grids)
     return out.pooler_output.view(len(pairs), CELLS, -1)
 
 
 def hear(model: TinyModel, mels: Tensor) -> Tensor:
     """Log-mel [N, 128, 200] -> tokens [N, 50, 128]."""
-    lengths = torch.full((len(mels),), MEL_FRAMES)
-    flat = mels.permute(1, 0, 2).reshape(mels.shape[1], -1)
+    lengths = torch.full((len(mels),), MEL_FRAMES, device=model.device)
+    flat = mels.to(model.device).permute(1, 0, 2).reshape(mels.shape[1], -1)
     out = model.thinker.model.audio_tower(flat, feature_lens=lengths)
     return out.last_hidden_state.view(len(mels), AUDIO_TOKENS, -1)
 
@@ -127,73 +128,99 @@ class TowerRecipe:
     sound_batch: int = 64
 
 
-def train_towers(
-    model: TinyModel, streams: Sequence[Stream], recipe: TowerRecipe, seed: int, log: Log
+class TowerStage:
+    """Trains one tower to name what is in its tokens; can be saved between any two steps and
+    resumed. ``read`` gives the tokens [N, t, d] and labels [N, t, c] of a batch."""
+
+    def __init__(
+        self,
+        tower: nn.Module,
+        read: Callable[[np.random.Generator], tuple[Tensor, Tensor]],
+        classes: tuple[int, ...],
+        schedule: Schedule,
+        seed: int,
+        team: Team,
+    ) -> None:
+        self._tower, self._read, self._classes, self._seed = tower, read, classes, seed
+        self._team = team
+        self._device = next(tower.parameters()).device
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self._head = nn.Linear(WIDTH, sum(classes)).to(self._device)
+        self.optimiser = Optimiser([*tower.parameters(), *self._head.parameters()], schedule, team)
+        self._right = [0.0] * len(classes)
+
+    def step(self) -> dict[str, float]:
+        """One step; its loss."""
+        return {"loss": self.optimiser.take(self._loss)}
+
+    def _loss(self, step: int) -> Tensor:
+        rng = np.random.default_rng([self._seed, step, self._team.rank])
+        with torch.autocast(self._device.type, torch.bfloat16):
+            tokens, labels = self._read(rng)
+        scores = self._head(tokens.float()).flatten(0, 1).split(self._classes, -1)
+        named = labels.to(self._device).flatten(0, 1).T
+        pairs = list(zip(scores, named, strict=True))
+        self._right = [_share_right(score, label) for score, label in pairs]
+        return torch.stack([_named_loss(score, label) for score, label in pairs]).sum()
+
+    def report(self) -> dict[str, Any]:
+        right = [round(100 * share, 1) for share in self._right]
+        return {"step": self.optimiser.step, "right": right}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "tower": self._tower.state_dict(),
+            "head": self._head.state_dict(),
+            "optimiser": self.optimiser.state(),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._tower.load_state_dict(state["tower"])
+        self._head.load_state_dict(state["head"])
+        self.optimiser.load(state["optimiser"])
+
+
+def picture_stage(
+    model: TinyModel, pictures: Pictures, recipe: TowerRecipe, seed: int, team: Team
+) -> TowerStage:
+    """Colour, shape and symbol in every cell of every pair of frames."""
+
+    def read(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        pairs, labels = pictures.batch(team.share_of(recipe.picture_batch), rng)
+        return see(model, pairs), labels
+
+    tower = model.thinker.model.visual
+    return TowerStage(tower, read, _CLASSES, recipe.pictures, seed * 100 + 22, team)
+
+
+def sound_stage(
+    model: TinyModel, sounds: Sounds, recipe: TowerRecipe, seed: int, team: Team
+) -> TowerStage:
+    """The sound in every 40 ms."""
+
+    def read(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        mels, labels = sounds.batch(team.share_of(recipe.sound_batch), rng)
+        return hear(model, mels), labels[..., None]
+
+    tower = model.thinker.model.audio_tower
+    return TowerStage(tower, read, (1 + NO_SOUND,), recipe.sounds, seed * 100 + 23, team)
+
+
+@torch.no_grad()
+def fold_scales(
+    model: TinyModel, pictures: Pictures, sounds: Sounds, recipe: TowerRecipe, seed: int
 ) -> None:
-    """Trains both towers on the streams and folds the scale of their outputs into them."""
-    batch_tower_chunks(model.thinker)
-    pictures, sounds = Pictures.of(streams), Sounds.of(streams, seed)
-    _train_picture_tower(model, pictures, recipe, seed, log)
-    _train_sound_tower(model, sounds, recipe, seed, log)
+    """Folds the scale of the towers' outputs into them."""
     rng = np.random.default_rng([seed, 24])
-    with torch.no_grad():
-        seen = see(model, pictures.batch(2 * recipe.picture_batch, rng)[0]).flatten(0, 1)
-        heard = hear(model, sounds.batch(4 * recipe.sound_batch, rng)[0]).flatten(0, 1)
+    seen = see(model, pictures.batch(2 * recipe.picture_batch, rng)[0]).flatten(0, 1)
+    heard = hear(model, sounds.batch(4 * recipe.sound_batch, rng)[0]).flatten(0, 1)
     _fold_scale(model.thinker.model.visual.merger.mlp[2], seen)
     _fold_scale(model.thinker.model.audio_tower.proj, heard)
 
 
-def _train_picture_tower(
-    model: TinyModel, pictures: Pictures, recipe: TowerRecipe, seed: int, log: Log
-) -> None:
-    head = nn.Linear(WIDTH, sum(_CLASSES))
-    tower = model.thinker.model.visual
-    optimiser = Optimiser([*tower.parameters(), *head.parameters()], recipe.pictures)
-    right = np.zeros(3)
-
-    def loss_of(step: int) -> Tensor:
-        pairs, labels = pictures.batch(
-            recipe.picture_batch, np.random.default_rng([seed, 22, step])
-        )
-        with torch.autocast("cpu", torch.bfloat16):
-            tokens = see(model, pairs)
-        scores = head(tokens.float()).flatten(0, 1).split(_CLASSES, -1)
-        losses = []
-        for i, (score, label) in enumerate(zip(scores, labels.flatten(0, 1).T, strict=True)):
-            losses.append(_named_loss(score, label))
-            right[i] = _share_right(score, label)
-        return torch.stack(losses).sum()
-
-    while not optimiser.done:
-        loss = optimiser.take(loss_of)
-        if optimiser.step % 50 == 0:
-            log(f"pictures {optimiser.step} loss {loss:.4f} colour/shape/symbol {right.round(3)}")
-
-
-def _train_sound_tower(
-    model: TinyModel, sounds: Sounds, recipe: TowerRecipe, seed: int, log: Log
-) -> None:
-    head = nn.Linear(WIDTH, 1 + NO_SOUND)
-    tower = model.thinker.model.audio_tower
-    optimiser = Optimiser([*tower.parameters(), *head.parameters()], recipe.sounds)
-    right = np.zeros(1)
-
-    def loss_of(step: int) -> Tensor:
-        mels, labels = sounds.batch(recipe.sound_batch, np.random.default_rng([seed, 23, step]))
-        with torch.autocast("cpu", torch.bfloat16):
-            tokens = hear(model, mels)
-        score = head(tokens.float()).flatten(0, 1)
-        right[0] = _share_right(score, labels.flatten())
-        return _named_loss(score, labels.flatten())
-
-    while not optimiser.done:
-        loss = optimiser.take(loss_of)
-        if optimiser.step % 50 == 0:
-            log(f"sounds {optimiser.step} loss {loss:.4f} sound {right.round(3)}")
-
-
 def _named_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    weight = torch.ones(scores.shape[1])
+    weight = torch.ones(scores.shape[1], device=scores.device)
     weight[0] = _NONE_WEIGHT
     return F.cross_entropy(scores, labels, weight, ignore_index=UNSURE)
 

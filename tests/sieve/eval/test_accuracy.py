@@ -24,8 +24,8 @@ from sieve.eval.accuracy import (
     table,
 )
 from sieve.tokens import RawWindow
-from sieve.train.packing import AUDIO_KINDS
 from sieve.train.render import Stream, render_stream
+from stream.questions import AUDIO_KINDS
 from stream.scene import KINDS, Question
 
 PLAN = Plan(

@@ -6,64 +6,80 @@ import numpy as np
 import torch
 
 from sieve.prompt import Modalities, question_text
+from sieve.rope import suffix_positions
 from sieve.train.packing import (
-    AUDIO_KINDS,
     KIND_WEIGHTS,
-    NO_BLOCK,
     NO_TARGET,
-    VIDEO_KINDS,
+    Conversation,
+    Packed,
     Packer,
     Progress,
     Turn,
     in_other_words,
 )
 from sieve.train.tiny import build_tokenizer
-from stream.questions import FIRST_KINDS
+from stream.questions import KINDS
 from stream.scene import Question
 
 TOKENIZER = build_tokenizer()
 PACKER = Packer(TOKENIZER)
-NOTHING = Modalities(video=False, audio=False)
+BOTH = Modalities()
 WHAT = Question("now", "what do you see now?", "red square", 0.5, (0.0, 1.0))
 ANY = Question("any", "was there any sound?", "no", 0.5, (0.0, 1.0))
 
 
+def _talk(*turns: Turn, moment: int = 0) -> Conversation:
+    return Conversation(turns, moment)
+
+
+def _text(packed: Packed, row: int, talk: int) -> str:
+    return str(TOKENIZER.decode(packed.ids[row, talk][packed.real[row, talk]]))
+
+
 def test_a_question_is_written_as_the_engine_writes_it() -> None:
-    packed = PACKER.pack([[[Turn(WHAT)]]])
-    expected = question_text(WHAT.text, [], NOTHING) + WHAT.answer
-    assert TOKENIZER.decode(packed.ids[0]) == expected
+    packed = PACKER.pack([[_talk(Turn(WHAT))]], BOTH)
+    assert _text(packed, 0, 0) == question_text(WHAT.text, [], BOTH) + WHAT.answer
 
 
 def test_an_earlier_turn_is_written_as_the_engine_writes_history() -> None:
-    packed = PACKER.pack([[[Turn(ANY, taught=False), Turn(WHAT)]]])
-    expected = question_text(WHAT.text, [(ANY.text, ANY.answer)], NOTHING) + WHAT.answer
-    assert TOKENIZER.decode(packed.ids[0]) == expected
+    packed = PACKER.pack([[_talk(Turn(ANY, taught=False), Turn(WHAT))]], BOTH)
+    expected = question_text(WHAT.text, [(ANY.text, ANY.answer)], BOTH) + WHAT.answer
+    assert _text(packed, 0, 0) == expected
     assert packed.kinds == (("now",),)
 
 
+def test_places_follow_the_stream_as_in_the_engine() -> None:
+    for modalities in (BOTH, Modalities(audio=False)):
+        packed = PACKER.pack([[_talk(Turn(WHAT)), _talk(Turn(ANY), Turn(WHAT))]], modalities)
+        for talk in range(2):
+            offset = packed.offset[0, talk][packed.real[0, talk]]
+            expected = suffix_positions(0, len(offset), modalities.markers)[0]
+            assert torch.equal(offset, expected)
+
+
 def test_each_place_is_taught_the_next_token_of_its_answer_and_its_end() -> None:
-    packed = PACKER.pack([[[Turn(WHAT), Turn(ANY)]]])
-    taught = packed.target[0][packed.target[0] != NO_TARGET]
-    assert TOKENIZER.decode(taught) == "red square<|im_end|>no<|im_end|>"
-    places = (packed.target[0] != NO_TARGET).nonzero()[:, 0]
-    known = places[places + 1 < packed.ids.shape[1]]
-    assert torch.equal(packed.target[0][known], packed.ids[0][known + 1])
-    assert packed.turn[0][places].tolist() == [0, 0, 0, 1, 1]
+    packed = PACKER.pack([[_talk(Turn(WHAT), Turn(ANY))]], BOTH)
+    target, ids = packed.target[0, 0], packed.ids[0, 0]
+    assert TOKENIZER.decode(target[target != NO_TARGET]) == "red square<|im_end|>no<|im_end|>"
+    places = (target != NO_TARGET).nonzero()[:, 0]
+    known = places[places + 1 < len(ids)]
+    assert torch.equal(target[known], ids[known + 1])
+    assert packed.turn[0, 0][places].tolist() == [0, 0, 0, 1, 1]
 
 
-def test_conversations_are_blocks_that_start_anew() -> None:
-    packed = PACKER.pack([[[Turn(WHAT)], [Turn(ANY)]], [[Turn(ANY)]]])
-    first = packed.block[0] == 1
-    second = packed.block[0] == 2
-    assert packed.offset[0][second].tolist() == list(range(int(second.sum())))
-    assert packed.offset[0][first].tolist() == list(range(int(first.sum())))
-    assert (packed.block[1][int((packed.block[1] == 1).sum()) :] == NO_BLOCK).all()
+def test_texts_end_together_and_all_that_is_taught_lies_in_the_last_places() -> None:
+    packed = PACKER.pack(
+        [[_talk(Turn(WHAT)), _talk(Turn(ANY), moment=3)], [_talk(Turn(ANY))]], BOTH
+    )
+    assert packed.real[:, :, -1].tolist() == [[True, True], [True, False]]
+    assert packed.moment.tolist() == [[0, 3], [0, 0]]
+    assert packed.asked == 3
+    assert (packed.target[..., : -packed.asked] == NO_TARGET).all()
+    assert packed.kinds == (("now", "any"), ("any",))
 
 
-def test_every_kind_of_question_has_a_weight_and_the_modalities_it_needs() -> None:
-    assert set(KIND_WEIGHTS) == set(FIRST_KINDS)
-    assert VIDEO_KINDS.isdisjoint(AUDIO_KINDS)
-    assert VIDEO_KINDS | AUDIO_KINDS | {"during", "sound_of"} == set(FIRST_KINDS)
+def test_a_weight_is_that_of_a_kind_there_is() -> None:
+    assert set(KIND_WEIGHTS) <= set(KINDS)
 
 
 def test_what_is_not_yet_known_is_asked_more_often() -> None:
