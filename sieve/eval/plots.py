@@ -63,6 +63,11 @@ def _panels(names: Sequence[str]) -> tuple[Figure, list[Axes]]:
     return figure, list(axes[0])
 
 
+def _legend(panel: Axes) -> None:
+    """Beside the plot, where it hides nothing."""
+    panel.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+
+
 def _arms(study: Results) -> Figure:
     """Accuracy against retention."""
     tasks = list(study["tasks"])
@@ -80,7 +85,7 @@ def _arms(study: Results) -> Figure:
         panel.set_xticks([5, 10, 20, 40], ["5", "10", "20", "40"])
         panel.minorticks_off()
         panel.set_xlabel("tokens kept, %")
-    panels[-1].legend(fontsize=8, loc="lower right")
+    _legend(panels[-1])
     return figure
 
 
@@ -122,7 +127,7 @@ def _memory(study: Results) -> Figure:
             _line(panel, arm, [(_middle(line["age_s"]), line) for line in own])
         panel.set_xscale("log", base=2)
         panel.set_xlabel("age of the evidence, s")
-    panels[-1].legend(fontsize=7)
+    _legend(panels[-1])
     return figure
 
 
@@ -139,5 +144,5 @@ def _horizon(study: Results) -> Figure:
         _line(panel, arm, [(sum(line["at_s"]) / 120, line) for line in own])
     panel.axvline(32_768 / 25 / 60, ls=":", c="0.5")
     panel.set_xlabel("minute of the stream")
-    panel.legend(fontsize=8)
+    _legend(panel)
     return figure

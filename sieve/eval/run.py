@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from sieve.eval.trial import outcomes
 from sieve.model import Model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is run: tasks, arms (by name or group) and modes; ``cases`` of each task and seed.
     ``trained``: a JSON file that names arms which are models of their own."""
@@ -50,11 +50,10 @@ class Plan:
         """What must stay as it is when a run goes on: the model. More may be asked of it."""
         return {"model": self.model, "trained": self.trained}
 
-    @cached_property
+    @property
     def arm(self) -> dict[str, Arm]:
         """The arms by name. Raises SettingInvalid for one that is not there."""
-        trained = trained_arms(Path(self.trained)) if self.trained else []
-        return {arm.name: arm for arm in arms_of(self.arms, trained)}
+        return _arms(self.arms, self.trained)
 
     def cells(self) -> Iterator[Cell]:
         """Everything to be done, case by case."""
@@ -73,6 +72,13 @@ class Plan:
                     asked = mode in task.modes and arm.group in task.groups
                     if asked and arm.applies(budget, mode):
                         yield arm, budget, mode
+
+
+@cache
+def _arms(names: tuple[str, ...], trained: str | None) -> dict[str, Arm]:
+    """Of each process its own: arms hold functions, which do not travel between processes."""
+    found = trained_arms(Path(trained)) if trained else []
+    return {arm.name: arm for arm in arms_of(names, found)}
 
 
 @dataclass(frozen=True, slots=True)

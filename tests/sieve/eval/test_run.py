@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from sieve.errors import SettingInvalid
 from sieve.eval import run as running
+from sieve.eval.arms import ARMS
 from sieve.eval.outcomes import Journal, by_cell
 from sieve.eval.run import Plan, carry_out, jobs, todo
 from sieve.eval.tasks import TASKS, Task
@@ -68,6 +70,12 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same(plan: Plan, tmp_path:
     assert 0 < sum(len(job.cells) for job in todo(plan, torn)) < 6
     list(carry_out(plan, torn, todo(plan, torn), 1))
     assert by_cell(torn.outcomes()) == by_cell(whole.outcomes())
+
+
+def test_a_plan_travels_to_other_processes_whatever_its_arms(plan: Plan) -> None:
+    every = replace(plan, arms=tuple(ARMS))
+    cells = list(every.cells())
+    assert list(pickle.loads(pickle.dumps(every)).cells()) == cells
 
 
 def test_more_arms_can_be_added_to_a_run(plan: Plan, tmp_path: Path) -> None:
