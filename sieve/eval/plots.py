@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from sieve.eval.arms import Budget
 
 Results = dict[str, Any]
+AGES_S = (1, 4, 16, 64, 256, 1024)
 SHOWN = (
     "sieve",
     "oracle",
@@ -97,7 +99,11 @@ def _line(panel: Axes, name: str, points: Sequence[tuple[float, Results]]) -> No
     places = [place for place, _ in ordered]
     value, low, high = zip(*(cell["accuracy"] for _, cell in ordered), strict=True)
     panel.plot(places, value, marker="o", ms=3, label=name)
-    panel.fill_between(places, low, high, alpha=0.12)
+    panel.fill_between(places, _numbers(low), _numbers(high), alpha=0.12)
+
+
+def _numbers(values: Sequence[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in values]
 
 
 def _balance(lines: Sequence[Results]) -> Figure:
@@ -125,7 +131,9 @@ def _memory(study: Results) -> Figure:
         for arm in dict.fromkeys(line["arm"] for line in lines):
             own = [line for line in lines if line["arm"] == arm]
             _line(panel, arm, [(_middle(line["age_s"]), line) for line in own])
-        panel.set_xscale("log", base=2)
+        panel.set_xscale("log")
+        panel.set_xticks(AGES_S, [f"{age:g}" for age in AGES_S])
+        panel.minorticks_off()
         panel.set_xlabel("age of the evidence, s")
     _legend(panels[-1])
     return figure

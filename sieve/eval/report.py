@@ -114,13 +114,14 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def points(interval: Sequence[float] | None, *, signed: bool = False) -> str:
-    """97.3 [96.1, 98.4]; a dash where there is no figure."""
+def points(interval: Sequence[float | None] | None, *, signed: bool = False) -> str:
+    """97.3 [96.1, 98.4]; a dash where there is no figure, the figure alone where it has no
+    interval."""
     if interval is None:
         return "–"
     sign = "+" if signed else ""
-    value, low, high = (f"{edge:{sign}.1f}" for edge in interval)
-    return f"{value} [{low}, {high}]"
+    value, *edges = (f"{edge:{sign}.1f}" for edge in interval if edge is not None)
+    return f"{value} [{', '.join(edges)}]" if edges else value
 
 
 def _settings(found: dict[str, Results]) -> str:

@@ -116,7 +116,7 @@ def _cell(key: Group, found: Sequence[Outcome], groups: dict[Group, list[Outcome
 
 def _difference(
     key: Group, found: Sequence[Outcome], groups: dict[Group, list[Outcome]]
-) -> list[float] | None:
+) -> list[float | None] | None:
     """Points above the reference arm at the same budget, on the cases that both have."""
     task, mode, arm, budget = key
     against = groups.get((task, mode, REFERENCE, budget))
@@ -125,7 +125,7 @@ def _difference(
     return _paired(found, against)
 
 
-def _paired(one: Sequence[Outcome], other: Sequence[Outcome]) -> list[float] | None:
+def _paired(one: Sequence[Outcome], other: Sequence[Outcome]) -> list[float | None] | None:
     shared = {_question(line) for line in one} & {_question(line) for line in other}
     if not shared:
         return None
@@ -251,9 +251,10 @@ def _calibration(key: Group, found: Sequence[Outcome]) -> Results:
     return {**_named(key), "questions": len(lines), "error": _percent(error)}
 
 
-def _points(interval: Interval) -> list[float]:
-    """Percent: value, low, high."""
-    return [_percent(edge) for edge in (interval.value, interval.low, interval.high)]
+def _points(interval: Interval) -> list[float | None]:
+    """Percent: value, low, high; the last two null where one case cannot tell."""
+    edges = (interval.value, interval.low, interval.high)
+    return [None if math.isnan(edge) else _percent(edge) for edge in edges]
 
 
 def _percent(share: float | np.floating[Any]) -> float:

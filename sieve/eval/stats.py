@@ -6,6 +6,7 @@ pictures and its sound, so they are not independent. Arms are compared on the sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,14 +36,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and where it lies with a confidence of 95 %."""
+    """A figure and where it lies with a confidence of 95 %; NaN where one case cannot tell."""
 
     value: float
     low: float
     high: float
-
-    def times(self, factor: float) -> Interval:
-        return Interval(self.value * factor, self.low * factor, self.high * factor)
 
 
 def accuracy(tally: Tally) -> float:
@@ -53,7 +51,7 @@ def accuracy(tally: Tally) -> float:
 def accuracy_interval(tally: Tally, seed: int = 0) -> Interval:
     """Accuracy with a percentile bootstrap interval over cases."""
     resampled = _accuracies(tally, _weights(len(tally.right), seed))
-    return _interval(accuracy(tally), resampled)
+    return _interval(accuracy(tally), resampled, len(tally.right))
 
 
 def paired_difference(of: Tally, against: Tally, seed: int = 0) -> Interval:
@@ -65,7 +63,7 @@ def paired_difference(of: Tally, against: Tally, seed: int = 0) -> Interval:
         raise ValueError("a paired comparison needs the same questions on both sides")
     weights = _weights(len(of.right), seed)
     resampled = _accuracies(of, weights) - _accuracies(against, weights)
-    return _interval(accuracy(of) - accuracy(against), resampled)
+    return _interval(accuracy(of) - accuracy(against), resampled, len(of.right))
 
 
 def _weights(cases: int, seed: int) -> Floats:
@@ -84,7 +82,9 @@ def _accuracies(tally: Tally, weights: Floats) -> Floats:
     return np.divide(share.sum(axis=1), kinds, out=missing, where=kinds > 0)
 
 
-def _interval(value: float, resampled: Floats) -> Interval:
+def _interval(value: float, resampled: Floats, cases: int) -> Interval:
+    if cases < 2:
+        return Interval(value, math.nan, math.nan)
     edges = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     low, high = np.nanquantile(resampled, edges)
     return Interval(value, float(low), float(high))

@@ -84,5 +84,6 @@ def test_nothing_is_told_of_studies_that_were_not_run() -> None:
 def test_a_figure_stands_with_its_interval() -> None:
     assert points([97.25, 96.0, 98.4]) == "97.2 [96.0, 98.4]"
     assert points([2.0, -1.0, 5.0], signed=True) == "+2.0 [-1.0, +5.0]"
+    assert points([2.0, None, None]) == "2.0"
     assert points(None) == "–"
     assert table(("a", "b"), [("x", "1")]) == "| a | b |\n|---|---:|\n| x | 1 |\n"

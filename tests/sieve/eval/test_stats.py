@@ -55,6 +55,13 @@ def test_arms_that_fail_on_the_same_cases_are_compared_closely() -> None:
     assert apart.high - apart.low < 0.01 < alone.high - alone.low
 
 
+def test_one_case_has_no_interval() -> None:
+    tally = _tally(np.random.default_rng(4), 0.5, cases=1)
+    for found in (accuracy_interval(tally), paired_difference(tally, tally)):
+        assert math.isnan(found.low)
+        assert math.isnan(found.high)
+
+
 def test_an_arm_does_not_differ_from_itself() -> None:
     tally = _tally(np.random.default_rng(2), 0.5)
     same = paired_difference(tally, tally)
