@@ -118,6 +118,8 @@ async def test_nonsense_on_the_data_channel_is_answered_by_an_error_event(servic
             await publication.channel.send(nonsense)
             event = await next_event(heard, "error")
             assert event["error"]["message"]
+        async with httpx.AsyncClient(base_url=service, timeout=20.0) as client:
+            await live_session(client, "channel")  # before that there is nothing to ask about
         message = {"type": "message", "role": "user", "content": [question_part("what now?")]}
         await publication.channel.send(
             json.dumps({"type": "response.create", "response": {"input": [message]}})
