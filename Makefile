@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run test check format train-demo bench clean
+.PHONY: demo run test check format train-demo study bench clean
 
 demo: $(VENV)/serve
 	@$(BIN)/echosieve demo $(ARGS)
@@ -27,6 +27,9 @@ format: $(VENV)/dev
 
 train-demo: $(VENV)/serve
 	$(BIN)/echosieve train --recipe demo --out sieve/demo $(ARGS)
+
+study: $(VENV)/serve
+	$(BIN)/python -m sieve.train.study --run runs/train --out runs/study.json $(ARGS)
 
 bench: $(VENV)/serve
 	$(BIN)/echosieve bench prefill $(ARGS)

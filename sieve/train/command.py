@@ -24,8 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ).add_mutually_exclusive_group()
     what.add_argument(
         "--recipe",
-        choices=("demo", "rehearsal"),
-        help="the built-in model, from nothing, on the synthetic world (default: demo)",
+        choices=("demo", "demo-gpu", "rehearsal"),
+        help="the built-in model, from nothing, on the synthetic world (default: demo, for two "
+        "processor cores; demo-gpu is longer and wants --device cuda; rehearsal is a minute)",
     )
     what.add_argument(
         "--data", type=Path, metavar="FILE", help="clips with answers: JSON lines of messages"

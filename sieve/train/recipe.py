@@ -120,4 +120,21 @@ REHEARSAL = replace(
     log_towers_every=1,
 )
 
-RECIPES = {"demo": DEMO, "rehearsal": REHEARSAL}
+
+def _larger(stage: StageConfig) -> StageConfig:
+    """The same stage for a GPU: four times the crops a step, twice the steps."""
+    schedule = replace(stage.schedule, steps=2 * stage.schedule.steps, span=2 * stage.schedule.span)
+    return replace(
+        stage,
+        schedule=schedule,
+        crops=4 * stage.crops,
+        windows_a_step=4 * stage.windows_a_step,
+        questions=4 * stage.questions,
+    )
+
+
+DEMO_GPU = replace(
+    DEMO, bank_streams=4 * DEMO.bank_streams, stages=tuple(map(_larger, DEMO.stages)), workers=8
+)
+
+RECIPES = {"demo": DEMO, "demo-gpu": DEMO_GPU, "rehearsal": REHEARSAL}
