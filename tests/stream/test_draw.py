@@ -25,9 +25,13 @@ def _drawn(segment: Segment, time_s: float, seed: int = 3) -> tuple[NDArray[np.u
     return draw(segment, look, time_s, seed), cells(segment, look, time_s)
 
 
+def in_order(names: list[str]) -> list[str]:
+    return sorted(names, key=OBJECTS.index)
+
+
 @st.composite
 def crowds(draw_: st.DrawFn) -> Segment:
-    names = draw_(st.lists(st.sampled_from(OBJECTS), unique=True, max_size=3))
+    names = draw_(st.lists(st.sampled_from(OBJECTS), unique=True, max_size=3).map(in_order))
     return Segment(
         index=0,
         start_s=10.0,

@@ -60,7 +60,7 @@ def test_the_built_in_model_answers_a_clip_it_sees_as_a_whole(
 ) -> None:
     closed, opened = _windows(stream)
     answered = OfflineClip(demo_model, closed, opened).answer("what is visible now?", 0.2)
-    assert answered.text == stream.scene.segment_at(7.3 + stream.offset_s).object
+    assert answered.text == stream.scene.segment_at(7.3 + stream.offset_s).picture
     assert answered.kept.total == np.ceil(0.2 * answered.seen.total)
 
 

@@ -162,13 +162,14 @@ def test_what_the_memory_had_no_room_for_is_not_taught(
     batch = _batch(bank, tokenizer, windows=4, open_share=0.0)
     sieved, _, remembered = _memory(model, batch, 1.0)
     assert _fair(batch, sieved, remembered).all()
-    evidence = torch.zeros_like(batch.packed.evidence)
-    first = dataclasses.replace(batch, packed=dataclasses.replace(batch.packed, evidence=evidence))
+    something = (batch.salient.gather(2, sieved.kept) & sieved.used).any(-1)  # [B, n]
+    window, size = int(something.sum(0).argmax()), sieved.kept.shape[2]
+    evidence = torch.full_like(batch.packed.evidence, window)
+    there = dataclasses.replace(batch, packed=dataclasses.replace(batch.packed, evidence=evidence))
     gone = remembered.clone()
-    gone[:, :, : sieved.kept.shape[2]] = False
-    something = (batch.salient.gather(2, sieved.kept) & sieved.used)[:, 0].any(-1)
-    assert something.any()
-    assert torch.equal(_fair(first, sieved, gone)[:, 0], ~something)
+    gone[:, :, window * size : (window + 1) * size] = False
+    assert something[:, window].any()
+    assert torch.equal(_fair(there, sieved, gone)[:, 0], ~something[:, window])
 
 
 def test_without_their_time_kept_tokens_are_numbered_one_after_another(
