@@ -185,7 +185,7 @@ def _from_recipe(args: argparse.Namespace) -> int:
 def _finetune(args: argparse.Namespace) -> int:
     from sieve.train.bulletin import Bulletin
     from sieve.train.finetune import Finetuning
-    from sieve.train.finished import claim, write
+    from sieve.train.finished import claim_run, write
     from sieve.train.tuning import tuning_of
 
     if args.questions is not None and args.recordings is None:
@@ -197,7 +197,7 @@ def _finetune(args: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     bulletin = Bulletin(folder / "journal.jsonl")
     data = _data(args, tuning, bulletin)
-    claim(folder, tuning, _begin_from(args), data)
+    claim_run(folder, tuning, _begin_from(args), data)
     training = Finetuning(_model(args, tuning), tuning, data, folder, bulletin)
     use = write(training.finish(), tuning, source, args.out)
     bulletin.note("finished", f"trained; use it with: {use}")

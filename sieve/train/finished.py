@@ -8,29 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from sieve.checkpoint import save_model, save_sieve
-from sieve.errors import TrainingError
 from sieve.model import Model
 from sieve.tokens import IDS_PER_S
 from sieve.train.library import Data
+from sieve.train.saving import claim
 from sieve.train.tuning import Tuning
 
 
-def claim(folder: Path, tuning: Tuning, model: str, data: Data) -> None:
+def claim_run(folder: Path, tuning: Tuning, model: str, data: Data) -> None:
     """Make ``folder`` the run's, or see that it is. Raises TrainingError where it holds a run with
     other settings or other data."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "run.json"
-    ours = json.loads(json.dumps({"model": model, "data": data.digest, **asdict(tuning)}))
-    if not path.exists():
-        path.write_text(json.dumps(ours, indent=2) + "\n")
-        return
-    theirs = json.loads(path.read_text())
-    other = [name for name in ours if theirs.get(name) != ours[name]]
-    if other:
-        raise TrainingError(
-            f"{folder} holds a run that differs in {', '.join(other)}: give this one another "
-            "folder (--run), or the settings and data that one was begun with"
-        )
+    facts = {"model": model, "data": data.digest, **asdict(tuning)}
+    claim(folder / "run.json", json.loads(json.dumps(facts)))
 
 
 def write(model: Model, tuning: Tuning, source: str, directory: Path) -> str:

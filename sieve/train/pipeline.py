@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import torch
 from rich.console import Console
 
-from sieve.errors import TrainingError
 from sieve.train.bank import Bank, Filming, Row, encode_streams, load_towers, tower_state
 from sieve.train.batch import BatchShape, Sampler
 from sieve.train.bulletin import Bulletin
@@ -24,7 +23,7 @@ from sieve.train.optimise import Optimiser
 from sieve.train.packing import Packer
 from sieve.train.recipe import Recipe
 from sieve.train.render import render_stream
-from sieve.train.saving import save_whole
+from sieve.train.saving import claim, save_whole
 from sieve.train.sieving import Sieving
 from sieve.train.stages import Stage, StageConfig
 from sieve.train.team import Team
@@ -64,7 +63,7 @@ class Run:
         self.recipe, self.folder, self.team = recipe, folder, team or Team()
         self.bulletin = Bulletin(Path(os.devnull), Console(quiet=True))
         if self.team.leads:
-            _claim(folder, recipe)
+            claim(folder / "recipe.json", recipe_facts(recipe))
             self.bulletin = Bulletin(folder / "journal.jsonl")
         self.tokenizer = build_tokenizer()
         self.packer = Packer(self.tokenizer)
@@ -251,18 +250,3 @@ def recipe_facts(recipe: Recipe) -> dict[str, Any]:
     plots = {"plot": recipe.filming.plot, **recipe.exams}
     facts["worlds"] = {name: f"{type(plot).__name__}" for name, plot in plots.items()}
     return facts
-
-
-def _claim(folder: Path, recipe: Recipe) -> None:
-    """Make the folder the recipe's, or see that it is."""
-    path, ours = folder / "recipe.json", recipe_facts(recipe)
-    if not path.exists():
-        path.write_text(json.dumps(ours, indent=2) + "\n")
-        return
-    theirs = json.loads(path.read_text())
-    other = [name for name in ours if theirs.get(name) != ours[name]]
-    if other:
-        raise TrainingError(
-            f"{folder} holds a run that differs in {', '.join(other)}: give this one another "
-            "folder (--run)"
-        )
