@@ -99,7 +99,7 @@ class ServiceConfig:
     @property
     def turns_read(self) -> int:
         """One for the built-in model: it has learned short conversations, and more turns confuse it
-        (98.7 % right with none or one, 98.3 % with two, 87.0 % with four; docs/LOG.md)."""
+        (97.0 % right with one, 96.6 % with two, 85.2 % with four; docs/LOG.md)."""
         if self.history_turns is not None:
             return self.history_turns
         return 1 if self.model == "demo" else 4
