@@ -61,7 +61,7 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="refine",  # with the refiner
-            schedule=Schedule(3000, 2e-3, warmup=150, span=4000),
+            schedule=Schedule(2000, 2e-3, warmup=150, span=2700),
             windows=((0.0, _SHORT), (0.3, _LONG)),
             retentions={0.24: 1.0},
             sieving=Sieving(0.24, choice="labels"),
@@ -76,7 +76,7 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="sieve",  # the sieve chooses
-            schedule=Schedule(6000, 1.2e-3, warmup=100),
+            schedule=Schedule(5000, 1.2e-3, warmup=100),
             windows=((0.0, (1, *_LONG)),),
             retentions=_RETENTIONS,
             sieving=Sieving(0.2, noise=0.5, estimator="softmax"),
