@@ -12,6 +12,7 @@ from session import reports, wire
 from session.config import ServiceConfig, Settings
 from session.errors import EngineDown, NoCapacity, SessionOver, SessionUnknown
 from session.events import Hub
+from session.footprint import trim
 from session.intake import Media
 from session.live import LiveSession, new_id
 from session.metrics import Metrics
@@ -215,6 +216,7 @@ class Manager:
         self._secrets = {s: id for s, id in self._secrets.items() if id != session.id}
         self._metrics.subscribers_dropped += session.hub.dropped
         self._remember(session.id, Ended(session.describe(), session.hub))
+        trim()
 
     def _remember(self, session_id: str, ended: Ended) -> None:
         """Keep what can still be looked up for `ended_s`, of the newest `ended_sessions`."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import threading
 from pathlib import Path
 
 import pytest
 
 from session import footprint as module
-from session.footprint import PROC, footprint
+from session.footprint import PROC, Footprint, footprint, trim
 
 pytestmark = pytest.mark.skipif(not PROC.exists(), reason="needs /proc")
 
@@ -40,3 +41,20 @@ async def test_a_system_that_does_not_tell_is_no_error(
 ) -> None:
     monkeypatch.setattr(module, "PROC", tmp_path / "none")
     assert footprint() is None
+
+
+def resident(held: Footprint | None) -> int:
+    assert held is not None
+    return held.rss_bytes
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc's malloc")
+async def test_freed_memory_between_what_is_still_used_goes_back_to_the_system() -> None:
+    blocks = [bytearray(b"x" * 60_000) for _ in range(1_000)]  # below malloc's own mappings
+    kept = blocks[::10]
+    del blocks
+    before = resident(footprint())
+    trim()
+    after = resident(footprint())
+    assert before - after > 30 * 2**20
+    assert all(block[-1] == ord("x") for block in kept)
