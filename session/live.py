@@ -219,6 +219,7 @@ class LiveSession:
         turn = Turn(
             id=new_id("ans"),
             question=question,
+            asked_at=time.time(),
             asked_s=self._media.now(),
             received=self._now(),
             remembered=request.conversation == "auto",
@@ -271,6 +272,7 @@ class LiveSession:
             id=self.id,
             room=self.room,
             state=self._dialogue.state,
+            reason=self._dialogue.end_reason,
             created_at=self._created_at,
             clock_s=self._media.now(),
             has_video=self._media.has_video,

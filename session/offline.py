@@ -122,6 +122,7 @@ class Replay:
         turn = Turn(
             id=new_id("ans"),
             question=question,
+            asked_at=time.time(),
             asked_s=at_s,
             received=time.monotonic(),
             remembered=False,

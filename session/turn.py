@@ -19,6 +19,7 @@ class Turn:
 
     id: str
     question: str
+    asked_at: float  # Unix seconds
     asked_s: float  # session clock
     received: float  # monotonic
     remembered: bool

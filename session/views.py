@@ -90,6 +90,7 @@ def answer(
         question=turn.question,
         text=turn.text,
         status=status,
+        asked_at=turn.asked_at,
         asked_s=turn.asked_s,
         newest_frame_s=turn.newest_frame_s,
         spans=[span(s, turn.asked_s) for s in begun.spans] if begun else [],

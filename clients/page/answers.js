@@ -6,7 +6,7 @@ const HELD = 100;
 
 /**
  * Put a question at the top of `list`; what is returned hears of its answer (session.js, ask).
- * `truth`, where it is known, is a DemoQuestion of session/wire.py.
+ * `truth`, where it is known, is a DemoQuestion of session/wire/.
  */
 export function exchange(list, question, truth) {
   const item = element("li", "");

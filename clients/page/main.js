@@ -20,7 +20,7 @@ const strip = new Strip(at("strip"));
 const suggestions = new Suggestions(at("suggestions"), video, ask);
 
 let session = null;
-let inForce = null; // the Session of session/wire.py, as last told
+let inForce = null; // the Session of session/wire/, as last told
 let stream = null;
 let source = null; // "demo" or "camera", as last chosen
 let attempt = 0; // counts up with every leaving, so that a late connection knows it is not wanted

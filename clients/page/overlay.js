@@ -7,7 +7,7 @@ const LANE = 60; // pixels below a picture of the film, for its sound
 const FRAMES = 12; // the film's length
 const AUDIO_TOKENS_PER_S = 25;
 
-/** Dim the cells of `grid` (a GridMap of session/wire.py) that were dropped, outline the others. */
+/** Dim the cells of `grid` (a GridMap of session/wire/) that were dropped, outline the others. */
 function drawKept(context, { width, height }, grid) {
   const style = getComputedStyle(context.canvas);
   const [w, h] = [width / grid.cols, height / grid.rows];
@@ -113,7 +113,7 @@ export class Overlay {
     return this.#lag_s;
   }
 
-  /** Take in a KeptMap of session/wire.py. */
+  /** Take in a KeptMap of session/wire/. */
   show(kept) {
     this.#grids = [...this.#grids, ...kept.grids].slice(-FRAMES);
     this.#lag_s = Math.max(this.#lag_s, this.#recorder.clock() - kept.start_s);
@@ -147,7 +147,7 @@ export class Film {
     this.#list.replaceChildren();
   }
 
-  /** Add the pictures of a KeptMap of session/wire.py. */
+  /** Add the pictures of a KeptMap of session/wire/. */
   show(kept) {
     const sounds = new Set(kept.audio_kept);
     for (const grid of kept.grids) {

@@ -1,5 +1,5 @@
 // One session with the service: questions go out and everything it says comes in on the data
-// channel; settings go over HTTP. The messages are those of session/wire.py.
+// channel; settings go over HTTP. The messages are those of session/wire/.
 
 import { errorText, publish } from "./whip.js";
 

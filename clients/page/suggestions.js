@@ -8,7 +8,7 @@ export class Suggestions {
   #box;
   #video;
   #ask;
-  #questions = []; // the service's, see DemoQuestion in session/wire.py
+  #questions = []; // the service's, see DemoQuestion in session/wire/
   #timer = 0;
   #turn = 0;
 

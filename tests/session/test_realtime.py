@@ -276,6 +276,7 @@ def test_usage_counts_what_the_answer_could_attend_to() -> None:
         question="q",
         text="t",
         status="completed",
+        asked_at=1_700_000_000.0,
         asked_s=1.0,
         newest_frame_s=None,
         spans=[],

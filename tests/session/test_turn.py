@@ -10,7 +10,7 @@ from sieve.tokens import Begun, Counts
 
 
 def turn(name: str, *, remembered: bool = True, newest_frame_s: float | None = None) -> Turn:
-    return Turn(name, f"{name}?", 1.0, 10.0, remembered, newest_frame_s)
+    return Turn(name, f"{name}?", 1_700_000_000.0, 1.0, 10.0, remembered, newest_frame_s)
 
 
 def begun() -> Begun:

@@ -56,3 +56,17 @@ def test_metadata_is_bounded() -> None:
         wire.ResponseSettings.model_validate({"metadata": {str(n): "x" for n in range(17)}})
     with pytest.raises(ValidationError):
         wire.ResponseSettings.model_validate({"metadata": {"a": "x" * 513}})
+
+
+def test_a_new_session_is_named_after_its_room_and_may_set_nothing() -> None:
+    assert wire.SessionCreate().room == wire.DEFAULT_ROOM
+    with pytest.raises(ValidationError, match="room"):
+        wire.SessionCreate(room="a b")
+
+
+def test_a_browser_gets_what_it_needs_for_ten_minutes_unless_told_otherwise() -> None:
+    request = wire.SecretRequest()
+    assert request.expires_after.seconds == 600
+    assert request.x.roles == ["publish", "ask"]
+    with pytest.raises(ValidationError, match="seconds"):
+        wire.ExpiresAfter(seconds=86_400)

@@ -1,0 +1,120 @@
+"""Bodies of HTTP requests and responses."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from session.wire.nouns import (
+    DEFAULT_ANSWER_TOKENS,
+    MAX_ANSWER_TOKENS,
+    MAX_INSTRUCTION_CHARS,
+    MAX_SELECTOR_CHARS,
+    Answer,
+    Conversation,
+    ErrorDetail,
+    Incoming,
+    Outgoing,
+    Session,
+)
+
+ROOM = r"^[A-Za-z0-9._-]{1,64}$"
+DEFAULT_ROOM = "default"
+MAX_PAGE = 200
+DEFAULT_PAGE = 50
+
+
+class ErrorBody(Outgoing):
+    """The body of every response with a status of 400 or above."""
+
+    error: ErrorDetail
+
+
+class SessionList(Outgoing):
+    """`GET /v1/sessions`."""
+
+    sessions: list[Session]
+
+
+class SessionPatch(Incoming):
+    """`PATCH /v1/sessions/{id}`: what is absent stays; an instruction of null returns to none."""
+
+    instruction: str | None = Field(default=None, max_length=MAX_INSTRUCTION_CHARS)
+    retention: float | None = Field(default=None, gt=0.0, le=1.0)
+    selector: str | None = Field(default=None, max_length=MAX_SELECTOR_CHARS)
+    slots: int | None = Field(default=None, gt=0)
+
+
+class SessionCreate(SessionPatch):
+    """`POST /v1/sessions`: a session that waits for its sender, with its settings.
+
+    The sender attaches to it by `POST /whip/{room}?session={id}`.
+    """
+
+    room: str = Field(default=DEFAULT_ROOM, pattern=ROOM)
+
+
+class AskRequest(Incoming):
+    """`POST /v1/sessions/{id}/ask`. With `conversation: none` it leaves no trace in the history."""
+
+    question: str
+    max_tokens: int = Field(default=DEFAULT_ANSWER_TOKENS, gt=0, le=MAX_ANSWER_TOKENS)
+    conversation: Conversation = "auto"
+
+
+class AnswerList(Outgoing):
+    """`GET /v1/sessions/{id}/answers?after={id}&limit={n}`: a page of them, oldest first.
+
+    While `has_more`, the next page comes after the last answer of this one.
+    """
+
+    answers: list[Answer]
+    has_more: bool
+
+
+class Health(Outgoing):
+    """`GET /healthz`: the process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Outgoing):
+    """`GET /readyz`: 200 when a new session would be served, 503 with the reason otherwise."""
+
+    ready: bool
+    reason: str | None
+    model: str
+    sessions: int
+    capacity: int
+
+
+class SelectorChoice(Outgoing):
+    """A name for the setting `selector`, and what it keeps."""
+
+    name: str
+    says: str
+
+
+class SelectorList(Outgoing):
+    """`GET /v1/selectors`: those that the service's model can be used with."""
+
+    selectors: list[SelectorChoice]
+
+
+class DemoQuestion(Outgoing):
+    """A question about the demo scene that has one right answer when asked at `asked_s`."""
+
+    kind: str
+    text: str
+    answer: str
+    asked_s: float
+    chance: float  # share of right answers when guessing within the clip
+
+
+class DemoQuestions(Outgoing):
+    """`GET /v1/demo/questions`: what can be asked about `scene.webm` of the same seed."""
+
+    seed: int
+    seconds: int
+    questions: list[DemoQuestion]
