@@ -29,7 +29,7 @@ train-demo: $(VENV)/serve
 	$(BIN)/echosieve train --recipe demo --out sieve/demo $(ARGS)
 
 study: $(VENV)/serve
-	$(BIN)/python -m sieve.train.study --run runs/train --out runs/study.json $(ARGS)
+	$(BIN)/python -m sieve.train.demo.study --run runs/train --out runs/study.json $(ARGS)
 
 bench: $(VENV)/serve
 	$(BIN)/echosieve bench prefill $(ARGS)

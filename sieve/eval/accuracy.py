@@ -23,8 +23,8 @@ import numpy as np
 from sieve import Engine, EngineConfig, RowConfig, load_model
 from sieve.baselines import RandomTokens, RefinedStates
 from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_S, WINDOW_SAMPLES, RawWindow
-from sieve.train.render import Stream, open_pairs, render_stream
-from sieve.train.truth import TICKS
+from sieve.train.world.render import Stream, open_pairs, render_stream
+from sieve.train.world.truth import TICKS
 from stream.questions import AUDIO_KINDS, KINDS, VIDEO_KINDS, Question
 
 Tracks = Literal["both", "video", "audio"]

@@ -17,8 +17,8 @@ from sieve.eval.accuracy import Asked, closed_window, open_window
 from sieve.pool import GridShape, Pool
 from sieve.select import Selection, Text
 from sieve.tokens import AUDIO_TOKENS_PER_S, WINDOW_S, Counts, RawWindow
-from sieve.train.render import Stream
-from sieve.train.truth import (
+from sieve.train.world.render import Stream
+from sieve.train.world.truth import (
     AUDIO_TOKENS,
     CELLS,
     GRIDS,

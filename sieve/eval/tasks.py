@@ -15,7 +15,7 @@ from sieve.eval.arms import Group as ArmGroup
 from sieve.eval.case import Case
 from sieve.eval.outcomes import Mode
 from sieve.tokens import WINDOW_S
-from sieve.train.render import render_stream
+from sieve.train.world.render import render_stream
 from stream.milestones import Milestones
 from stream.plot import FIRST_WORLD, Plot, Varied
 from stream.scene import Question, Scene

@@ -1,4 +1,9 @@
-"""Training: the built-in model, or a sieve for a real backbone; ``echosieve train --help``."""
+"""Training; ``echosieve train --help``.
+
+Two trainers: ``demo`` makes the built-in model from nothing on the synthetic ``world``;
+``backbone`` makes a sieve for any Qwen2.5-Omni. What both need stands here: ``estimators``,
+``optimise``, ``saving``, ``bulletin``, ``team``.
+"""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sieve.model import Model
+    from sieve.train.backbone.library import Data
+    from sieve.train.backbone.tuning import Tuning
     from sieve.train.bulletin import Bulletin
-    from sieve.train.library import Data
-    from sieve.train.tuning import Tuning
 
 MOST_STEPS = 10_000_000
 MOST_THREADS = 256
@@ -165,8 +165,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _from_recipe(args: argparse.Namespace) -> int:
-    from sieve.train.pipeline import train_recipe
-    from sieve.train.recipe import RECIPES
+    from sieve.train.demo.pipeline import train_recipe
+    from sieve.train.demo.recipe import RECIPES
     from sieve.train.team import together
 
     tuned = [flag.name for flag in _FLAGS if getattr(args, flag.setting) is not None]
@@ -183,10 +183,10 @@ def _from_recipe(args: argparse.Namespace) -> int:
 
 
 def _finetune(args: argparse.Namespace) -> int:
+    from sieve.train.backbone.finetune import Finetuning
+    from sieve.train.backbone.finished import claim_run, write
+    from sieve.train.backbone.tuning import tuning_of
     from sieve.train.bulletin import Bulletin
-    from sieve.train.finetune import Finetuning
-    from sieve.train.finished import claim_run, write
-    from sieve.train.tuning import tuning_of
 
     if args.questions is not None and args.recordings is None:
         args.refuse("--questions goes with --recordings")
@@ -210,7 +210,7 @@ def _begin_from(args: argparse.Namespace) -> str:
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings of the file, then those of the options."""
-    from sieve.train.tuning import read_tuning
+    from sieve.train.backbone.tuning import read_tuning
 
     settings = read_tuning(args.config) if args.config is not None else {}
     settings.pop("model", None)  # training.json tells it beside the settings
@@ -228,9 +228,9 @@ def _put(settings: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _data(args: argparse.Namespace, tuning: Tuning, bulletin: Bulletin) -> Data:
-    from sieve.train.clips import LeftOut, read_clips
-    from sieve.train.library import Data
-    from sieve.train.recordings import GENERIC_QUESTIONS, cut_recordings, read_questions
+    from sieve.train.backbone.clips import LeftOut, read_clips
+    from sieve.train.backbone.library import Data
+    from sieve.train.backbone.recordings import GENERIC_QUESTIONS, cut_recordings, read_questions
 
     left_out: list[LeftOut] = []
 
@@ -253,7 +253,7 @@ def _model(args: argparse.Namespace, tuning: Tuning) -> Model:
 
     from sieve.checkpoint import load_model
     from sieve.errors import TrainingError
-    from sieve.train.finetune import uses_bf16
+    from sieve.train.backbone.finetune import uses_bf16
 
     device = args.device or "cpu"
     try:

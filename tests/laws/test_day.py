@@ -10,7 +10,7 @@ import pytest
 
 from sieve import Engine, EngineConfig, Model, RowConfig
 from sieve.eval.accuracy import closed_window, open_window
-from sieve.train.render import Stream, render_stream
+from sieve.train.world.render import Stream, render_stream
 
 HOUR_S = 3600.0
 WINDOWS = 15

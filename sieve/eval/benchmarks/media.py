@@ -10,7 +10,7 @@ from typing import Literal
 
 from sieve.eval.benchmarks.item import Unusable
 from sieve.tokens import RawWindow
-from sieve.train.media import raw_window
+from sieve.train.backbone.media import raw_window
 from stream.source import FileSource
 from stream.window import SAMPLE_RATE, Frame, Item, Sound, Window, Windower
 

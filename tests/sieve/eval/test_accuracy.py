@@ -24,7 +24,7 @@ from sieve.eval.accuracy import (
     table,
 )
 from sieve.tokens import RawWindow
-from sieve.train.render import Stream, render_stream
+from sieve.train.world.render import Stream, render_stream
 from stream.questions import AUDIO_KINDS
 from stream.scene import KINDS, Question
 

@@ -18,7 +18,7 @@ from sieve.pool import Pool
 from sieve.select import Selection, Text
 from sieve.selectors import PRUNERS
 from sieve.tokens import RawWindow
-from sieve.train.render import Stream, render_stream
+from sieve.train.world.render import Stream, render_stream
 from tests import tiny
 
 

@@ -1,0 +1,140 @@
+"""What is trained for how long: everything that makes the built-in model, and a tiny rehearsal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sieve.train.demo.bank import Filming
+from sieve.train.demo.sieving import Sieving
+from sieve.train.demo.stages import StageConfig
+from sieve.train.demo.towers import TowerRecipe
+from sieve.train.optimise import Schedule
+from stream.lessons import Mixed
+from stream.plot import Plot, Varied
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """``tower_streams`` train the towers, ``bank_streams`` everything after; ``exam_streams`` of
+    each of the worlds in ``exams`` are held out. A checkpoint every ``save_every`` steps."""
+
+    seed: int
+    filming: Filming
+    tower_streams: int
+    bank_streams: int
+    exam_streams: int
+    exams: Mapping[str, Plot]
+    towers: TowerRecipe
+    stages: tuple[StageConfig, ...]
+    workers: int = 2
+    save_every: int = 200
+    log_towers_every: int = 50
+
+    def filming_of(self, plot: Plot) -> Filming:
+        """The same of another world."""
+        return replace(self.filming, plot=plot)
+
+
+_RETENTIONS = {1.0: 0.06, 0.4: 0.09, 0.2: 0.35, 0.1: 0.35, 0.05: 0.15}
+_SHORT, _LONG = (1, 3, 5, 7), (2, 4, 6, 8, 8, 12, 20, 30)
+
+DEMO = Recipe(
+    seed=0,
+    filming=Filming(Mixed("train"), windows=32, codec_share=0.28),
+    tower_streams=160,
+    bank_streams=1200,
+    exam_streams=40,
+    exams={"seeds": Varied("train"), "compositions": Varied("held-out")},
+    towers=TowerRecipe(Schedule(700, 2e-3), Schedule(800, 2e-3)),
+    stages=(
+        StageConfig(
+            name="read",  # the decoder alone, on tokens chosen by label
+            schedule=Schedule(6000, 2e-3, warmup=100, span=7500),
+            windows=((0.0, (1, 2)), (0.1, (2, 3)), (0.25, (1, 3, 4, 6)), (0.5, _LONG)),
+            retentions={0.24: 1.0},
+            sieving=Sieving(0.24, refined=False, choice="labels"),
+            jumps=0.3,
+            token_loss=1.0,
+            single_modality_share=0.04,
+            described_share=0.1,
+        ),
+        StageConfig(
+            name="refine",  # with the refiner
+            schedule=Schedule(2000, 2e-3, warmup=150, span=2700),
+            windows=((0.0, _SHORT), (0.3, _LONG)),
+            retentions={0.24: 1.0},
+            sieving=Sieving(0.24, choice="labels"),
+            jumps=0.5,
+            crowded=0.3,
+            token_loss=0.5,
+            refined_loss=1.0,
+            score_loss=0.3,
+            aware_share=0.1,
+            single_modality_share=0.06,
+            described_share=0.12,
+        ),
+        StageConfig(
+            name="sieve",  # the sieve chooses
+            schedule=Schedule(5000, 1.2e-3, warmup=100),
+            windows=((0.0, (1, *_LONG)),),
+            retentions=_RETENTIONS,
+            sieving=Sieving(0.2, noise=0.5, estimator="softmax"),
+            jumps=0.5,
+            crowded=0.4,
+            token_loss=0.2,
+            token_loss_until=0.5,
+            score_loss=0.3,
+            aware_share=0.2,
+            single_modality_share=0.06,
+            described_share=0.12,
+        ),
+    ),
+)
+
+
+def _rehearsed(stage: StageConfig) -> StageConfig:
+    """The same stage in three steps."""
+    return replace(
+        stage,
+        schedule=Schedule(3, stage.schedule.peak_lr, warmup=1),
+        windows=((0.0, (1, 2, 4)),),
+        crops=2,
+        questions=8,
+        log_every=1,
+        exam_every=3,
+        exam_crops=1,
+    )
+
+
+REHEARSAL = replace(
+    DEMO,
+    filming=Filming(Mixed("train"), windows=8, codec_share=0.5),
+    tower_streams=2,
+    bank_streams=2,
+    exam_streams=1,
+    towers=TowerRecipe(Schedule(2, 2e-3), Schedule(2, 2e-3), picture_batch=8, sound_batch=4),
+    stages=tuple(_rehearsed(stage) for stage in DEMO.stages),
+    workers=0,
+    save_every=2,
+    log_towers_every=1,
+)
+
+
+def _larger(stage: StageConfig) -> StageConfig:
+    """The same stage for a GPU: four times the crops a step, twice the steps."""
+    schedule = replace(stage.schedule, steps=2 * stage.schedule.steps, span=2 * stage.schedule.span)
+    return replace(
+        stage,
+        schedule=schedule,
+        crops=4 * stage.crops,
+        windows_a_step=4 * stage.windows_a_step,
+        questions=4 * stage.questions,
+    )
+
+
+DEMO_GPU = replace(
+    DEMO, bank_streams=4 * DEMO.bank_streams, stages=tuple(map(_larger, DEMO.stages)), workers=8
+)
+
+RECIPES = {"demo": DEMO, "demo-gpu": DEMO_GPU, "rehearsal": REHEARSAL}

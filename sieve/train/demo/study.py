@@ -1,0 +1,170 @@
+"""Ablations and estimators: from one checkpoint every arm is trained alike, but for one thing.
+
+``python -m sieve.train.demo.study --run RUN --out study.json``: RUN is the folder of a training
+that has passed the stages ``read`` and ``refine``. Each arm takes as many steps with as many seeds
+and is examined on streams held out. A study that was stopped goes on; what is in the file is not
+repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sieve.errors import TrainingError
+from sieve.train.demo.pipeline import Run
+from sieve.train.demo.recipe import RECIPES
+from sieve.train.demo.stages import StageConfig
+from sieve.train.optimise import Schedule
+
+STAGE = "sieve"  # what the arms are variations of
+_T, _H, _W = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What is different: fields of the stage's sieving, fields of the stage, the axes of the rotary
+    pairs. ``begin``: the stage whose result it starts from; a sieve that is to learn without labels
+    cannot start from one that has seen them."""
+
+    name: str
+    sieving: Mapping[str, Any] = field(default_factory=dict)
+    stage: Mapping[str, Any] = field(default_factory=dict)
+    axes: tuple[int, ...] | None = None
+    begin: str = "refine"
+
+
+def _without_labels(estimator: str, noise: float) -> Arm:
+    how = {"estimator": estimator, "noise": noise}
+    return Arm(f"{estimator}, no labels", how, {"score_loss": 0.0}, begin="read")
+
+
+ARMS = (
+    Arm("full method"),
+    Arm("causal refiner", {"attention": "causal"}),
+    Arm("intra-modal attention", {"attention": "apart"}),
+    Arm("selection without text", {"text": "states"}),
+    Arm("absorption without text", {"text": "scores"}),
+    Arm("per-modality top-k", {"choice": "per-modality"}),
+    Arm("Gumbel", {"estimator": "gumbel", "noise": 1.0}),
+    Arm("without Sync-RoPE", axes=(_T,) * 4 + (_H,) * 6 + (_W,) * 6),
+    Arm("mid-band rotary", axes=(_H,) * 4 + (_T,) * 8 + (_W,) * 4),
+    Arm("compacted positions", {"positions": "compacted"}),
+    Arm("raw-embedding output", {"output": "raw"}),
+    Arm("OmniSIFT", {"method": "omnisift"}),
+    Arm("labels alone", {"estimator": None}),
+    Arm("identity", {"estimator": "identity"}),
+    Arm("sigmoid", {"estimator": "sigmoid"}),
+    Arm("softmax, from read", begin="read"),
+    _without_labels("softmax", 0.5),
+    _without_labels("identity", 0.5),
+    _without_labels("sigmoid", 0.5),
+    _without_labels("gumbel", 1.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every one of ``arms`` for ``steps`` steps with seeds 0, 1, ... up to ``seeds``."""
+
+    steps: int = 400
+    seeds: int = 3
+    arms: tuple[Arm, ...] = ARMS
+
+
+def study(run: Run, plan: Plan, out: Path) -> dict[str, Any]:
+    """Trains and examines what ``out`` does not yet hold. Raises TrainingError where the run has no
+    checkpoint to begin from, or ``out`` is of another plan."""
+    found = _begun(plan, out)
+    for arm in plan.arms:
+        for seed in range(plan.seeds):
+            results = found["arms"].setdefault(arm.name, {})
+            if str(seed) not in results:
+                results[str(seed)] = _train(run, arm, plan.steps, seed)
+                _write(found, out)
+                run.bulletin.note("study", f"{arm.name}, seed {seed}", arm=arm.name, seed=seed)
+    return found
+
+
+def _begun(plan: Plan, out: Path) -> dict[str, Any]:
+    if not out.exists():
+        return {"steps": plan.steps, "arms": {}}
+    found: dict[str, Any] = json.loads(out.read_text())
+    if found["steps"] != plan.steps:
+        raise TrainingError(
+            f"{out} holds a study of {found['steps']} steps, not {plan.steps}: give this one "
+            "another file (--out)"
+        )
+    return found
+
+
+def _write(found: dict[str, Any], out: Path) -> None:
+    """Whole or not at all."""
+    partial = out.with_suffix(".partial")
+    partial.write_text(json.dumps(found, indent=2) + "\n")
+    partial.replace(out)
+
+
+def _train(run: Run, arm: Arm, steps: int, seed: int) -> dict[str, Any]:
+    """One arm from its beginning to its examination."""
+    config = _config(run, arm, steps)
+    axes = run.model.lm.rotary_emb.axis_of_pair
+    _load(run, arm.begin)
+    try:
+        if arm.axes is not None:
+            run.model.lm.rotary_emb.axis_of_pair = torch.tensor(arm.axes)
+        stage = run.stage(config, seed)
+        while not stage.optimiser.done:
+            stage.step()
+        return run.examine(config, config.sieving)
+    finally:
+        run.model.lm.rotary_emb.axis_of_pair = axes
+
+
+def _config(run: Run, arm: Arm, steps: int) -> StageConfig:
+    base = next(stage for stage in run.recipe.stages if stage.name == STAGE)
+    schedule = Schedule(steps, base.schedule.peak_lr, warmup=min(50, steps))
+    sieving = replace(base.sieving, **arm.sieving)
+    return replace(base, schedule=schedule, sieving=sieving, **arm.stage)
+
+
+def _load(run: Run, stage: str) -> None:
+    path = run.folder / f"stage-{stage}.pt"
+    if not path.exists():
+        raise TrainingError(f"{run.folder} has no checkpoint of the stage {stage}: train it first")
+    state = torch.load(path, weights_only=True, map_location=run.model.device)
+    run.model.load_state_dict(state["model"])
+    run.words.load_state_dict(state["words"])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sieve.train.demo.study", description=__doc__)
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default="demo")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the training")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file")
+    parser.add_argument("--steps", type=int, default=400, help="of every arm (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=3, help="of every arm (%(default)s)")
+    parser.add_argument("--arms", nargs="+", default=[], metavar="NAME", help="only these")
+    parser.add_argument("--threads", type=int, default=2, help="processor threads (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda ... (%(default)s)")
+    args = parser.parse_args(argv)
+    chosen = tuple(arm for arm in ARMS if not args.arms or arm.name in args.arms)
+    unknown = set(args.arms) - {arm.name for arm in chosen}
+    if unknown or args.steps < 1 or args.seeds < 1:
+        names = ", ".join(arm.name for arm in ARMS)
+        parser.error(f"steps and seeds are 1 or more; there are these arms: {names}")
+    torch.set_num_threads(args.threads)
+    run = Run(RECIPES[args.recipe], args.run, args.device)
+    study(run, Plan(args.steps, args.seeds, chosen), args.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

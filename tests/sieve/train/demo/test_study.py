@@ -1,0 +1,75 @@
+"""One thing is different in an arm, and a study goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from sieve.errors import TrainingError
+from sieve.train.demo.pipeline import Run
+from sieve.train.demo.recipe import REHEARSAL
+from sieve.train.demo.study import ARMS, Arm, Plan, _config, study
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """As after its first stage, towers as they were born."""
+    run = Run(REHEARSAL, tmp_path_factory.mktemp("run"))
+    torch.save(
+        {"visual": run.model.thinker.model.visual.state_dict(),
+         "audio": run.model.thinker.model.audio_tower.state_dict()},
+        run.folder / "towers.pt",
+    )  # fmt: skip
+    state = {"model": run.model.state_dict(), "words": run.words.state_dict()}
+    torch.save(state, run.folder / "stage-read.pt")
+    return run
+
+
+def test_arms_have_names_of_their_own_and_begin_at_a_stage() -> None:
+    assert len({arm.name for arm in ARMS}) == len(ARMS)
+    assert {arm.begin for arm in ARMS} <= {stage.name for stage in REHEARSAL.stages}
+
+
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_an_arm_is_a_stage_with_one_thing_changed(run: Run, arm: Arm) -> None:
+    base, config = _config(run, ARMS[0], 5), _config(run, arm, 5)
+    changed = {
+        name for name in base.sieving.__slots__
+        if getattr(base.sieving, name) != getattr(config.sieving, name)
+    }  # fmt: skip
+    assert changed == set(arm.sieving) - {
+        name for name, value in arm.sieving.items() if getattr(base.sieving, name) == value
+    }
+    assert config.schedule.steps == 5
+    assert (config.score_loss == 0) == ("score_loss" in arm.stage)
+    assert arm.axes is None or len(arm.axes) == len(run.model.lm.rotary_emb.axis_of_pair)
+
+
+def test_a_study_trains_what_is_missing_and_leaves_the_model_s_rotary(
+    run: Run, tmp_path: Path
+) -> None:
+    out, axes = tmp_path / "study.json", run.model.lm.rotary_emb.axis_of_pair.clone()
+    arms = (Arm("one", begin="read"), Arm("turned", axes=(1,) * 4 + (0,) * 12, begin="read"))
+    found = study(run, Plan(1, 1, arms[:1]), out)
+    assert "seeds at 0.1" in found["arms"]["one"]["0"]
+    found["arms"]["one"]["0"] = "kept"
+    out.write_text(json.dumps(found))
+    again = study(run, Plan(1, 1, arms), out)
+    assert again["arms"]["one"] == {"0": "kept"}
+    assert "compositions at 0.05" in again["arms"]["turned"]["0"]
+    assert torch.equal(run.model.lm.rotary_emb.axis_of_pair, axes)
+
+
+def test_a_study_needs_the_stage_it_begins_from(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no checkpoint of the stage refine"):
+        study(run, Plan(1, 1, (Arm("late"),)), tmp_path / "study.json")
+
+
+def test_a_study_of_other_length_has_a_file_of_its_own(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "study.json"
+    out.write_text('{"steps": 7, "arms": {}}')
+    with pytest.raises(TrainingError, match="study of 7 steps"):
+        study(run, Plan(1, 1, ()), out)
