@@ -217,6 +217,34 @@ class Backbone:
         later = torch.arange(len(hidden), device=queries.device)[None] > queries[:, None]
         return logits.masked_fill(later, float("-inf")).softmax(dim=-1).mean(dim=0)
 
+    def angles(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """cos and sin [n, D] of positions [3, n], float32."""
+        cos, sin = self.rotary.angles(positions[:, None].to(self.device))
+        return cos[0].to(self.device, torch.float32), sin[0].to(self.device, torch.float32)
+
+    def heads(self, layer: int, hidden: Tensor, turns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What a layer's attention works on: hidden [n, d], cos and sin [2, n, D] of its positions
+        -> queries [H, n, D], keys and values [H_kv, n, D], the first two turned."""
+        block = self.thinker.model.language_model.layers[layer]
+        heads, normed = block.self_attn, block.input_layernorm(hidden)
+        asking, asked, told = (
+            project(normed).unflatten(-1, (-1, heads.head_dim))
+            for project in (heads.q_proj, heads.k_proj, heads.v_proj)
+        )
+        turned = [_turned(vectors, *turns).to(hidden.dtype) for vectors in (asking, asked)]
+        return turned[0].transpose(0, 1), turned[1].transpose(0, 1), told.transpose(0, 1)
+
+    def conclude(self, layer: int, hidden: Tensor, attended: Tensor) -> Tensor:
+        """The rest of a layer: hidden [n, d] and the heads' outputs [n, H * D] -> [n, d]."""
+        block = self.thinker.model.language_model.layers[layer]
+        hidden = hidden + block.self_attn.o_proj(attended)
+        return hidden + block.mlp(block.post_attention_layernorm(hidden))
+
+    @property
+    def scaling(self) -> float:
+        """What logits of attention are multiplied with."""
+        return float(self.thinker.model.language_model.layers[0].self_attn.scaling)
+
     def finish(self, hidden: Tensor) -> Tensor:
         """What ``read`` does after its last layer: [n, d] -> [n, d]."""
         return self.thinker.model.language_model.norm(hidden)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sieve.branch import Branch
 from sieve.cs2 import kept_count
@@ -25,18 +25,21 @@ from sieve.errors import (
     RowUnknown,
     SettingInvalid,
 )
+from sieve.judge import Judge
 from sieve.memory import Arena, ArenaShape, BranchCache
 from sieve.model import Model
 from sieve.policy import Policy, ScoreWithAge
 from sieve.pool import Pool, check_window
-from sieve.prompt import DEFAULT_INSTRUCTION, question_text
+from sieve.prompt import DEFAULT_INSTRUCTION, Modalities, question_text
 from sieve.rope import suffix_positions
 from sieve.row import Row, RowSettings, join_spans, total
 from sieve.select import Method, Selection, Text
 from sieve.selectors import default_method, method_of
 from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
+from sieve.verdict import Verdict
 
 _MOST_CHARACTERS = 32  # that a token could stand for
+_STANDING = 4_096  # questions that are judged again and again, whose tokens are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Engine:
         self._rows: dict[int, Row] = {}
         self._branches: dict[int, Branch] = {}
         self._next_branch = 0
+        self._judged_ids = lru_cache(_STANDING)(self._standing_ids)
 
     # -- rows -------------------------------------------------------------------------------
 
@@ -189,7 +193,7 @@ class Engine:
             raise SettingInvalid(
                 f"an answer has 1 to {self.config.max_answer_tokens} tokens, got {max_tokens}"
             )
-        ids = self._question_ids(state, question, history)
+        ids = self._question_ids(state.modalities, question, history)
         if len(self._branches) >= self.config.max_branches:
             raise NoBranchFree(f"{self.config.max_branches} questions are being answered already")
         pools = [pool for pool in state.recent if state.remembers(pool)]
@@ -201,11 +205,11 @@ class Engine:
         return self._begin(state, looks, text, max_tokens)
 
     def _question_ids(
-        self, state: Row, question: str, history: Sequence[tuple[str, str]]
+        self, modalities: Modalities, question: str, history: Sequence[tuple[str, str]]
     ) -> list[int]:
         if not question.strip():
             raise QuestionEmpty("the question is empty: give it some text")
-        text = question_text(question.strip(), history, state.modalities)
+        text = question_text(question.strip(), history, modalities)
         limit = self.config.max_question_tokens
         if len(text) > limit * _MOST_CHARACTERS:  # not worth tokenising
             raise QuestionTooLong(
@@ -230,17 +234,8 @@ class Engine:
             return looks, text
         refined = looks[-1][1].after if looks else None
         if refined is None:
-            refined = self._refine(state, text)
+            refined = state.refine(text)
         return looks, Text(refined, text.positions)
-
-    def _refine(self, state: Row, text: Text) -> Tensor:
-        """The question's states where no window was refined with it: prompt and question alone."""
-        cs2 = self.model.cs2
-        assert cs2 is not None
-        before = state.prompt.before(int(text.positions.min()))
-        where = torch.cat([before.positions, text.positions], dim=1)[:, None]
-        states, _ = cs2(torch.cat([before.embeds, text.embeds])[None], where.to(text.embeds.device))
-        return states[0, len(before) :]
 
     def _begin(
         self, state: Row, looks: list[tuple[Pool, Selection]], text: Text, max_tokens: int
@@ -282,6 +277,29 @@ class Engine:
             retention=state.retention,
             second_look=still_open[0] if still_open else None,
         )
+
+    @torch.inference_mode()
+    def judge(self, asked: Sequence[tuple[int, str]]) -> list[Verdict]:
+        """The verdicts of yes-or-no questions, each put to a row, in one pass over the memories of
+        all these rows: the first token's probabilities of a branch that was asked the same, without
+        history and without a second look. Raises RowUnknown, QuestionEmpty, QuestionTooLong, and
+        SettingInvalid for a model that cannot judge; nothing is changed, whatever happens."""
+        questions: dict[int, list[tuple[int, ...]]] = {}
+        for row, question in asked:
+            ids = self._judged_ids(self._row(row).modalities, question)
+            questions.setdefault(row, []).append(ids)
+        if not questions:
+            return []
+        rows = [(self._row(row), tuple(texts)) for row, texts in questions.items()]
+        found = dict(zip(questions, map(iter, self._judge.verdicts(rows)), strict=True))
+        return [next(found[row]) for row, _ in asked]
+
+    def _standing_ids(self, modalities: Modalities, question: str) -> tuple[int, ...]:
+        return tuple(self._question_ids(modalities, question, ()))
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return Judge(self.model, self._arena)
 
     @torch.inference_mode()
     def step(self, branch: int) -> Step:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sieve.cs2 import top_k
 from sieve.errors import SettingInvalid, WindowOutOfOrder
@@ -17,7 +19,7 @@ from sieve.pinned import PinnedPrompt
 from sieve.policy import Policy, expired
 from sieve.pool import Pool, WindowEncoder
 from sieve.prompt import Modalities, prompt_text
-from sieve.select import Method, Selection
+from sieve.select import Method, Selection, Text
 from sieve.timeline import Timeline
 from sieve.tokens import (
     AUDIO,
@@ -218,6 +220,16 @@ class Row:
         if pool is not None and len(pool):
             newest = max(newest, int(pool.positions.max()))
         return newest + 1
+
+    def refine(self, text: Text) -> Tensor:
+        """A question's states [n, d] where no window is refined with it: prompt and question
+        alone. The model has a sieve."""
+        cs2 = self.model.cs2
+        assert cs2 is not None
+        before = self.prompt.before(int(text.positions.min()))
+        where = torch.cat([before.positions, text.positions], dim=1)[:, None]
+        states, _ = cs2(torch.cat([before.embeds, text.embeds])[None], where.to(text.embeds.device))
+        return states[0, len(before) :]
 
     def _newest_stream_id(self) -> int:
         return max(self.prompt.end_id - 1, self._newest_id or 0)
