@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from fastapi import FastAPI
 
-from session import pages, rest, system, whip
+from session import pages, rest, system, watch_rest, whip
 from session.config import ServiceConfig
 from session.errors import BadRequest, NotAcceptable
 from session.http import KnownHosts, Origins, SecurityHeaders, install_errors
@@ -21,6 +21,7 @@ from session.metrics import Metrics
 from session.reports import Report
 from session.scenes import Scenes
 from session.service import Service
+from session.snapshots import Snapshots
 from session.worker import EngineLike, Worker
 from sieve import Engine, EngineConfig, Model, RowConfig, load_model
 from sieve.errors import SettingInvalid
@@ -105,7 +106,7 @@ def create_app(config: ServiceConfig, loaded: Loaded, connect: Connect | None = 
 
     app = FastAPI(title="EchoSieve", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     install_errors(app)
-    for part in (whip, rest, system, pages):
+    for part in (whip, rest, watch_rest, system, pages):
         app.include_router(part.router)
     app.add_middleware(
         Origins,
@@ -136,18 +137,20 @@ async def running(
         max_branches=config.max_branches,
         deliver=deliver,
     )
-    manager = Manager(
-        config,
-        retention=loaded.retention,
-        selector=loaded.selector,
-        worker=worker,
-        connect=connect,
-        metrics=metrics,
-    )
-    worker.start()
     with tempfile.TemporaryDirectory(prefix="echosieve-") as directory:
+        scenes, snapshots = Scenes(Path(directory)), Snapshots(Path(directory, "snapshots"))
+        manager = Manager(
+            config,
+            retention=loaded.retention,
+            selector=loaded.selector,
+            worker=worker,
+            connect=connect,
+            metrics=metrics,
+            snapshots=snapshots,
+        )
+        worker.start()
         try:
-            yield Service(config, manager, metrics, Scenes(Path(directory)), loaded.selectors)
+            yield Service(config, manager, metrics, scenes, snapshots, loaded.selectors)
         finally:
             await manager.close()
             await asyncio.to_thread(worker.stop)

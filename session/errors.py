@@ -48,6 +48,10 @@ class AnswerUnknown(ServiceError):
     status, kind = 404, "answer_unknown"
 
 
+class WatchUnknown(ServiceError):
+    status, kind = 404, "watch_unknown"
+
+
 class MethodNotAllowed(ServiceError):
     status, kind = 405, "method_not_allowed"
 
@@ -100,6 +104,10 @@ class SettingInvalid(ServiceError):
 
 class TooManyQuestions(ServiceError):
     status, kind, retry_after_s = 429, "too_many_questions", 1
+
+
+class TooManyWatches(ServiceError):
+    status, kind = 429, "too_many_watches"
 
 
 class TooManySubscribers(ServiceError):

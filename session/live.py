@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from session import reports, views, wire
+from session.attendant import Attendant
 from session.config import Limits, Settings
 from session.errors import (
     AnswerUnknown,
@@ -24,8 +25,10 @@ from session.errors import (
 )
 from session.events import Hub
 from session.intake import Intake, Media, raw_window, waiting
-from session.schedule import Ask, Cancel, Close, Configure, Open
+from session.schedule import Ask, Cancel, Close, Configure, Open, Watch
+from session.snapshots import Snapshots
 from session.turn import Dialogue, Turn
+from session.watching import Write
 from session.worker import Worker
 from sieve.tokens import WINDOW_S, MemoryState
 
@@ -89,6 +92,7 @@ class LiveSession:
         worker: Worker,
         settings: Settings,
         limits: Limits,
+        snapshots: Snapshots,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.id = id
@@ -105,6 +109,9 @@ class LiveSession:
         self._now = now
         self._dialogue = Dialogue(
             in_flight=limits.questions_in_flight, history=settings.history_turns
+        )
+        self.attendant = Attendant(
+            id, worker, post=self._request, tell=self._tell_also, snapshots=snapshots
         )
         self._memory = views.NO_MEMORY
         self._newest_frame_s: float | None = None  # in the memory
@@ -191,6 +198,7 @@ class LiveSession:
             return
         for turn in self._dialogue.turns:
             self._end_turn(turn.id, "cancelled")
+        self.attendant.finish(self._media.now())
         self._dialogue.end(reason)
         while self._replies:
             self._reply(SessionOver(f"the session has ended ({reason})"))
@@ -300,7 +308,7 @@ class LiveSession:
             )
         return question
 
-    async def _request(self, job: Open | Configure) -> MemoryState:
+    async def _request(self, job: Open | Configure | Watch) -> MemoryState:
         """Post a control job and wait for what the engine says to it."""
         if self.ended:
             raise SessionOver(f"the session has ended ({self._dialogue.end_reason})")
@@ -313,7 +321,7 @@ class LiveSession:
 
     def on_report(self, report: reports.Report) -> None:
         """Take a report of the engine thread, on the event loop's thread."""
-        if self.ended:
+        if self.ended or self.attendant.on_report(report):
             return
         match report:
             case reports.Opened() | reports.Configured():
@@ -395,6 +403,9 @@ class LiveSession:
         self._answering[turn_id].put(event)
         if isinstance(event, wire.AnswerDone):
             del self._answering[turn_id]
+        self.hub.publish(event)
+
+    def _tell_also(self, event: wire.Event, also: Write | None = None) -> None:
         self.hub.publish(event)
 
     def _tell_updated(self) -> None:

@@ -17,6 +17,7 @@ from session.intake import Media
 from session.live import LiveSession, new_id
 from session.metrics import Metrics
 from session.realtime import Talk, TextChannel
+from session.snapshots import Snapshots
 from session.worker import Worker
 from sieve.tokens import WINDOW_S
 
@@ -70,6 +71,7 @@ class Manager:
         worker: Worker,
         connect: Connect,
         metrics: Metrics,
+        snapshots: Snapshots,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -77,6 +79,7 @@ class Manager:
         self._worker = worker
         self._connect = connect
         self._metrics = metrics
+        self._snapshots = snapshots
         self._now = now
         self._sessions: dict[str, LiveSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -130,6 +133,7 @@ class Manager:
             worker=self._worker,
             settings=self._settings,
             limits=self._config.limits,
+            snapshots=self._snapshots,
             now=self._now,
         )
         self._sessions[session.id] = session

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from session import wire
 from session.overload import Waiting
 from sieve.tokens import Begun, Ingested, MemoryState
+from sieve.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,26 @@ class LevelChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """The standing queries of a session after a window, by watch."""
+
+    session: str
+    index: int
+    verdicts: dict[str, Verdict]
+    took_s: float  # for all sessions that were judged together
+
+
+@dataclass(frozen=True, slots=True)
+class NotJudged:
+    """A window after which the standing queries were left out."""
+
+    session: str
+    index: int
+    start_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnBegun:
     session: str
     turn: str
@@ -89,5 +110,6 @@ class Failed:
 
 
 WindowReport = WindowDone | WindowSkipped | LevelChanged
+WatchReport = Judged | NotJudged
 TurnReport = TurnBegun | TurnSaid | TurnEnded
-Report = Opened | Configured | Refused | Failed | WindowReport | TurnReport
+Report = Opened | Configured | Refused | Failed | WindowReport | WatchReport | TurnReport

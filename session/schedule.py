@@ -5,6 +5,9 @@ that can begin, then one round of decoding steps over all branches, then one win
 So a window waits for one round at most and a step for one window at most: neither starves. When
 the oldest window has used up half of its time, only one step goes between two windows.
 
+Standing queries are judged when no window waits, those of all sessions together. A session whose
+next window is ingested before that is judged after that one only: its queries never delay a window.
+
 A question begins after every window of its session that was closed when it was asked: those go
 before the windows of other sessions, oldest first.
 """
@@ -18,6 +21,7 @@ from session.overload import Arrival, Backlog, Waiting
 from sieve.tokens import WINDOW_S, RawWindow
 
 URGENT_S = WINDOW_S / 2
+JUDGED_WITHIN_S = 2 * WINDOW_S  # from a window's end; later its verdict would be stale
 
 
 # --- What the asyncio side posts ------------------------------------------------------------------
@@ -65,7 +69,15 @@ class Close:
     session: str
 
 
-Control = Open | Configure | Cancel | Close
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The standing queries of a session from now on: questions of yes or no by watch."""
+
+    session: str
+    questions: tuple[tuple[str, str], ...]
+
+
+Control = Open | Configure | Cancel | Close | Watch
 
 # --- What the engine thread takes -----------------------------------------------------------------
 
@@ -84,7 +96,25 @@ class Advance:
     turn: str
 
 
-Job = Control | Ask | Ingest | Advance
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A window of a session that has been ingested and is to be judged."""
+
+    session: str
+    index: int
+    start_s: float
+    by: float  # monotonic
+    questions: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The newest window of every session that has standing queries and was not judged yet."""
+
+    due: tuple[Due, ...]
+
+
+Job = Control | Ask | Ingest | Advance | Judge
 
 
 @dataclass(slots=True)
@@ -94,6 +124,8 @@ class Lane:
     backlog: Backlog = field(default_factory=Backlog)
     asks: deque[Ask] = field(default_factory=deque)
     decoding: int = 0
+    questions: tuple[tuple[str, str], ...] = ()
+    due: Due | None = None
 
     def ready(self) -> bool:
         """Whether its next question has nothing to wait for."""
@@ -142,6 +174,11 @@ class Schedule:
         lane.asks.append(replace(job, after_index=lane.backlog.newest_index))
         return True
 
+    def watch(self, session: str, questions: tuple[tuple[str, str], ...]) -> None:
+        """What is judged from the next window on."""
+        if lane := self._lanes.get(session):
+            lane.questions = questions
+
     # --- What became of a job ---
 
     def began(self, session: str, turn: str) -> None:
@@ -165,6 +202,16 @@ class Schedule:
         if lane := self._lanes.get(session):
             lane.backlog.done()
 
+    def judge(self, session: str, waiting: Waiting) -> Due | None:
+        """A window is in the memory; gives the one that is not judged because of it, if any."""
+        lane = self._lanes.get(session)
+        if lane is None or not lane.questions:
+            return None
+        by = waiting.arrived + JUDGED_WITHIN_S
+        start_s = waiting.window.start_s
+        overtaken, lane.due = lane.due, Due(session, waiting.index, start_s, by, lane.questions)
+        return overtaken
+
     def drop(self, session: str) -> None:
         """Forget everything a session wanted."""
         self._lanes.pop(session, None)
@@ -176,7 +223,13 @@ class Schedule:
         """The next job, or None when there is nothing to do. `now` is monotonic seconds."""
         if self._control:
             return self._control.popleft()
-        return self._ask() or self._step_of_round() or self._window(now) or self._step()
+        return (
+            self._ask()
+            or self._step_of_round()
+            or self._window(now)
+            or self._judgement()
+            or self._step()
+        )
 
     def _ask(self) -> Ask | None:
         """The question of the session with the fewest branches, if there is a branch for it."""
@@ -197,6 +250,15 @@ class Schedule:
             return None
         self._branches.rotate(-1)
         return self._branches[-1]
+
+    def _judgement(self) -> Judge | None:
+        """All that is due, in one job."""
+        due = []
+        for lane in self._lanes.values():
+            if lane.due is not None:
+                due.append(lane.due)
+                lane.due = None
+        return Judge(tuple(due)) if due else None
 
     def _window(self, now: float) -> Ingest | None:
         """The window most in need: those a question waits for first, then the oldest."""

@@ -12,6 +12,7 @@ from session.config import ServiceConfig
 from session.manager import Manager
 from session.metrics import Metrics
 from session.scenes import Scenes
+from session.snapshots import Snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Service:
     manager: Manager
     metrics: Metrics
     scenes: Scenes
+    snapshots: Snapshots
     selectors: Mapping[str, str]  # what a session can be set to: name, what it keeps
 
 

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from session.quiet import Quiet
 
 Kind = Literal["new", "update", "end"]
+THRESHOLD, RELEASE = 0.6, 0.4
 MOST_SPANS = 16  # of an event; older ones are joined
 
 
@@ -28,8 +29,8 @@ class Rule:
     """When a query becomes an event. Raises ValueError for numbers that cannot be meant.
     ``update_s``: how often an open event is told of again."""
 
-    threshold: float = 0.6
-    release: float = 0.4
+    threshold: float = THRESHOLD
+    release: float = RELEASE
     min_s: float = 0.0
     cooldown_s: float = 0.0
     update_s: float = 10.0

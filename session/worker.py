@@ -17,11 +17,26 @@ from typing import Protocol
 
 from session import reports, wire
 from session.overload import Waiting
-from session.schedule import Advance, Ask, Cancel, Close, Configure, Ingest, Job, Open, Schedule
+from session.schedule import (
+    Advance,
+    Ask,
+    Cancel,
+    Close,
+    Configure,
+    Control,
+    Due,
+    Ingest,
+    Job,
+    Judge,
+    Open,
+    Schedule,
+    Watch,
+)
 from sieve import RowConfig
 from sieve.errors import QuestionTooLong, SieveError
 from sieve.prompt import DEFAULT_INSTRUCTION
 from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
+from sieve.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +67,8 @@ class EngineLike(Protocol):
         open_window: RawWindow | None = None,
         max_tokens: int = 64,
     ) -> Begun: ...
+
+    def judge(self, asked: Sequence[tuple[int, str]]) -> list[Verdict]: ...
 
     def step(self, branch: int) -> Step: ...
 
@@ -117,7 +134,7 @@ class Worker:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
-    def control(self, job: Open | Configure | Cancel | Close) -> None:
+    def control(self, job: Control) -> None:
         with self._wake:
             self._schedule.control(job)
             self._wake.notify()
@@ -176,13 +193,16 @@ class Worker:
         return job is not None
 
     def _do(self, job: Job) -> None:
+        if isinstance(job, Judge):
+            self._judge(job)
+            return
         try:
             self._dispatch(job)
         except Exception as error:
             log.exception("session %s fails", job.session)
             self._fail(job.session, error)
 
-    def _dispatch(self, job: Job) -> None:
+    def _dispatch(self, job: Control | Ask | Ingest | Advance) -> None:
         if isinstance(job, Open):
             self._open(job)
         elif isinstance(job, Close):
@@ -190,10 +210,12 @@ class Worker:
         elif row := self._rows.get(job.session):  # it may have been closed while the job waited
             self._serve(row, job)
 
-    def _serve(self, row: Row, job: Configure | Cancel | Ask | Ingest | Advance) -> None:
+    def _serve(self, row: Row, job: Configure | Watch | Cancel | Ask | Ingest | Advance) -> None:
         match job:
             case Configure():
                 self._configure(row, job)
+            case Watch():
+                self._watch(row, job)
             case Cancel():
                 self._cancel(row, job)
             case Ask():
@@ -244,6 +266,9 @@ class Worker:
         with self._wake:
             self._schedule.ingested(job.session)
             behind = self.behind(job.session)
+            overtaken = self._schedule.judge(job.session, job.waiting)
+        if overtaken:
+            self._not_judged(overtaken, "the next window came first")
         self.deliver(
             reports.WindowDone(job.session, job.waiting, result, row.in_force, took_s, behind)
         )
@@ -256,6 +281,48 @@ class Worker:
         if wanted != row.in_force:
             self._engine.configure(row.number, retention=wanted)
             row.in_force = wanted
+
+    def _watch(self, row: Row, job: Watch) -> None:
+        """Take standing queries, having judged them once: what cannot be is refused."""
+        try:
+            self._engine.judge([(row.number, question) for _, question in job.questions])
+        except SieveError as error:
+            self.deliver(reports.Refused(job.session, kind_of(error), str(error)))
+            return
+        with self._wake:
+            self._schedule.watch(job.session, job.questions)
+        self.deliver(reports.Configured(job.session, self._engine.memory(row.number)))
+
+    def _judge(self, job: Judge) -> None:
+        """All sessions in one pass; where that fails, each in its own, so that one alone fails."""
+        now = self._now()
+        for late in (due for due in job.due if due.by < now):
+            self._not_judged(late, "the engine is behind")
+        due = [one for one in job.due if one.by >= now and one.session in self._rows]
+        try:
+            self._judge_together(due)
+        except Exception:
+            log.exception("standing queries are judged one session at a time")
+            for one in due:
+                self._judge_alone(one)
+
+    def _judge_alone(self, due: Due) -> None:
+        try:
+            self._judge_together([due])
+        except Exception as error:
+            self._fail(due.session, error)
+
+    def _judge_together(self, due: Sequence[Due]) -> None:
+        started = self._now()
+        asked = [(self._rows[d.session].number, text) for d in due for _, text in d.questions]
+        found = iter(self._engine.judge(asked))
+        took_s = self._now() - started
+        for one in due:
+            verdicts = {watch: next(found) for watch, _ in one.questions}
+            self.deliver(reports.Judged(one.session, one.index, verdicts, took_s))
+
+    def _not_judged(self, due: Due, reason: str) -> None:
+        self.deliver(reports.NotJudged(due.session, due.index, due.start_s, reason))
 
     def _ask(self, row: Row, job: Ask) -> None:
         """Begin a question and take its first step at once: that is the first token."""

@@ -14,3 +14,4 @@ from session.wire.events import *
 from session.wire.http import *
 from session.wire.nouns import *
 from session.wire.realtime import *
+from session.wire.watching import *

@@ -22,6 +22,15 @@ from session.wire.nouns import (
     OverloadLevel,
     Session,
 )
+from session.wire.watching import (
+    NoteAdded,
+    NotesSet,
+    WatchesSkipped,
+    WatchEvent,
+    WatchRemoved,
+    WatchUnanswered,
+    WatchUpdated,
+)
 
 
 class SessionCreated(Outgoing):
@@ -156,6 +165,13 @@ Event = Annotated[
     | AnswerStarted
     | AnswerDelta
     | AnswerDone
+    | WatchUpdated
+    | WatchRemoved
+    | WatchEvent
+    | WatchesSkipped
+    | WatchUnanswered
+    | NotesSet
+    | NoteAdded
     | ErrorEvent
     | EventsMissed
     | EventsDropped

@@ -24,6 +24,7 @@ from sieve.tokens import (
     Span,
     Step,
 )
+from sieve.verdict import Verdict
 from stream.rtc import ChannelClosedError
 from stream.window import Frame, Sound
 
@@ -67,7 +68,13 @@ class FakeEngine:
     """
 
     def __init__(
-        self, *, rows: int = 4, clock: Clock | None = None, ingest_s: float = 0, step_s: float = 0
+        self,
+        *,
+        rows: int = 4,
+        clock: Clock | None = None,
+        ingest_s: float = 0,
+        step_s: float = 0,
+        judge_s: float = 0,
     ) -> None:
         self.log: list[tuple[str, int]] = []
         self.open_rows: dict[int, FakeRow] = {}
@@ -79,6 +86,7 @@ class FakeEngine:
         self._clock = clock
         self._ingest_s = ingest_s
         self._step_s = step_s
+        self._judge_s = judge_s
         self._next = 0
 
     def open(self, config: RowConfig) -> int:
@@ -148,6 +156,27 @@ class FakeEngine:
             retention=self.open_rows[row].retention,
             second_look=kept_map(open_window) if open_window else None,
         )
+
+    def judge(self, asked: Sequence[tuple[int, str]]) -> list[Verdict]:
+        """Yes from the window on that a question names by "since <seconds>", to the one it names
+        by "until <seconds>"; half a yes without any."""
+        if any("explode" in question for _, question in asked):
+            raise RuntimeError("the accelerator is on fire")
+        if any("too long" in question for _, question in asked):
+            raise QuestionTooLong("the question takes 9999 tokens, at most 1024 are read")
+        if asked:
+            self.log.append(("judge", len({row for row, _ in asked})))
+            self._pass(self._judge_s)
+        return [self._verdict(row, question.rstrip("?").split()) for row, question in asked]
+
+    def _verdict(self, row: int, words: list[str]) -> Verdict:
+        windows = self.open_rows[row].windows
+        now_s = windows[-1].start_s if windows else 0.0
+        said = dict(zip(words, [*words[1:], ""], strict=True))
+        if "since" not in said:
+            return Verdict(0.5, 0.1)
+        end_s = float(said.get("until", "inf"))
+        return Verdict(0.9 if float(said["since"]) <= now_s < end_s else 0.1, 0.99)
 
     def step(self, branch: int) -> Step:
         self.log.append(("step", branch))

@@ -1,0 +1,49 @@
+"""What the journal holds of standing queries: statements, each within a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from session import wire
+from session.watch import STATE, State
+
+TABLES = """
+CREATE TABLE watches (
+    place INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    settings TEXT NOT NULL,                 -- wire.WatchCreate
+    state TEXT NOT NULL                     -- session.watch.State
+) STRICT;
+CREATE INDEX watches_by_session ON watches (session, place);
+"""
+
+
+def save(
+    db: sqlite3.Connection, *, session: str, watch: str, settings: wire.WatchCreate, state: State
+) -> None:
+    db.execute(
+        """INSERT INTO watches (id, session, settings, state) VALUES (?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET settings = excluded.settings, state = excluded.state""",
+        (
+            watch,
+            session,
+            settings.model_dump_json(exclude_none=True),
+            STATE.dump_json(state).decode(),
+        ),
+    )
+
+
+def remove(db: sqlite3.Connection, *, watch: str) -> None:
+    db.execute("DELETE FROM watches WHERE id = ?", (watch,))
+
+
+def load(db: sqlite3.Connection, session: str) -> list[tuple[str, wire.WatchCreate, State]]:
+    """The watches of a session, in the order they were set."""
+    rows = db.execute(
+        "SELECT id, settings, state FROM watches WHERE session = ? ORDER BY place", (session,)
+    )
+    return [
+        (id, wire.WatchCreate.model_validate_json(settings), STATE.validate_json(state))
+        for id, settings, state in rows
+    ]

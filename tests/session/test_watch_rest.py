@@ -1,0 +1,162 @@
+"""Standing queries over HTTP, on a service around a fake engine."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+
+import pytest
+from PIL import Image
+
+from session import wire
+from tests.session.conftest import House
+from tests.session.fakes import FakePeer, eventually
+
+SEEN_FROM_4_TO_8 = "is it there since 4 until 8"
+
+
+async def watched(house: House, session: str, **settings: object) -> dict[str, object]:
+    """A watch that has been set."""
+    made = await house.http.post(f"/v1/sessions/{session}/watches", json=settings)
+    assert made.status_code == 201, made.text
+    body = made.json()
+    assert isinstance(body, dict)
+    return body
+
+
+async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> None:
+    """The stream goes on, a window at a time, each of them judged."""
+    live = house.manager.live(session)
+
+    def judged(windows: int) -> bool:
+        watches = live.attendant.watches.all()
+        return live.windows >= windows and all((w.judged_s or 0) >= 2 * windows for w in watches)
+
+    while peer.clock_s < end_s:
+        wanted = live.windows + 1
+        await peer.play(2.0 * wanted + 0.1)
+        await eventually(partial(judged, wanted))
+
+
+def told(house: House, session: str) -> list[wire.WatchEvent]:
+    """What has been told of the watches of a session."""
+    ring = house.manager.get(session).hub._ring
+    return [n.event for n in ring if isinstance(n.event, wire.WatchEvent)]
+
+
+async def test_an_event_begins_and_ends_once_with_its_evidence(house: House) -> None:
+    session, peer = await house.join()
+    watch = await watched(house, session, query=SEEN_FROM_4_TO_8, snapshot=True)
+    assert watch["state"] == "waiting"
+    assert watch["question"] == f"{SEEN_FROM_4_TO_8}?"
+    await shown(house, session, peer, 14.0)
+    new, end = told(house, session)
+    assert (new.change, end.change) == ("new", "end")
+    assert new.id == end.id == f"{watch['id']}.1"
+    assert (new.started_s, new.ended_s, end.ended_s) == (4.0, None, 8.0)
+    assert end.spans == [wire.Span(start_s=4.0, end_s=8.0)]
+    assert new.probability == pytest.approx(0.9)
+    assert new.kept is not None
+    assert new.kept.start_s == 4.0
+    assert new.snapshot is not None
+    picture = await house.http.get(new.snapshot)
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(picture.content)).size == (28, 28)
+
+
+async def test_the_sentence_follows_while_the_event_is_open(house: House) -> None:
+    session, peer = await house.join()
+    await watched(house, session, query="is it there since 0", describe=True)
+    await shown(house, session, peer, 2.1)
+    await eventually(lambda: len(told(house, session)) == 2)
+    new, update = told(house, session)
+    assert (new.change, new.sentence) == ("new", None)
+    assert (update.change, update.sentence) == ("update", "describe the last seconds at 1")
+    assert not [e for e in house.manager.get(session).hub._ring if "answer" in e.event.type]
+
+
+async def test_the_session_ending_ends_its_events(house: House) -> None:
+    session, peer = await house.join()
+    await watched(house, session, query="is it there since 0")
+    await shown(house, session, peer, 2.1)
+    await house.manager.end(session, "enough")
+    assert [event.change for event in told(house, session)] == ["new", "end"]
+    assert house.manager.get(session).hub._ring[-1].event.type == "session.closed"
+
+
+async def test_a_watch_is_listed_changed_and_removed(house: House) -> None:
+    session, peer = await house.join()
+    watch = await watched(house, session, query="is it there since 0", min_s=4.0)
+    path = f"/v1/sessions/{session}/watches/{watch['id']}"
+    changed = await house.http.patch(path, json={"threshold": 0.95, "release": 0.2})
+    assert changed.json()["threshold"] == 0.95
+    assert changed.json()["min_s"] == 4.0
+    await shown(house, session, peer, 4.1)
+    assert not told(house, session)  # 0.9 is below the threshold now
+    (listed,) = (await house.http.get(f"/v1/sessions/{session}/watches")).json()["watches"]
+    assert (listed["state"], listed["probability"]) == ("calm", 0.9)
+    assert (await house.http.delete(path)).status_code == 200
+    gone = await house.http.get(path)
+    assert (gone.status_code, gone.json()["error"]["type"]) == (404, "watch_unknown")
+
+
+async def test_removing_a_watch_ends_its_event(house: House) -> None:
+    session, peer = await house.join()
+    watch = await watched(house, session, query="is it there since 0")
+    await shown(house, session, peer, 2.1)
+    await house.http.delete(f"/v1/sessions/{session}/watches/{watch['id']}")
+    assert [event.change for event in told(house, session)] == ["new", "end"]
+
+
+async def test_a_watch_the_model_does_not_answer_is_told_once_and_fires_never(
+    house: House,
+) -> None:
+    session, peer = await house.join()
+    watch = await watched(house, session, query="how is the weather?")
+    await shown(house, session, peer, 6.1)
+    ring = house.manager.get(session).hub._ring
+    (doubt,) = [n.event for n in ring if isinstance(n.event, wire.WatchUnanswered)]
+    assert (doubt.watch, doubt.answered) == (watch["id"], 0.1)
+    state = await house.http.get(f"/v1/sessions/{session}/watches/{watch['id']}")
+    assert state.json()["state"] == "unanswered"
+    assert not told(house, session)
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "says"),
+    [
+        ({}, 422, "query"),
+        ({"query": "  "}, 422, "must say what it waits for"),
+        ({"query": "x" * 501}, 422, "query"),
+        ({"query": "this is too long"}, 422, "9999 tokens"),
+        ({"query": "a", "threshold": 1.0}, 422, "threshold"),
+        ({"query": "a", "threshold": 0.5, "release": 0.6}, 422, "release <= threshold"),
+        ({"query": "a", "min_s": -1}, 422, "min_s"),
+        ({"query": "a", "quiet": [{"start": "25:00", "end": "07:00"}]}, 422, "reads like 22:30"),
+        ({"query": "a", "quiet": [{"start": "2", "end": "7", "zone": "x"}]}, 422, "reads like"),
+        ({"query": "a", "colour": "red"}, 422, "colour"),
+        ({"query": 7}, 422, "query"),
+    ],
+)
+async def test_a_watch_that_cannot_be_is_refused_by_name(
+    settings: dict[str, object], status: int, says: str, house: House
+) -> None:
+    session, _ = await house.join()
+    refused = await house.http.post(f"/v1/sessions/{session}/watches", json=settings)
+    assert (refused.status_code, says in refused.json()["error"]["message"]) == (status, True)
+    assert not (await house.http.get(f"/v1/sessions/{session}/watches")).json()["watches"]
+
+
+async def test_there_is_an_end_to_the_number_of_watches(house: House) -> None:
+    session, _ = await house.join()
+    for _ in range(64):
+        await watched(house, session, query="is it there since 0")
+    refused = await house.http.post(f"/v1/sessions/{session}/watches", json={"query": "a cat"})
+    assert (refused.status_code, refused.json()["error"]["type"]) == (429, "too_many_watches")
+
+
+@pytest.mark.parametrize("event", ["nothing.1", "..", "%2e%2e%2fx", "a" * 80])
+async def test_a_picture_that_is_not_there_is_a_404(event: str, house: House) -> None:
+    session, _ = await house.join()
+    answer = await house.http.get(f"/v1/sessions/{session}/snapshots/{event}.jpg")
+    assert answer.status_code == 404
