@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import suppress
-from itertools import islice
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stream.frames import MAX_SIDE, SoundMaker, to_rgb
+from stream.merge import in_thread
 from stream.window import SAMPLE_RATE, Frame, Item, Sound, Ticks, Window, Windower
 
 Decoded = av.VideoFrame | av.AudioFrame
@@ -103,20 +103,9 @@ class FileSource:
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         """All items, decoded in a thread."""
-        items = self.items()
-        batch = None
-        try:
-            while True:
-                batch = asyncio.ensure_future(asyncio.to_thread(_take, items))
-                fetched = await asyncio.shield(batch)
-                if not fetched:
-                    return
-                for item in fetched:
-                    yield item
-        finally:
-            if batch is not None:
-                await asyncio.wait({batch})  # the thread must have left the generator
-            items.close()
+        async with aclosing(in_thread(self.items(), _BATCH)) as items:
+            async for item in items:
+                yield item
 
     def _decoded(self, container: InputContainer, from_s: float) -> Iterator[Item]:
         video, audio = _tracks(container, self._path)
@@ -255,10 +244,6 @@ def _end_s(frame: Decoded) -> float:
     if isinstance(frame, av.AudioFrame):
         return frame.time + frame.samples / frame.sample_rate
     return frame.time + _INSTANT_S
-
-
-def _take(items: Iterator[Item]) -> list[Item]:
-    return list(islice(items, _BATCH))
 
 
 def _opened(path: Path) -> InputContainer:

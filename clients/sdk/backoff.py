@@ -1,0 +1,40 @@
+"""How long to wait before trying again, and for how long at all. Pure."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+_GENERATOR = random.SystemRandom()  # clients that lost the same service must not come back at once
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waits that double from `first_s` to `most_s`, each shortened by up to a half at random."""
+
+    first_s: float = 0.2
+    most_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.first_s <= self.most_s:
+            raise ValueError(f"0 < first_s <= most_s, not {self.first_s} and {self.most_s}")
+
+    def wait_s(self, failures: int, generator: random.Random = _GENERATOR) -> float:
+        """Seconds to wait after so many failures in a row (1, 2 ...)."""
+        doublings = min(failures - 1, 62)  # a float holds no more than 2**1023
+        longest_s = min(self.most_s, self.first_s * 2.0**doublings)
+        return longest_s * generator.uniform(0.5, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """What a client waits for, in seconds."""
+
+    connect_s: float = 5.0  # until the connection stands
+    reply_s: float = 30.0  # until the service replies to a request
+    silence_s: float = 45.0  # of a stream; the service gives a sign of life every 15 s
+    patience_s: float = 15.0  # over refusals that say when to come back (Retry-After)
+
+
+BACKOFF = Backoff()
+TIMEOUTS = Timeouts()

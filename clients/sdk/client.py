@@ -1,0 +1,97 @@
+"""The way in: `async with EchoSieve(url, token) as client`."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
+from clients.sdk.publication import Publication
+from clients.sdk.session import Session
+from clients.sdk.transport import Transport
+from session import wire
+
+if TYPE_CHECKING:
+    import httpx
+
+    from clients.media import Media
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+class EchoSieve:
+    """A client of one service.
+
+        async with EchoSieve("http://127.0.0.1:8080", token) as client:
+            for session in await client.sessions.list():
+                print(session.id, session.info.state)
+
+    `timeouts` and `backoff` say how long it waits for what. `transport` takes the place of httpx's
+    own, for proxies and certificates.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        token: str | None = None,
+        *,
+        timeouts: Timeouts = TIMEOUTS,
+        backoff: Backoff = BACKOFF,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Raises ValueError for a URL that is none. Nothing is sent yet."""
+        self._transport = Transport(url, token, timeouts, transport)
+        self._backoff = backoff
+        self.sessions = Sessions(self._transport, backoff)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give back all connections; sessions live on."""
+        await self._transport.close()
+
+    async def ready(self) -> wire.Ready:
+        """Whether a new session would be served, and by which model. Raises Unavailable."""
+        return await self._transport.call("GET", "/readyz", wire.Ready)
+
+    async def selectors(self) -> list[wire.SelectorChoice]:
+        """What a session's `selector` can be set to."""
+        found = await self._transport.call("GET", "/v1/selectors", wire.SelectorList)
+        return found.selectors
+
+    def publish(self, media: Media, room: str = "default") -> Publication:
+        """Send media into a new session (see `Publication`):
+
+            async with client.publish("clip.webm") as live:
+                print(await live.session.ask("what do you see?"))
+
+        `media`: a file, an address (rtsp, http, a device), a `Webcam`, or tracks of aiortc.
+        """
+        return Publication(self._transport, media, room=room, backoff=self._backoff)
+
+
+class Sessions:
+    """The sessions of a service: `client.sessions`."""
+
+    def __init__(self, transport: Transport, backoff: Backoff) -> None:
+        self._transport = transport
+        self._backoff = backoff
+
+    async def list(self) -> list[Session]:
+        """All sessions there are."""
+        found = await self._transport.call("GET", "/v1/sessions", wire.SessionList)
+        return [Session(self._transport, info, self._backoff) for info in found.sessions]
+
+    async def get(self, id: str) -> Session:
+        """The session with this id. Raises NotFound."""
+        info = await self._transport.call("GET", f"/v1/sessions/{id}", wire.Session)
+        return Session(self._transport, info, self._backoff)

@@ -1,0 +1,168 @@
+"""What can go wrong between a client and the service: one class per remedy.
+
+EchoSieveError
+  ServiceUnreachable     nothing listens at the URL
+  ServiceTimeout         it did not answer in time
+  ConnectionLost         the connection was cut in the middle of something
+  AnswerFailed           the model could not answer; `answer` holds what there is
+  MediaFailed            the media cannot be read, or cannot be sent
+  Refused                the service said no: `status`, `code`, `param`
+    BadRequest 400  Unauthorized 401  Forbidden 403  NotFound 404  Conflict 409  TooLarge 413
+    Invalid 422  TooManyRequests 429  ServerError 500 and above  Unavailable 503
+"""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from session import wire
+
+HINTS = {
+    "session_unknown": "client.sessions.list() tells which sessions there are",
+    "answer_unknown": "only an answer that is still being written can be cancelled",
+    "session_over": "publish to the session again, or begin a new one",
+    "nothing_seen": "ask again when the first picture or sound has arrived",
+    "no_capacity": "close a session, or start the service with more --sessions",
+    "unauthorized": "pass a token: EchoSieve(url, token); `echosieve token` makes one",
+    "forbidden": "the token's role or session does not allow this; `echosieve token` makes another",
+}
+
+
+class EchoSieveError(Exception):
+    """Base of all errors of this package; the text is fit to be shown to a user."""
+
+
+class ServiceUnreachable(EchoSieveError):
+    """Nothing answers at the service's URL."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"nothing answers at {url} ({reason}): start the service with `echosieve serve`, "
+            "or give the URL of one that runs: EchoSieve('http://host:port')"
+        )
+        self.url = url
+
+
+class ServiceTimeout(EchoSieveError):
+    """The service took the request and did not answer in time."""
+
+
+class ConnectionLost(EchoSieveError):
+    """The connection was cut while something was on its way; `text` is what had come of it."""
+
+    def __init__(self, message: str, text: str = "") -> None:
+        super().__init__(message)
+        self.text = text
+
+
+class AnswerFailed(EchoSieveError):
+    """The question was taken, and could not be answered."""
+
+    def __init__(self, answer: wire.Answer) -> None:
+        reason = answer.error.message if answer.error else "no reason was given"
+        super().__init__(f"the answer failed: {reason}")
+        self.answer = answer
+
+
+class MediaFailed(EchoSieveError):
+    """The media cannot be read, captured or sent; the text says what would be right."""
+
+
+class Refused(EchoSieveError):
+    """The service refused a request.
+
+    `code` is the wire's name of the reason (`session_unknown`, `nothing_seen` ...), `param` the
+    field at fault, `retry_after_s` when the service says that it is worth coming back.
+    """
+
+    def __init__(
+        self, status: int, detail: wire.ErrorDetail, retry_after_s: float | None = None
+    ) -> None:
+        hint = HINTS.get(detail.type)
+        at_fault = (
+            f"{detail.param}: " if detail.param and detail.param not in detail.message else ""
+        )
+        super().__init__(
+            f"{status} {detail.type}: {at_fault}{detail.message}" + (f" ({hint})" if hint else "")
+        )
+        self.status = status
+        self.code = detail.type
+        self.param = detail.param
+        self.message = detail.message
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(Refused):
+    """400: the request is not one."""
+
+
+class Unauthorized(Refused):
+    """401: no token, or one that is expired or not the service's."""
+
+
+class Forbidden(Refused):
+    """403: the token's role or session does not reach so far."""
+
+
+class NotFound(Refused):
+    """404: no such session, answer or path."""
+
+
+class Conflict(Refused):
+    """409: not now; the session is over, or has seen nothing yet."""
+
+
+class TooLarge(Refused):
+    """413: more than the service or the model takes."""
+
+
+class Invalid(Refused):
+    """422: a field is not what it should be; also raised here, before anything is sent."""
+
+
+class TooManyRequests(Refused):
+    """429: slower."""
+
+
+class ServerError(Refused):
+    """500 and above: the service failed."""
+
+
+class Unavailable(ServerError):
+    """503: full, overloaded or stopping."""
+
+
+BY_STATUS: dict[int, type[Refused]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: TooLarge,
+    422: Invalid,
+    429: TooManyRequests,
+    503: Unavailable,
+}
+
+
+def refusal(status: int, body: bytes, retry_after: str | None) -> Refused:
+    """The error that a response with `status` >= 400 stands for."""
+    try:
+        detail = wire.ErrorBody.model_validate_json(body).error
+    except ValidationError:  # something between us and the service answered
+        text = body[:200].decode(errors="replace").strip() or "an empty answer"
+        detail = wire.ErrorDetail(type="error", message=text)
+    kind = BY_STATUS.get(status, ServerError if status >= 500 else Refused)
+    return kind(status, detail, seconds(retry_after))
+
+
+def seconds(retry_after: str | None) -> float | None:
+    """The header as seconds (RFC 9110, 10.2.3); a date is not used by the service."""
+    return float(retry_after) if retry_after and retry_after.isdecimal() else None
+
+
+def invalid(error: ValidationError) -> Invalid:
+    """The first thing that is wrong with a message that was to be sent."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    param = ".".join(str(part) for part in first["loc"]) or None
+    return Invalid(422, wire.ErrorDetail(type="invalid", message=first["msg"], param=param))

@@ -1,0 +1,96 @@
+"""The events of a session, over cuts of the connection and restarts of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import get_args
+
+from clients.sdk.backoff import Backoff
+from clients.sdk.errors import (
+    ConnectionLost,
+    EchoSieveError,
+    ServerError,
+    ServiceTimeout,
+    ServiceUnreachable,
+    TooManyRequests,
+)
+from clients.sdk.sse import Message, Parser
+from clients.sdk.transport import Transport
+from session import wire
+
+log = logging.getLogger("echosieve")
+
+PASSING = (ConnectionLost, ServiceTimeout, ServiceUnreachable, ServerError, TooManyRequests)
+KNOWN = {kind.model_fields["type"].default for kind in get_args(get_args(wire.Event)[0])}
+
+
+class EventStream:
+    """Made by `Session.events`; iterate over it. Comes back by itself when the connection is cut,
+    with the number of the last event: none is lost, none comes twice.
+
+    `last_id` is the number of the event that was handed out last: keep it, and a program that
+    starts anew goes on where it was with `session.events(after=last_id)`.
+    """
+
+    def __init__(
+        self, transport: Transport, path: str, *, after: int | None, backoff: Backoff
+    ) -> None:
+        self.last_id = after
+        self._transport = transport
+        self._path = path
+        self._backoff = backoff
+        self._failures = 0  # in a row, since something was last heard
+        self._met = False  # whether the service was ever reached
+
+    async def __aiter__(self) -> AsyncGenerator[wire.Event]:
+        """Events up to the end of the session (`session.closed`).
+
+        Raises EchoSieveError where the service cannot be reached at first, and later on where
+        coming back is of no use (the session was deleted, the token has expired).
+        """
+        while True:
+            try:
+                async with aclosing(self._connected()) as events:
+                    async for event in events:
+                        yield event
+                        if isinstance(event, wire.SessionClosed):
+                            return
+            except PASSING as error:
+                if not self._met and not isinstance(error, ConnectionLost):
+                    raise
+                await self._pause(error)
+            else:
+                await self._pause(ConnectionLost("the service ended the stream"))
+
+    async def _connected(self) -> AsyncGenerator[wire.Event]:
+        """The events of one connection."""
+        headers = {} if self.last_id is None else {"Last-Event-ID": str(self.last_id)}
+        parser = Parser()
+        async with self._transport.events("GET", f"{self._path}/events", headers) as pieces:
+            self._met = True
+            async for piece in pieces:
+                self._failures = 0
+                for message in parser.feed(piece):
+                    if (event := self._new(message)) is not None:
+                        yield event
+
+    def _new(self, message: Message) -> wire.Event | None:
+        """The event of a message, unless it was handed out before or is of a newer service."""
+        if message.id is not None:
+            number = int(message.id)
+            if self.last_id is not None and number <= self.last_id:
+                return None
+            self.last_id = number
+        if message.data is None or message.event not in KNOWN:
+            return None
+        event = wire.EVENT.validate_json(message.data)
+        return None if isinstance(event, wire.EventsDropped) else event
+
+    async def _pause(self, error: EchoSieveError) -> None:
+        self._failures += 1
+        wait_s = self._backoff.wait_s(self._failures)
+        log.info("%s; back in %.1f s", error, wait_s)
+        await asyncio.sleep(wait_s)

@@ -1,0 +1,77 @@
+"""An event loop in a thread of its own, and a way into it for code that blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Portal:
+    """Runs coroutines for threads that wait for them. The thread ends with `close`."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._work, name="echosieve", daemon=True)
+        self._thread.start()
+
+    @property
+    def open(self) -> bool:
+        return not self._loop.is_closed()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for the result; an interrupt of the wait (Ctrl-C) cancels the work.
+
+        Raises what the work does, and RuntimeError once the portal is closed or from within it.
+        """
+        if not self.open or threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("use await here" if self.open else "this client is closed")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # of no effect on what is done
+
+    def iterate(self, items: AsyncIterable[T]) -> Iterator[T]:
+        """The items one by one; leaving the loop early closes them."""
+        iterator: AsyncIterator[T] = aiter(items)
+        try:
+            while True:
+                try:
+                    item = self.run(_next(iterator))
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            if isinstance(iterator, AsyncGenerator) and self.open:
+                self.run(iterator.aclose())
+
+    def close(self) -> None:
+        """Cancel what still runs and end the thread; may be called any number of times."""
+        if not self.open:
+            return
+        self.run(_cancel_others())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _work(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+
+
+async def _next(iterator: AsyncIterator[T]) -> T:
+    return await anext(iterator)
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -1,0 +1,74 @@
+"""One session: what is set for it, questions, events, its end."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict, Unpack
+
+from clients.sdk.asking import Asking
+from clients.sdk.backoff import Backoff
+from clients.sdk.events import EventStream
+from clients.sdk.transport import Transport, made
+from session import wire
+
+
+class Settings(TypedDict, total=False):
+    """What a session can be set to; what is left out stays as it is."""
+
+    instruction: str | None  # what to watch for, in words; None takes it away
+    retention: float  # share of the tokens to keep, in (0, 1]
+    selector: str  # what chooses them: client.selectors() tells which there are
+    slots: int  # tokens that are remembered at most
+
+
+class Session:
+    """A session of the service, by its id. `info` is what was last heard of it."""
+
+    def __init__(self, transport: Transport, info: wire.Session, backoff: Backoff) -> None:
+        self.info = info
+        self._transport = transport
+        self._backoff = backoff
+        self._path = f"/v1/sessions/{info.id}"
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id} in {self.info.room!r}, {self.info.state}>"
+
+    @property
+    def id(self) -> str:
+        return self.info.id
+
+    async def refresh(self) -> wire.Session:
+        """What the service knows of it now; also in `info`."""
+        return await self._told("GET")
+
+    async def update(self, **settings: Unpack[Settings]) -> wire.Session:
+        """Change what is set; the rest stays. Raises Invalid, Conflict (the session is over)."""
+        return await self._told("PATCH", body=made(wire.SessionPatch, dict(settings)))
+
+    async def close(self) -> wire.Session:
+        """End the session; one that has ended stays as it is."""
+        return await self._told("DELETE")
+
+    def ask(
+        self,
+        question: str,
+        *,
+        max_tokens: int = wire.DEFAULT_ANSWER_TOKENS,
+        conversation: wire.Conversation = "auto",
+    ) -> Asking:
+        """Ask now: iterate for the words, or await the whole answer (see `Asking`).
+
+        With `conversation="none"` the question leaves no trace in the session's history. A session
+        that has not seen anything yet is asked again until it has, for a while.
+        Raises Invalid; the rest when it is asked.
+        """
+        fields = {"question": question, "max_tokens": max_tokens, "conversation": conversation}
+        return Asking(self._transport, self._path, made(wire.AskRequest, fields))
+
+    def events(self, *, after: int | None = None) -> EventStream:
+        """What happens in the session, from now on, or after the event with the number `after`
+        (0: from the first that is held). See `EventStream`."""
+        return EventStream(self._transport, self._path, after=after, backoff=self._backoff)
+
+    async def _told(self, method: str, **options: Any) -> wire.Session:
+        self.info = await self._transport.call(method, self._path, wire.Session, **options)
+        return self.info

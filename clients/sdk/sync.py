@@ -1,0 +1,221 @@
+"""The same without `await`: every call blocks until it is done. The work is done by the
+asynchronous client, in a thread of its own, so a program may use it from several threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, Unpack
+
+from clients.sdk.asking import Asking
+from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
+from clients.sdk.client import DEFAULT_URL, EchoSieve, Sessions
+from clients.sdk.events import EventStream
+from clients.sdk.portal import Portal
+from clients.sdk.publication import Publication
+from clients.sdk.session import Session, Settings
+from session import wire
+
+if TYPE_CHECKING:
+    import httpx
+
+    from clients.media import Media
+
+
+class SyncEchoSieve:
+    """A client of one service, for code without `await`.
+
+        with SyncEchoSieve() as client, client.publish("clip.webm") as live:
+            for delta in live.session.ask("what do you see now?"):
+                print(delta, end="")
+
+    Arguments as of `EchoSieve`.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        token: str | None = None,
+        *,
+        timeouts: Timeouts = TIMEOUTS,
+        backoff: Backoff = BACKOFF,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._client = EchoSieve(
+            url, token, timeouts=timeouts, backoff=backoff, transport=transport
+        )
+        self._portal = Portal()
+        self.sessions = SyncSessions(self._portal, self._client.sessions)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back all connections and end the thread; may be called any number of times."""
+        if self._portal.open:
+            self._portal.run(self._client.close())
+            self._portal.close()
+
+    def ready(self) -> wire.Ready:
+        """See `EchoSieve.ready`."""
+        return self._portal.run(self._client.ready())
+
+    def selectors(self) -> list[wire.SelectorChoice]:
+        """See `EchoSieve.selectors`."""
+        return self._portal.run(self._client.selectors())
+
+    def publish(self, media: Media, room: str = "default") -> SyncPublication:
+        """See `EchoSieve.publish`; use as `with`."""
+        return SyncPublication(self._portal, self._client.publish(media, room))
+
+
+class SyncSessions:
+    """The sessions of a service: `client.sessions`."""
+
+    def __init__(self, portal: Portal, sessions: Sessions) -> None:
+        self._portal = portal
+        self._sessions = sessions
+
+    def list(self) -> list[SyncSession]:
+        """See `Sessions.list`."""
+        found = self._portal.run(self._sessions.list())
+        return [SyncSession(self._portal, session) for session in found]
+
+    def get(self, id: str) -> SyncSession:
+        """See `Sessions.get`."""
+        return SyncSession(self._portal, self._portal.run(self._sessions.get(id)))
+
+
+class SyncSession:
+    """A session of the service; see `Session`."""
+
+    def __init__(self, portal: Portal, session: Session) -> None:
+        self._portal = portal
+        self._session = session
+
+    def __repr__(self) -> str:
+        return repr(self._session)
+
+    @property
+    def id(self) -> str:
+        return self._session.id
+
+    @property
+    def info(self) -> wire.Session:
+        """What was last heard of it."""
+        return self._session.info
+
+    def refresh(self) -> wire.Session:
+        """See `Session.refresh`."""
+        return self._portal.run(self._session.refresh())
+
+    def update(self, **settings: Unpack[Settings]) -> wire.Session:
+        """See `Session.update`."""
+        return self._portal.run(self._session.update(**settings))
+
+    def close(self) -> wire.Session:
+        """See `Session.close`."""
+        return self._portal.run(self._session.close())
+
+    def ask(
+        self,
+        question: str,
+        *,
+        max_tokens: int = wire.DEFAULT_ANSWER_TOKENS,
+        conversation: wire.Conversation = "auto",
+    ) -> SyncAsking:
+        """See `Session.ask`: iterate for the words, or call `whole()`."""
+        asking = self._session.ask(question, max_tokens=max_tokens, conversation=conversation)
+        return SyncAsking(self._portal, asking)
+
+    def events(self, *, after: int | None = None) -> SyncEventStream:
+        """See `Session.events`."""
+        return SyncEventStream(self._portal, self._session.events(after=after))
+
+
+class SyncAsking:
+    """A question on its way; see `Asking`."""
+
+    def __init__(self, portal: Portal, asking: Asking) -> None:
+        self._portal = portal
+        self._asking = asking
+
+    def __iter__(self) -> Iterator[str]:
+        """The answer's pieces as they are written."""
+        return self._portal.iterate(self._asking)
+
+    @property
+    def text(self) -> str:
+        """What was said so far."""
+        return self._asking.text
+
+    @property
+    def answer(self) -> wire.Answer:
+        """The whole answer, once it is complete."""
+        return self._asking.answer
+
+    def whole(self) -> wire.Answer:
+        """Wait for the whole answer."""
+        return self._portal.run(self._asking.whole())
+
+    def cancel(self) -> None:
+        """See `Asking.cancel`; from another thread than the one that iterates, or in its loop."""
+        self._portal.run(self._asking.cancel())
+
+
+class SyncEventStream:
+    """The events of a session; see `EventStream`."""
+
+    def __init__(self, portal: Portal, stream: EventStream) -> None:
+        self._portal = portal
+        self._stream = stream
+
+    @property
+    def last_id(self) -> int | None:
+        """The number of the event that was handed out last."""
+        return self._stream.last_id
+
+    def __iter__(self) -> Iterator[wire.Event]:
+        return self._portal.iterate(self._stream)
+
+
+class SyncPublication:
+    """Media on its way into a session; see `Publication`."""
+
+    def __init__(self, portal: Portal, publication: Publication) -> None:
+        self._portal = portal
+        self._publication = publication
+
+    def __enter__(self) -> Self:
+        self._portal.run(self._publication.start())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def session(self) -> SyncSession:
+        """The session that sees and hears the media."""
+        return SyncSession(self._portal, self._publication.session)
+
+    def finished(self) -> None:
+        """Wait until the media has come to its end. See `Publication.finished`."""
+        self._portal.run(self._publication.finished())
+
+    def close(self) -> None:
+        """Stop sending and end the session."""
+        self._portal.run(self._publication.close())

@@ -1,0 +1,168 @@
+"""HTTP to one service: its URL, a token, timeouts; every failure is one of `errors`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from clients.sdk.backoff import Timeouts
+from clients.sdk.errors import (
+    ConnectionLost,
+    EchoSieveError,
+    Refused,
+    ServiceTimeout,
+    ServiceUnreachable,
+    invalid,
+    refusal,
+)
+
+M = TypeVar("M", bound=BaseModel)
+
+SAFE_AGAIN = frozenset({"GET", "PATCH", "DELETE"})  # doing them twice does no harm
+EVENT_STREAM = "text/event-stream"
+
+
+class Transport:
+    """Requests to one service. Bodies and replies are the models of `session.wire`."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        timeouts: Timeouts,
+        transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        """Raises ValueError for a URL that is none."""
+        self.url = checked(url)
+        self._timeouts = timeouts
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        timeout = httpx.Timeout(timeouts.reply_s, connect=timeouts.connect_s)
+        self._http = httpx.AsyncClient(
+            base_url=self.url, headers=headers, timeout=timeout, transport=transport
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        reply: type[M],
+        *,
+        body: BaseModel | None = None,
+        params: dict[str, str] | None = None,
+    ) -> M:
+        """Send a message and read the reply. Raises EchoSieveError."""
+        response = await self.request(method, path, params=params, **as_json(body))
+        try:
+            return reply.model_validate_json(response.content)
+        except ValidationError as error:
+            raise EchoSieveError(
+                f"{method} {self.url}{path} answered what is no {reply.__name__}: is this an "
+                f"EchoSieve of this version? ({error.errors()[0]['msg']})"
+            ) from error
+
+    def deadline(self) -> float:
+        """Until when refusals that say when to come back are tried again (monotonic)."""
+        return time.monotonic() + self._timeouts.patience_s
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The reply, read whole. Refusals that say when to come back are tried again for
+        `patience_s`; a connection that was cut, once more where that does no harm."""
+        deadline = self.deadline()
+        cut = False
+        while True:
+            try:
+                return await self._once(method, path, options)
+            except ConnectionLost:
+                if cut or method not in SAFE_AGAIN:
+                    raise
+                cut = True
+            except Refused as error:
+                await wait_for(error, deadline)
+
+    @asynccontextmanager
+    async def events(
+        self, method: str, path: str, headers: dict[str, str], **options: Any
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The body of an event stream as it comes, in pieces of any size; one attempt.
+
+        Raises Refused, ServiceUnreachable, ConnectionLost, the last also inside of the block.
+        """
+        timeouts = self._timeouts
+        timeout = httpx.Timeout(timeouts.silence_s, connect=timeouts.connect_s)
+        headers = headers | {"Accept": EVENT_STREAM}
+        with self._failures(method, path):
+            async with self._http.stream(
+                method, path, headers=headers, timeout=timeout, **options
+            ) as response:
+                if response.status_code >= 400:
+                    await response.aread()
+                    raise refused(response)
+                body = cast("AsyncGenerator[bytes]", response.aiter_bytes())
+                async with aclosing(body) as pieces:
+                    yield pieces
+
+    async def _once(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+        with self._failures(method, path):
+            response = await self._http.request(method, path, **options)
+        if response.status_code >= 400:
+            raise refused(response)
+        return response
+
+    @contextmanager
+    def _failures(self, method: str, path: str) -> Iterator[None]:
+        """What httpx raises, as what it means here."""
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise ServiceUnreachable(self.url, str(error) or "no reply") from error
+        except httpx.TimeoutException as error:
+            raise ServiceTimeout(f"{method} {self.url}{path} was not answered in time") from error
+        except httpx.TransportError as error:
+            reason = str(error) or type(error).__name__
+            raise ConnectionLost(f"{method} {self.url}{path} was cut: {reason}") from error
+
+
+async def wait_for(error: Refused, deadline: float) -> None:
+    """Wait as long as the refusal says. Raises it when that is beyond `deadline` (monotonic)."""
+    wait_s = error.retry_after_s
+    if wait_s is None or time.monotonic() + wait_s > deadline:
+        raise error
+    await asyncio.sleep(wait_s)
+
+
+def refused(response: httpx.Response) -> Refused:
+    return refusal(response.status_code, response.content, response.headers.get("Retry-After"))
+
+
+def as_json(body: BaseModel | None) -> dict[str, Any]:
+    """Only the fields that were given: what is absent stays as it is."""
+    if body is None:
+        return {}
+    content = body.model_dump_json(exclude_unset=True)
+    return {"content": content, "headers": {"Content-Type": "application/json"}}
+
+
+def made(model: type[M], fields: dict[str, Any]) -> M:
+    """A message to be sent. Raises Invalid, naming the field and what would be right."""
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def checked(url: str) -> str:
+    """The URL without a slash at its end. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is no URL of a service: give http://host:port")
+    return url.rstrip("/")

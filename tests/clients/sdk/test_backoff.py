@@ -1,0 +1,31 @@
+"""Waits grow, stay bounded, and differ from client to client."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clients.sdk.backoff import Backoff
+
+
+@given(st.floats(0.01, 10.0), st.floats(1.0, 1000.0), st.integers(1, 10_000), st.integers(0, 100))
+def test_a_wait_lies_between_half_and_all_of_its_bound(
+    first_s: float, factor: float, failures: int, seed: int
+) -> None:
+    backoff = Backoff(first_s, first_s * factor)
+    bound_s = min(backoff.most_s, first_s * 2.0 ** min(failures - 1, 100))
+    assert bound_s / 2 <= backoff.wait_s(failures, random.Random(seed)) <= bound_s
+
+
+def test_two_clients_do_not_wait_the_same() -> None:
+    waits = {Backoff().wait_s(3) for _ in range(20)}
+    assert len(waits) > 10
+
+
+@pytest.mark.parametrize(("first_s", "most_s"), [(0.0, 1.0), (2.0, 1.0), (-1.0, 1.0)])
+def test_bounds_that_make_no_sense_are_refused(first_s: float, most_s: float) -> None:
+    with pytest.raises(ValueError, match="first_s <= most_s"):
+        Backoff(first_s, most_s)

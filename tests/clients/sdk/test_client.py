@@ -1,0 +1,138 @@
+"""Sessions and questions through the SDK, against a real service with a fake engine."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from clients.sdk import EchoSieve, errors
+from tests.clients.sdk.conftest import Line
+from tests.session.fakes import eventually
+
+
+async def test_sessions_are_listed_looked_up_changed_and_closed(line: Line) -> None:
+    session, _ = await line.join()
+    assert [one.id for one in await line.client.sessions.list()] == [session.id]
+    changed = await session.update(instruction="watch the door", retention=0.5)
+    assert (changed.instruction, changed.retention) == ("watch the door", 0.5)
+    assert (await session.update(slots=100)).instruction == "watch the door"
+    assert session.info.memory.slots == 100
+    assert (await session.update(instruction=None)).instruction is None
+    assert (await session.close()).state == "ended"
+    assert (await session.refresh()).state == "ended"
+
+
+async def test_an_answer_comes_in_pieces_and_stands_whole_afterwards(line: Line) -> None:
+    session, _ = await line.join(4.5)
+    asking = session.ask("what now")
+    deltas = [delta async for delta in asking]
+    assert deltas == ["what ", "now ", "at ", "2"]
+    assert asking.answer.text == asking.text == "what now at 2"
+    assert asking.answer.id == asking.id
+    assert asking.answer.status == "completed"
+
+
+async def test_an_answer_can_be_awaited_as_a_whole(line: Line) -> None:
+    session, _ = await line.join()
+    answer = await session.ask("what now", max_tokens=2)
+    assert (answer.text, answer.status) == ("what now ", "truncated")
+
+
+async def test_a_question_is_sent_once(line: Line) -> None:
+    session, _ = await line.join()
+    asking = session.ask("what now")
+    with pytest.raises(RuntimeError, match="not complete"):
+        _ = asking.answer
+    first, second = await asking, await asking
+    assert first == second
+    with pytest.raises(RuntimeError, match="asked once"):
+        _ = [delta async for delta in asking]
+    assert len(line.house.engine.asked) == 1
+
+
+async def test_a_question_can_be_cancelled_while_it_is_answered(line: Line) -> None:
+    session, _ = await line.join()
+    asking = session.ask("slowly", max_tokens=256)
+    async for _ in asking:
+        await asking.cancel()
+    assert asking.answer.status == "cancelled"
+    await asking.cancel()  # of no effect
+
+
+async def test_a_question_cancelled_before_it_is_sent_says_nothing(line: Line) -> None:
+    session, _ = await line.join()
+    asking = session.ask("slowly", max_tokens=256)
+    await asking.cancel()
+    assert (await asking).status == "cancelled"
+
+
+async def test_leaving_the_loop_cancels_the_question(line: Line) -> None:
+    session, _ = await line.join()
+    async for _ in session.ask("slowly", max_tokens=256):
+        break
+    await eventually(lambda: not line.house.engine.branches)
+
+
+async def test_a_session_that_has_seen_nothing_is_asked_again_until_it_has(line: Line) -> None:
+    session, peer = await line.join(0.0)
+    asking = asyncio.create_task(session.ask("what now").whole())
+    await asyncio.sleep(0.1)
+    assert not asking.done()
+    await peer.play(2.5)
+    assert (await asking).text.startswith("what now")
+
+
+async def test_a_question_the_model_cannot_answer_is_an_error_with_what_there_is(
+    line: Line,
+) -> None:
+    session, _ = await line.join()
+    with pytest.raises(errors.AnswerFailed, match="the answer failed") as failed:
+        await session.ask("explode")
+    assert failed.value.answer.status == "failed"
+
+
+async def test_what_the_service_refuses_is_typed_and_says_what_would_be_right(line: Line) -> None:
+    with pytest.raises(errors.NotFound, match=r"404 session_unknown.*sessions\.list") as unknown:
+        await line.client.sessions.get("ses_none")
+    assert (unknown.value.status, unknown.value.code) == (404, "session_unknown")
+    session, _ = await line.join()
+    with pytest.raises(errors.Invalid, match="there are cs2, uniform") as setting:
+        await session.update(selector="best")
+    assert setting.value.code == "setting_invalid"
+    await session.close()
+    with pytest.raises(errors.Conflict, match="409 session_over"):
+        await session.ask("what now")
+
+
+async def test_a_field_that_is_wrong_is_refused_before_anything_is_sent(line: Line) -> None:
+    session, _ = await line.join()
+    with pytest.raises(errors.Invalid, match="retention: Input should be less than"):
+        await session.update(retention=2.0)
+    with pytest.raises(errors.Invalid, match="max_tokens"):
+        session.ask("what now", max_tokens=0)
+    with pytest.raises(errors.Invalid, match="colour: Extra inputs"):
+        await session.update(colour="red")  # type: ignore[call-arg]
+
+
+async def test_a_service_that_is_not_there_is_named_with_how_to_start_it() -> None:
+    async with EchoSieve("http://127.0.0.1:9") as client:
+        with pytest.raises(errors.ServiceUnreachable, match=r":9 .*echosieve serve"):
+            await client.sessions.list()
+
+
+async def test_what_is_no_echosieve_is_told(line: Line) -> None:
+    async with EchoSieve(f"{line.url}/page") as client:
+        with pytest.raises(errors.NotFound):
+            await client.sessions.list()
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "", "ftp://here", "http://"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="http://host:port"):
+        EchoSieve(url)
+
+
+async def test_the_selectors_and_the_readiness_are_told(line: Line) -> None:
+    assert (await line.client.ready()).capacity == 4
+    assert await line.client.selectors() == []

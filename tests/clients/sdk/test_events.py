@@ -1,0 +1,124 @@
+"""Events over cuts of the network: none lost, none twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+
+import pytest
+
+from clients.sdk import EchoSieve, EventStream, Timeouts, errors
+from session import wire
+from tests.clients.sdk.conftest import QUICK, Line, served
+from tests.clients.sdk.cuts import network
+from tests.session.fakes import eventually
+
+PATIENT = Timeouts(patience_s=5.0)
+
+
+async def collected(stream: EventStream) -> list[tuple[int | None, wire.Event]]:
+    """The events to the end of the session, each with its number."""
+    async with asyncio.timeout(120.0):
+        return [(stream.last_id, event) async for event in stream]
+
+
+async def test_the_life_of_a_session_is_followed_to_its_end(line: Line) -> None:
+    session, _ = await line.join()
+    following = asyncio.create_task(collected(session.events(after=0)))
+    await session.ask("what now")
+    await session.close()
+    events = await following
+    assert [number for number, _ in events] == list(range(1, len(events) + 1))
+    kinds = [event.type for _, event in events]
+    assert kinds[:2] == ["session.created", "session.updated"]
+    assert kinds[-2:] == ["answer.done", "session.closed"]
+
+
+async def test_following_can_begin_after_an_event(line: Line) -> None:
+    session, _ = await line.join()
+    await session.close()
+    whole = await collected(session.events(after=0))
+    assert await collected(session.events(after=1)) == whole[1:]
+
+
+async def test_no_event_is_lost_or_doubled_however_the_network_is_cut(line: Line) -> None:
+    """Cut a hundred times, at random bytes of the replies."""
+    session, _ = await line.join()
+    hub = line.house.manager.get(session.id).hub
+    chance = random.Random(5)
+    told = 0
+    async with network(line.url) as net, EchoSieve(net.url, backoff=QUICK) as client:
+        stream = (await client.sessions.get(session.id)).events(after=0)
+        following = asyncio.create_task(collected(stream))
+        await eventually(lambda: bool(stream.last_id))
+        while net.connections <= 100 and not following.done():
+            if net.budget is None:
+                net.budget = chance.randrange(1, 3_000)
+            hub.publish(wire.Overload(level="none", reason=str(told), behind_windows=0))
+            told += 1
+            await asyncio.sleep(0.01)
+        net.budget = None
+        await session.close()
+        events = await following
+    assert [number for number, _ in events] == list(range(1, len(events) + 1))
+    reasons = [event.reason for _, event in events if isinstance(event, wire.Overload)]
+    assert reasons == [str(number) for number in range(told)]
+
+
+async def test_a_service_that_is_not_there_at_first_is_an_error(line: Line) -> None:
+    session, _ = await line.join()
+    async with AsyncExitStack() as stack:
+        net = await stack.enter_async_context(network(line.url))
+        client = await stack.enter_async_context(EchoSieve(net.url, backoff=QUICK))
+        known = await client.sessions.get(session.id)
+        net.close()
+        with pytest.raises(errors.ServiceUnreachable, match="echosieve serve"):
+            await collected(known.events())
+
+
+async def test_a_session_that_is_gone_ends_the_following_with_an_error(line: Line) -> None:
+    session, _ = await line.join()
+    async with (
+        served() as other,
+        network(line.url) as net,
+        EchoSieve(net.url, backoff=QUICK) as client,
+    ):
+        stream = (await client.sessions.get(session.id)).events(after=0)
+        following = asyncio.create_task(collected(stream))
+        await eventually(lambda: bool(stream.last_id))
+        net.target = other.url  # a service that does not know the session
+        net.cut()
+        with pytest.raises(errors.NotFound, match="session_unknown"):
+            await following
+
+
+async def test_a_silent_connection_is_given_up_and_made_again(line: Line) -> None:
+    session, _ = await line.join()
+    async with EchoSieve(line.url, backoff=QUICK, timeouts=Timeouts(silence_s=0.2)) as client:
+        stream = (await client.sessions.get(session.id)).events(after=0)
+        following = asyncio.create_task(collected(stream))
+        await asyncio.sleep(0.7)  # three silences
+        await session.close()
+        events = await following
+    assert [number for number, _ in events] == list(range(1, len(events) + 1))
+
+
+async def test_an_answer_that_is_cut_tells_what_was_said(line: Line) -> None:
+    session, _ = await line.join()
+    async with network(line.url) as net, EchoSieve(net.url, backoff=QUICK) as client:
+        asking = (await client.sessions.get(session.id)).ask("slowly", max_tokens=256)
+        deltas = aiter(asking)
+        await anext(deltas)
+        net.cut()
+        with pytest.raises(errors.ConnectionLost) as cut:
+            _ = [delta async for delta in deltas]
+    assert cut.value.text.startswith("word ")
+
+
+async def test_a_kept_connection_that_was_cut_is_made_again(line: Line) -> None:
+    await line.join()
+    async with network(line.url) as net, EchoSieve(net.url) as client:
+        for _ in range(5):
+            assert len(await client.sessions.list()) == 1
+            net.cut()
