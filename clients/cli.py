@@ -1,4 +1,4 @@
-"""The command line: echosieve serve | demo | ask | bench | eval | report | train.
+"""The command line: echosieve serve | demo | ask | webcam | watch | bench | eval | report | train.
 
 Everything heavy is imported by the command that needs it, so that `--help` is instant. Bad usage
 exits with 2; a failure with 1 and one line that says what was wrong.
@@ -152,6 +152,8 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="run the service and its page"))
     _add_demo(commands.add_parser("demo", help="stream a scene over WebRTC and ask about it"))
     _add_ask(commands.add_parser("ask", help="ask about a media file"))
+    _add_webcam(commands.add_parser("webcam", help="talk about what the camera sees"), given)
+    _add_watch(commands.add_parser("watch", help="watch a camera, a channel, files"), given)
     _add_bench(commands.add_parser("bench", help="measure on this machine"), given)
     _add_eval(
         commands.add_parser("eval", help="run the evaluation's studies, or a --benchmark"), given
@@ -199,6 +201,35 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_row(parser)
     parser.set_defaults(carry_out=ask, sessions=1, open=False)
+
+
+def _add_webcam(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
+    if given[:1] == ["webcam"]:
+        from clients.webcam import add_arguments, run
+
+        add_arguments(parser)
+        parser.set_defaults(carry_out=of_a_client(run))
+
+
+def _add_watch(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
+    if given[:1] == ["watch"]:
+        from clients.watching import add_arguments, run
+
+        add_arguments(parser)
+        parser.set_defaults(carry_out=of_a_client(run))
+
+
+def of_a_client(run: Command) -> Command:
+    """A command of a client of the service, whose errors are for the user."""
+    from clients.sdk.errors import EchoSieveError
+
+    def guarded(args: argparse.Namespace) -> int:
+        try:
+            return run(args)
+        except (EchoSieveError, ValueError) as error:
+            raise CommandError(str(error)) from error
+
+    return guarded
 
 
 def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:

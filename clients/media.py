@@ -1,37 +1,57 @@
-"""Media for the SDK: what can be published, and how it is sent. The one bridge from clients to
-`stream`; it stands on aiortc, PyAV and numpy, so it is imported only when something is published.
+"""Media for the SDK and the commands: what can be published, how it is sent, which devices.
+
+The one bridge from clients to `stream`. It stands on aiortc, PyAV and numpy, so it is imported only
+when something is published; OpenCV and sounddevice only when a device is asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clients.sdk.errors import ConnectionLost, MediaFailed
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from stream.publish import Sending
+    from stream.source import Source
     from stream.sources import Named
+    from stream.window import Item
 
 Media: TypeAlias = "Named"
 """A file, a folder, an address, a device (by its name), a source, or tracks of aiortc."""
+Picture: TypeAlias = "NDArray[np.uint8]"  # [H, W, 3], RGB
 
 
-async def sender_of(media: Media) -> Sender:
-    """Raises MediaFailed where the media cannot be opened, or what sends it is not installed."""
+@contextmanager
+def failures() -> Iterator[None]:
+    """What `stream` raises, as what it means to a client."""
     try:
-        from stream.publish import Sending
+        from stream.publish import PublishError
         from stream.source import MediaError
-        from stream.sources import source_of
     except ModuleNotFoundError as error:
         raise MediaFailed(
             f"{error.name} is not installed; to publish media: pip install 'echosieve[media]'"
         ) from error
     try:
-        source = await asyncio.to_thread(source_of, media)
+        yield
     except MediaError as error:
         raise MediaFailed(str(error)) from error
-    return Sender(Sending(source))
+    except PublishError as error:
+        raise ConnectionLost(str(error)) from error
+
+
+async def sender_of(media: Media) -> Sender:
+    """Raises MediaFailed where the media cannot be opened, or what sends it is not installed."""
+    with failures():
+        from stream.publish import Sending
+        from stream.sources import source_of
+
+        return Sender(Sending(await asyncio.to_thread(source_of, media)))
 
 
 class Sender:
@@ -46,24 +66,69 @@ class Sender:
 
     async def accept(self, answer_sdp: str) -> None:
         """Take the answer and begin. Raises ConnectionLost where it is unusable."""
-        from stream.publish import PublishError
-
-        try:
+        with failures():
             await self._sending.accept(answer_sdp)
-        except PublishError as error:
-            raise ConnectionLost(str(error)) from error
 
     async def finished(self) -> None:
         """Wait for the end of the media. Raises MediaFailed, ConnectionLost."""
-        from stream.publish import PublishError
-        from stream.source import MediaError
-
-        try:
+        with failures():
             await self._sending.finished()
-        except PublishError as error:
-            raise ConnectionLost(str(error)) from error
-        except MediaError as error:
-            raise MediaFailed(str(error)) from error
 
     async def close(self) -> None:
         await self._sending.close()
+
+
+# --- Devices --------------------------------------------------------------------------------------
+
+
+def webcam(
+    camera: int | None, microphone: str | None, seen: Callable[[Picture], None] | None = None
+) -> Source:
+    """The camera and the microphone of this machine, None for neither; every picture is shown to
+    `seen` too. Raises MediaFailed where a library or a device is missing."""
+    with failures():
+        from stream.capture import Webcam
+
+        source = Webcam(camera, microphone)
+    return source if seen is None else Shown(source, seen)
+
+
+def cameras() -> list[tuple[str, str]]:
+    """Number and name of each. Raises MediaFailed."""
+    with failures():
+        from stream import capture
+
+        return [(device.id, device.name) for device in capture.cameras()]
+
+
+def microphones() -> list[tuple[str, str]]:
+    """Name of each, and what is to say of it. Raises MediaFailed."""
+    with failures():
+        from stream import capture
+
+        return [(device.id, device.name) for device in capture.microphones()]
+
+
+def opencv() -> Any:
+    """The module cv2. Raises MediaFailed."""
+    with failures():
+        from stream import capture
+
+        return capture.opencv()
+
+
+class Shown:
+    """A source whose pictures are shown to somebody on their way."""
+
+    def __init__(self, source: Source, seen: Callable[[Picture], None]) -> None:
+        self.has_audio, self.has_video = source.has_audio, source.has_video
+        self._source = source
+        self._seen = seen
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        from stream.window import Frame
+
+        async for item in self._source:
+            if isinstance(item, Frame):
+                self._seen(item.rgb)
+            yield item

@@ -79,7 +79,7 @@ class FileSource:
         self._max_side = max_side
         self.broken = 0
         with _opened(self._path) as container:
-            video, audio = _tracks(container, self._path)
+            video, audio = tracks_of(container, self._path)
             self._has_video, self._has_audio = video is not None, audio is not None
             length = container.duration
         self.duration_s: float | None = None if length is None else length / av.time_base
@@ -108,10 +108,10 @@ class FileSource:
                 yield item
 
     def _decoded(self, container: InputContainer, from_s: float) -> Iterator[Item]:
-        video, audio = _tracks(container, self._path)
+        video, audio = tracks_of(container, self._path)
         tracks = [track for track in (video, audio) if track is not None]
         start_s = min((_start_s(track) for track in tracks), default=0.0)
-        pictures = _Pictures(self._fps, self._max_side)
+        pictures = Pictures(self._fps, self._max_side)
         sounds = SoundMaker()
         decoded = 0
         for frame in self._frames(container, tracks):
@@ -209,7 +209,7 @@ async def windows(source: Source, *, fps: float = 2.0) -> AsyncIterator[Window]:
         yield window
 
 
-class _Pictures:
+class Pictures:
     """Frames of one video track, chosen and converted."""
 
     def __init__(self, fps: float | None, max_side: int) -> None:
@@ -257,14 +257,19 @@ def _opened(path: Path) -> InputContainer:
         raise MediaError(f"{path}: not a media file, or damaged ({error.strerror})") from None
 
 
-def _tracks(container: InputContainer, path: Path) -> tuple[VideoStream | None, AudioStream | None]:
-    """The first track of each kind that can be decoded; cover pictures are no video."""
+def tracks_of(
+    container: InputContainer, name: object
+) -> tuple[VideoStream | None, AudioStream | None]:
+    """The first track of each kind that can be decoded; cover pictures are no video.
+
+    Raises MediaError, with the ``name`` of what has none.
+    """
     videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     audios = list(container.streams.audio)
     usable_videos = [s for s in videos if s.codec_context is not None]
     usable_audios = [s for s in audios if s.codec_context is not None]
     if not usable_videos and not usable_audios:
         if videos or audios:
-            raise MediaError(f"{path}: no decoder for any of its tracks")
-        raise MediaError(f"{path}: has neither a video nor an audio track")
+            raise MediaError(f"{name}: no decoder for any of its tracks")
+        raise MediaError(f"{name}: has neither a video nor an audio track")
     return next(iter(usable_videos), None), next(iter(usable_audios), None)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TypeAlias
 
 from aiortc.mediastreams import MediaStreamTrack
 
+from stream.folder import FolderSource
+from stream.live import LiveSource
 from stream.source import FileSource, Source
 from stream.tracks import TrackSource
+
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 Tracks: TypeAlias = MediaStreamTrack | list[MediaStreamTrack] | tuple[MediaStreamTrack, ...]
 Named: TypeAlias = str | Path | Source | Tracks
@@ -18,10 +23,21 @@ def source_of(media: Named) -> Source:
     """Opens what it needs to look at; blocks. Raises MediaError."""
     match media:
         case str() | Path():
-            return FileSource(media)
+            return _by_name(str(media))
         case MediaStreamTrack():
             return TrackSource([media])
         case list() | tuple():
             return TrackSource(media)
         case _:
             return media
+
+
+def _by_name(name: str) -> Source:
+    if ADDRESS.match(name):
+        return LiveSource(name)
+    path = Path(name)
+    if path.is_dir():
+        return FolderSource(path)
+    if path.is_char_device():
+        return LiveSource(name, format="v4l2")
+    return FileSource(path)

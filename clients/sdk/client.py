@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
 from clients.sdk.publication import Publication
-from clients.sdk.session import Session
-from clients.sdk.transport import Transport
+from clients.sdk.session import Session, Settings
+from clients.sdk.transport import Transport, made
 from session import wire
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from clients.media import Media
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+URL_NAME, TOKEN_NAME = "ECHOSIEVE_URL", "ECHOSIEVE_TOKEN"  # in the environment
 
 
 class EchoSieve:
@@ -26,13 +28,14 @@ class EchoSieve:
             for session in await client.sessions.list():
                 print(session.id, session.info.state)
 
-    `timeouts` and `backoff` say how long it waits for what. `transport` takes the place of httpx's
-    own, for proxies and certificates.
+    Without them, `ECHOSIEVE_URL` and `ECHOSIEVE_TOKEN` of the environment count; without those, the
+    service of this machine. `timeouts` and `backoff` say how long it waits for what. `transport`
+    takes the place of httpx's own, for proxies and certificates.
     """
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         token: str | None = None,
         *,
         timeouts: Timeouts = TIMEOUTS,
@@ -40,6 +43,8 @@ class EchoSieve:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Raises ValueError for a URL that is none. Nothing is sent yet."""
+        url = url or os.environ.get(URL_NAME, DEFAULT_URL)
+        token = token or os.environ.get(TOKEN_NAME)
         self._transport = Transport(url, token, timeouts, transport)
         self._backoff = backoff
         self.sessions = Sessions(self._transport, backoff)
@@ -68,7 +73,7 @@ class EchoSieve:
         found = await self._transport.call("GET", "/v1/selectors", wire.SelectorList)
         return found.selectors
 
-    def publish(self, media: Media, room: str = "default") -> Publication:
+    def publish(self, media: Media, room: str = wire.DEFAULT_ROOM) -> Publication:
         """Send media into a new session (see `Publication`):
 
             async with client.publish("clip.webm") as live:
@@ -76,7 +81,7 @@ class EchoSieve:
 
         `media`: a file, an address (rtsp, http, a device), a `Webcam`, or tracks of aiortc.
         """
-        return Publication(self._transport, media, room=room, backoff=self._backoff)
+        return Publication(self._transport, media, room=room, find=self.sessions.get)
 
 
 class Sessions:
@@ -86,9 +91,19 @@ class Sessions:
         self._transport = transport
         self._backoff = backoff
 
-    async def list(self) -> list[Session]:
-        """All sessions there are."""
-        found = await self._transport.call("GET", "/v1/sessions", wire.SessionList)
+    async def create(self, room: str = wire.DEFAULT_ROOM, **settings: Unpack[Settings]) -> Session:
+        """A session that waits for its sender, with its settings; then `session.publish`.
+
+        Raises Invalid, Unavailable.
+        """
+        body = made(wire.SessionCreate, {"room": room, **settings})
+        info = await self._transport.call("POST", "/v1/sessions", wire.Session, body=body)
+        return Session(self._transport, info, self._backoff)
+
+    async def list(self, state: wire.SessionState | None = None) -> list[Session]:
+        """All sessions there are, those that have ended included; or those in one state."""
+        params: dict[str, str] = {} if state is None else {"state": state}
+        found = await self._transport.call("GET", "/v1/sessions", wire.SessionList, params=params)
         return [Session(self._transport, info, self._backoff) for info in found.sessions]
 
     async def get(self, id: str) -> Session:

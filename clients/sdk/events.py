@@ -56,7 +56,7 @@ class EventStream:
                 async with aclosing(self._connected()) as events:
                     async for event in events:
                         yield event
-                        if isinstance(event, wire.SessionClosed):
+                        if self._ends(event):
                             return
             except PASSING as error:
                 if not self._met and not isinstance(error, ConnectionLost):
@@ -64,6 +64,9 @@ class EventStream:
                 await self._pause(error)
             else:
                 await self._pause(ConnectionLost("the service ended the stream"))
+
+    def _ends(self, event: wire.Event) -> bool:
+        return isinstance(event, wire.SessionClosed)
 
     async def _connected(self) -> AsyncGenerator[wire.Event]:
         """The events of one connection."""
@@ -94,3 +97,10 @@ class EventStream:
         wait_s = self._backoff.wait_s(self._failures)
         log.info("%s; back in %.1f s", error, wait_s)
         await asyncio.sleep(wait_s)
+
+
+class Following(EventStream):
+    """Made by `Session.follow`: goes on when a session that had ended is opened again."""
+
+    def _ends(self, event: wire.Event) -> bool:
+        return False

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
-from clients.sdk.backoff import Backoff
 from clients.sdk.errors import MediaFailed, NotFound, ServiceUnreachable
-from clients.sdk.session import Session
 from clients.sdk.transport import Transport
-from session import wire
 
 if TYPE_CHECKING:
     from clients.media import Media, Sender
+    from clients.sdk.session import Session
 
 SDP = "application/sdp"
 
@@ -30,14 +29,16 @@ class Publication:
         media: Media,
         *,
         room: str,
-        backoff: Backoff,
-        session: Session | None = None,
+        find: Callable[[str], Awaitable[Session]],
+        attach: str | None = None,
     ) -> None:
+        """`find` gives the session with an id; `attach` is the id of one that is there already."""
         self._transport = transport
         self._media = media
         self._room = room
-        self._backoff = backoff
-        self._session = session
+        self._find = find
+        self._attach = attach
+        self._session: Session | None = None
         self._sender: Sender | None = None
         self._resource = ""
 
@@ -97,13 +98,10 @@ class Publication:
         response = await self._transport.request(
             "POST",
             f"/whip/{quote(self._room, safe='')}",
-            params=None if self._session is None else {"session": self._session.id},
+            params=None if self._attach is None else {"session": self._attach},
             content=await sender.offer(),
             headers={"Content-Type": SDP},
         )
         self._resource = response.headers["Location"]
         await sender.accept(response.text)
-        id = response.headers["X-EchoSieve-Session"]
-        if self._session is None:
-            info = await self._transport.call("GET", f"/v1/sessions/{id}", wire.Session)
-            self._session = Session(self._transport, info, self._backoff)
+        self._session = await self._find(response.headers["X-EchoSieve-Session"])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, Unpack
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from clients.sdk.asking import Asking
 from clients.sdk.backoff import Backoff
-from clients.sdk.events import EventStream
+from clients.sdk.events import EventStream, Following
+from clients.sdk.publication import Publication
 from clients.sdk.transport import Transport, made
 from session import wire
+
+if TYPE_CHECKING:
+    from clients.media import Media
 
 
 class Settings(TypedDict, total=False):
@@ -45,8 +50,19 @@ class Session:
         return await self._told("PATCH", body=made(wire.SessionPatch, dict(settings)))
 
     async def close(self) -> wire.Session:
-        """End the session; one that has ended stays as it is."""
+        """End the session; one that has ended stays as it is. What is on record stays too."""
         return await self._told("DELETE")
+
+    async def erase(self) -> None:
+        """End the session and remove everything that is on record of it."""
+        await self._transport.request("DELETE", f"{self._path}/record")
+
+    def publish(self, media: Media) -> Publication:
+        """Send media into this session, which is waiting for it or has ended: its settings, its
+        history and the numbers of its events go on. See `EchoSieve.publish`."""
+        return Publication(
+            self._transport, media, room=self.info.room, find=self._found, attach=self.id
+        )
 
     def ask(
         self,
@@ -68,6 +84,26 @@ class Session:
         """What happens in the session, from now on, or after the event with the number `after`
         (0: from the first that is held). See `EventStream`."""
         return EventStream(self._transport, self._path, after=after, backoff=self._backoff)
+
+    def follow(self, *, after: int | None = None) -> EventStream:
+        """The same, beyond the session's end: it goes on when somebody publishes to it again."""
+        return Following(self._transport, self._path, after=after, backoff=self._backoff)
+
+    async def answers(self) -> AsyncIterator[wire.Answer]:
+        """What was asked and answered, oldest first, also before a restart of the service."""
+        params: dict[str, str] = {}
+        while True:
+            path = f"{self._path}/answers"
+            page = await self._transport.call("GET", path, wire.AnswerList, params=params)
+            for answer in page.answers:
+                yield answer
+            if not page.has_more:
+                return
+            params = {"after": page.answers[-1].id}
+
+    async def _found(self, _: str) -> Session:
+        await self.refresh()
+        return self
 
     async def _told(self, method: str, **options: Any) -> wire.Session:
         self.info = await self._transport.call(method, self._path, wire.Session, **options)

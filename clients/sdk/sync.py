@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from clients.sdk.asking import Asking
 from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
-from clients.sdk.client import DEFAULT_URL, EchoSieve, Sessions
+from clients.sdk.client import EchoSieve, Sessions
 from clients.sdk.events import EventStream
 from clients.sdk.portal import Portal
 from clients.sdk.publication import Publication
@@ -35,7 +35,7 @@ class SyncEchoSieve:
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         token: str | None = None,
         *,
         timeouts: Timeouts = TIMEOUTS,
@@ -73,7 +73,7 @@ class SyncEchoSieve:
         """See `EchoSieve.selectors`."""
         return self._portal.run(self._client.selectors())
 
-    def publish(self, media: Media, room: str = "default") -> SyncPublication:
+    def publish(self, media: Media, room: str = wire.DEFAULT_ROOM) -> SyncPublication:
         """See `EchoSieve.publish`; use as `with`."""
         return SyncPublication(self._portal, self._client.publish(media, room))
 
@@ -85,9 +85,14 @@ class SyncSessions:
         self._portal = portal
         self._sessions = sessions
 
-    def list(self) -> list[SyncSession]:
+    def create(self, room: str = wire.DEFAULT_ROOM, **settings: Unpack[Settings]) -> SyncSession:
+        """See `Sessions.create`."""
+        session = self._portal.run(self._sessions.create(room, **settings))
+        return SyncSession(self._portal, session)
+
+    def list(self, state: wire.SessionState | None = None) -> list[SyncSession]:
         """See `Sessions.list`."""
-        found = self._portal.run(self._sessions.list())
+        found = self._portal.run(self._sessions.list(state))
         return [SyncSession(self._portal, session) for session in found]
 
     def get(self, id: str) -> SyncSession:
@@ -126,6 +131,18 @@ class SyncSession:
         """See `Session.close`."""
         return self._portal.run(self._session.close())
 
+    def erase(self) -> None:
+        """See `Session.erase`."""
+        self._portal.run(self._session.erase())
+
+    def publish(self, media: Media) -> SyncPublication:
+        """See `Session.publish`; use as `with`."""
+        return SyncPublication(self._portal, self._session.publish(media))
+
+    def answers(self) -> Iterator[wire.Answer]:
+        """See `Session.answers`."""
+        return self._portal.iterate(self._session.answers())
+
     def ask(
         self,
         question: str,
@@ -140,6 +157,10 @@ class SyncSession:
     def events(self, *, after: int | None = None) -> SyncEventStream:
         """See `Session.events`."""
         return SyncEventStream(self._portal, self._session.events(after=after))
+
+    def follow(self, *, after: int | None = None) -> SyncEventStream:
+        """See `Session.follow`."""
+        return SyncEventStream(self._portal, self._session.follow(after=after))
 
 
 class SyncAsking:

@@ -1,0 +1,80 @@
+"""`echosieve watch`: let the service watch an address, a file, a folder or a device."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from contextlib import suppress
+
+from rich.console import Console
+from rich.markup import escape
+
+from clients.feed import Feed
+from clients.sdk.errors import Conflict
+from clients.service import add_service, client_of
+from clients.talk import Talk
+from clients.together import until_first
+from session import wire
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        metavar="URL|FILE|FOLDER|DEVICE",
+        help="rtsp://, http:// (HLS too), tcp://, udp://; a media file; a folder; /dev/video0",
+    )
+    add_service(parser, "watch")
+    parser.add_argument("--instruction", metavar="TEXT", help="what to watch for")
+    parser.add_argument(
+        "--ask", action="append", default=[], metavar="QUESTION", help="ask this again and again"
+    )
+    parser.add_argument(
+        "--every", type=float, default=10.0, metavar="SECONDS", help="how often (default 10)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Raises EchoSieveError, ValueError for a URL that is none."""
+    with suppress(KeyboardInterrupt):  # the way to end it
+        asyncio.run(watch(args, Console()))
+    return 0
+
+
+async def watch(args: argparse.Namespace, console: Console) -> None:
+    """Until the source ends."""
+
+    def tell(text: str) -> None:
+        console.print(f"[yellow]{escape(text)}[/]")
+
+    async with (
+        client_of(args) as client,
+        Feed(client, args.source, room=args.room, tell=tell) as feed,
+    ):
+        console.print(f"[dim]{escape(args.source)} is watched in session {feed.session.id}[/]")
+        if args.instruction:
+            await feed.session.update(instruction=args.instruction)
+        beside = [report(feed, console)]
+        if args.ask:
+            beside.append(ask_often(Talk(console, lambda: feed.session), args.ask, args.every))
+        await until_first([feed.finished()], beside)
+
+
+async def ask_often(talk: Talk, questions: list[str], every_s: float) -> None:
+    """All questions, every so many seconds, in one conversation each."""
+    while True:
+        for question in questions:
+            with suppress(Conflict):  # the session is being opened again
+                await talk.ask(question)
+        await asyncio.sleep(every_s)
+
+
+async def report(feed: Feed, console: Console) -> None:
+    """A line for what should not go by unseen."""
+    async for event in feed.session.follow():
+        match event:
+            case wire.WindowSkipped():
+                console.print(f"[yellow]{event.start_s:.0f} s: skipped, {escape(event.reason)}[/]")
+            case wire.Overload():
+                console.print(f"[yellow]overload: {event.level}, {escape(event.reason)}[/]")
+            case wire.ErrorEvent():
+                console.print(f"[red]{escape(event.error.message)}[/]")

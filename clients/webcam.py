@@ -1,0 +1,116 @@
+"""`echosieve webcam`: talk about what this machine's camera sees and its microphone hears."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from clients.feed import Feed
+from clients.sdk.errors import EchoSieveError
+from clients.service import add_service, client_of
+from clients.talk import Talk, lines_of
+from clients.together import until_first
+from session import wire
+
+if TYPE_CHECKING:
+    from clients.preview import Preview
+
+NO_SCREEN = "there is no screen here: the preview is left out"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_service(parser, "webcam")
+    parser.add_argument("--camera", type=int, default=0, metavar="N", help="its number (default 0)")
+    parser.add_argument("--no-camera", action="store_true", help="send sound only")
+    parser.add_argument(
+        "--microphone", default="default", metavar="NAME", help="a part of its name"
+    )
+    parser.add_argument("--no-microphone", action="store_true", help="send pictures only")
+    parser.add_argument(
+        "--ask", action="append", metavar="QUESTION", help="ask this and end; may be repeated"
+    )
+    parser.add_argument("--list", action="store_true", help="list cameras and microphones, and end")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Raises EchoSieveError, ValueError for a URL that is none."""
+    console = Console()
+    if args.list:
+        return list_devices(console)
+    try:
+        asyncio.run(converse(args, console))
+    except KeyboardInterrupt:
+        console.print()
+    return 0
+
+
+def list_devices(console: Console) -> int:
+    """Each kind by itself: a machine may have a camera and lack what microphones need."""
+    from clients.media import cameras, microphones
+
+    kinds: list[tuple[str, Callable[[], list[tuple[str, str]]]]] = [
+        ("camera", cameras),
+        ("microphone", microphones),
+    ]
+    for kind, devices in kinds:
+        try:
+            found = devices()
+        except EchoSieveError as error:
+            console.print(f"{kind}s: {escape(str(error))}", soft_wrap=True)
+            continue
+        for id, name in found or [("none", "this machine has none")]:
+            console.print(f"{kind} {escape(id)}: {escape(name)}", highlight=False, soft_wrap=True)
+    return 0
+
+
+async def converse(args: argparse.Namespace, console: Console) -> None:
+    """Send and talk until the questions, or the lines of the terminal, have come to an end."""
+    from clients.media import webcam
+
+    preview = preview_of(console) if not args.no_camera and not args.ask else None
+    media = webcam(
+        camera=None if args.no_camera else args.camera,
+        microphone=None if args.no_microphone else args.microphone,
+        seen=preview.show if preview else None,
+    )
+
+    def tell(text: str) -> None:
+        console.print(f"[yellow]{escape(text)}[/]")
+
+    async with client_of(args) as client, Feed(client, media, room=args.room, tell=tell) as feed:
+        console.print(f"[dim]session {feed.session.id}; ask, or Ctrl-D to end[/]")
+        talk = Talk(console, lambda: feed.session)
+        words = ask_all(talk, args.ask) if args.ask else talk.hold(lines_of())
+        try:
+            await until_first([words, feed.finished()], [follow(feed, preview)] if preview else [])
+        finally:
+            if preview:
+                preview.close()
+
+
+async def ask_all(talk: Talk, questions: list[str]) -> None:
+    for question in questions:
+        await talk.ask(question)
+
+
+async def follow(feed: Feed, preview: Preview) -> None:
+    """Tell the preview what was kept, window by window."""
+    async for event in feed.session.follow():
+        if isinstance(event, wire.WindowIngested):
+            preview.note(event.kept)
+
+
+def preview_of(console: Console) -> Preview | None:
+    """None, and a note, where nothing can be shown."""
+    from clients.media import opencv
+    from clients.preview import Preview, has_screen
+
+    if not has_screen():
+        console.print(f"[dim]{NO_SCREEN}[/]")
+        return None
+    return Preview(opencv())

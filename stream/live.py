@@ -1,0 +1,125 @@
+"""A stream by its address: RTSP, HLS, MPEG-TS over TCP, a V4L2 device; cut, it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import aclosing
+from urllib.parse import urlsplit
+
+import av
+from av.container import InputContainer
+
+from stream.frames import MAX_SIDE, SoundMaker
+from stream.merge import in_thread
+from stream.source import Decoded, MediaError, Pictures, tracks_of
+from stream.window import Item
+
+log = logging.getLogger(__name__)
+
+FPS = 10.0  # of what is sent; windows need less
+OPEN_S = 10.0
+SILENCE_S = 10.0  # a stream that brings nothing for so long is opened anew
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 10.0
+
+
+class LiveSource:
+    """The first video and audio track of what an address brings, at its own pace.
+
+    What ends by itself (a recorded HLS list) ends; anything else that ends or falls silent is
+    opened again, for as long as it takes, and its time goes on. Times count from the start.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        format: str | None = None,
+        fps: float | None = FPS,
+        max_side: int = MAX_SIDE,
+        first_wait_s: float = FIRST_WAIT_S,
+    ) -> None:
+        """Opens it once to look at it. ``format`` names one that cannot be told from the address.
+        Raises MediaError."""
+        self._address = address
+        self._format = format
+        self._fps = fps
+        self._max_side = max_side
+        self._first_wait_s = first_wait_s
+        with self._opened() as container:
+            video, audio = tracks_of(container, shown(address))
+            self.has_video, self.has_audio = video is not None, audio is not None
+            self._ends = container.duration is not None and container.duration > 0
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        began_s, wait_s = time.monotonic(), self._first_wait_s
+        while True:
+            try:
+                async with aclosing(in_thread(self._items(began_s), 1)) as items:
+                    async for item in items:
+                        wait_s = self._first_wait_s
+                        yield item
+                if self._ends:
+                    return
+                log.warning("%s ended; back in %.1f s", shown(self._address), wait_s)
+            except MediaError as error:
+                log.warning("%s; back in %.1f s", error, wait_s)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+    def _items(self, began_s: float) -> Generator[Item]:
+        """The items of one connection. Raises MediaError where it cannot be made, or breaks."""
+        pictures, sounds = Pictures(self._fps, self._max_side), SoundMaker()
+        zero_s: float | None = None  # when the stream's own time 0 was, on our clock
+        with self._opened() as container:
+            for frame in self._frames(container):
+                if frame.time is None:
+                    continue
+                if zero_s is None:
+                    zero_s = time.monotonic() - began_s - frame.time
+                if isinstance(frame, av.VideoFrame):
+                    yield from pictures.push(frame, -zero_s)
+                else:
+                    yield from sounds.push(frame, zero_s + frame.time)
+        yield from sounds.flush()
+
+    def _frames(self, container: InputContainer) -> Iterator[Decoded]:
+        """Decoded frames; a broken packet is passed over, a broken stream raises MediaError."""
+        tracks = [track for track in tracks_of(container, shown(self._address)) if track]
+        try:
+            for packet in container.demux(tracks):
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError:
+                    continue
+                yield from (f for f in frames if isinstance(f, av.VideoFrame | av.AudioFrame))
+        except (av.FFmpegError, OSError) as error:
+            raise MediaError(f"{shown(self._address)} broke off ({error.strerror})") from None
+
+    def _opened(self) -> InputContainer:
+        # RTSP over TCP: a lost packet of UDP costs a picture, and firewalls let TCP through.
+        options = {"rtsp_transport": "tcp"} if self._address.startswith("rtsp") else {}
+        try:
+            return av.open(
+                self._address,
+                format=self._format,
+                options=options,
+                timeout=(OPEN_S, SILENCE_S),
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise MediaError(
+                f"{shown(self._address)} cannot be opened ({reason}): is the address right, and "
+                "does something send there?"
+            ) from None
+
+
+def shown(address: str) -> str:
+    """The address as it may be shown: without user and password."""
+    parts = urlsplit(address)
+    if "@" not in parts.netloc:
+        return address
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

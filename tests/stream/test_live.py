@@ -1,0 +1,123 @@
+"""Sources that have an address: HLS over HTTP, MPEG-TS over TCP, RTSP that is cut and restored."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from stream.live import LiveSource, shown
+from stream.render import render_file
+from stream.scene import Scene
+from stream.source import FileSource, MediaError, SceneSource
+from stream.sources import source_of
+from stream.window import SAMPLE_RATE, Frame, Item, Sound
+from tests.stream.addresses import ENCODING, ffmpeg, folder_on_http, hls
+from tests.stream.rtsp import rtsp_server
+
+SECONDS = 3.0
+SEED = 3
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds of a scene as .mkv; beside it the same as .ts."""
+    path = tmp_path_factory.mktemp("clip") / "scene.mkv"
+    render_file(SceneSource(Scene(SEED), SECONDS, size=168).items(), path)
+    ffmpeg("-i", str(path), *ENCODING, "-f", "mpegts", str(path.with_suffix(".ts")))
+    return path
+
+
+async def all_items(source: AsyncIterator[Item]) -> list[Item]:
+    async with asyncio.timeout(30.0):
+        return [item async for item in source]
+
+
+def frames_of(items: list[Item]) -> list[Frame]:
+    return [item for item in items if isinstance(item, Frame)]
+
+
+def assert_shows_the_scene(frame: Frame, time_s: float) -> None:
+    truth = Scene(SEED).frame(time_s, frame.rgb.shape[0]).astype(int)
+    assert np.abs(frame.rgb - truth).mean() < 12
+
+
+async def test_a_recorded_hls_list_is_played_to_its_end(clip: Path, tmp_path: Path) -> None:
+    with folder_on_http(hls(clip, tmp_path / "hls").parent) as url:
+        source = await asyncio.to_thread(source_of, f"{url}/list.m3u8")
+        assert isinstance(source, LiveSource)
+        assert source.has_audio
+        assert source.has_video
+        items = await all_items(aiter(source))
+    frames = frames_of(items)
+    assert np.diff([frame.time_s for frame in frames]) == pytest.approx([0.1] * 29, abs=0.01)
+    assert_shows_the_scene(frames[15], 1.5)
+    samples = sum(len(item.samples) for item in items if isinstance(item, Sound))
+    assert samples / SAMPLE_RATE == pytest.approx(SECONDS, abs=0.1)
+
+
+async def test_rtsp_is_watched_cut_and_watched_again(clip: Path) -> None:
+    async with rtsp_server(clip.with_suffix(".ts")) as server:
+        source = await asyncio.to_thread(LiveSource, server.url, first_wait_s=0.05)
+        assert (source.has_video, source.has_audio) == (True, False)
+        frames: list[Frame] = []
+        items = cast("AsyncIterator[Frame]", aiter(source))
+        async with asyncio.timeout(60.0), aclosing(items):  # type: ignore[type-var]
+            async for frame in items:
+                frames.append(frame)
+                if len(frames) == 5:
+                    server.cut()
+                if len(frames) == 10:
+                    break
+    times = [frame.time_s for frame in frames]
+    assert times == sorted(times)
+    assert server.met >= 2
+    assert_shows_the_scene(frames[0], 0.0)
+
+
+async def test_mpegts_over_tcp_is_watched(clip: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        async def send(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(clip.with_suffix(".ts").read_bytes())
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(send, sock=listener):
+            url = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+            source = await asyncio.to_thread(LiveSource, url)
+            items = aiter(source)
+            async with asyncio.timeout(30.0), aclosing(items):  # type: ignore[type-var]
+                found = [await anext(items) for _ in range(20)]
+    assert frames_of(found)
+    assert any(isinstance(item, Sound) for item in found)
+
+
+def test_an_address_where_nothing_answers_is_named_without_its_password() -> None:
+    with pytest.raises(MediaError, match=r"rtsp://127\.0\.0\.1:9/door cannot be opened") as error:
+        source_of("rtsp://user:secret@127.0.0.1:9/door")
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "as_shown"),
+    [
+        ("rtsp://me:pw@cam.local:554/1?x=@", "rtsp://cam.local:554/1?x=@"),
+        ("http://host/list.m3u8", "http://host/list.m3u8"),
+        ("/dev/video0", "/dev/video0"),
+    ],
+)
+def test_addresses_are_shown_without_user_and_password(address: str, as_shown: str) -> None:
+    assert shown(address) == as_shown
+
+
+def test_a_name_without_a_scheme_is_a_file(clip: Path) -> None:
+    assert isinstance(source_of(clip), FileSource)
+    with pytest.raises(MediaError, match="no such file"):
+        source_of("nowhere.webm")
