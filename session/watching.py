@@ -191,7 +191,8 @@ class Watches:
         standing.sentence = sentence
         if not standing.rule.is_quiet(self._wall()):
             update = Change("update", event.number, event.started_s, None, event.spans)
-            self._tell_change(standing, update, None, standing.verdict and standing.verdict.yes)
+            probability = standing.verdict.yes if standing.verdict else None
+            self._tell_change(standing, update, None, probability)
 
     def _finish(self, standing: Standing, now_s: float) -> None:
         standing.state, changes = finish(standing.rule, standing.state, now_s)
