@@ -43,8 +43,8 @@ class EchoSieve:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Raises ValueError for a URL that is none. Nothing is sent yet."""
-        url = url or os.environ.get(URL_NAME, DEFAULT_URL)
-        token = token or os.environ.get(TOKEN_NAME)
+        url = os.environ.get(URL_NAME, DEFAULT_URL) if url is None else url
+        token = os.environ.get(TOKEN_NAME) if token is None else token
         self._transport = Transport(url, token, timeouts, transport)
         self._backoff = backoff
         self.sessions = Sessions(self._transport, backoff)
