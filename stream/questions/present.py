@@ -33,6 +33,8 @@ def ask_now_thing(span: Span, rng: np.random.Generator) -> Question | None:
     if there and not span.now.things:
         return None
     name = pick(span.now.things, rng).name if there else _elsewhere(span, span.now, rng)
+    if name is None:
+        return None
     text = pick([f"is there a {name} now?", f"do you see a {name} now?"], rng)
     return Question("now_thing", text, _yes(there), 0.5, _now_s(span))
 
@@ -59,12 +61,14 @@ def ask_now_both(span: Span, rng: np.random.Generator) -> Question | None:
     there = bool(sounding) and rng.random() < _YES_IN_SOUND
     if not absent or (not sounding and rng.random() >= _SILENT_BOTH):
         return None
-    name = pick(now.things, rng).name
+    name: str | None = pick(now.things, rng).name
     sound = pick(sounding, rng).name if sounding else pick(absent, rng)
     if not there and sounding and rng.random() < 0.5:
         sound = pick(absent, rng)
     elif not there:
         name = _elsewhere(span, now, rng)
+    if name is None:
+        return None
     forms = [f"is there a {name} with a {sound} now?", f"do you see a {name} with a {sound} now?"]
     return Question("now_both", pick(forms, rng), _yes(there), 0.5, _now_s(span))
 
@@ -86,11 +90,12 @@ def _silent(span: Span) -> list[str]:
     return [name for name in SOUNDS if name not in doubtful]
 
 
-def _elsewhere(span: Span, now: Segment, rng: np.random.Generator) -> str:
-    """The name of a thing that is not there now, half of the time one that was before."""
+def _elsewhere(span: Span, now: Segment, rng: np.random.Generator) -> str | None:
+    """The name of a thing that is not there now, half of the time one that was before; ``None``
+    where everything is visible in the span and what is not there now was so too briefly."""
     before = [thing for thing in span.seen if thing not in now.things]
     absent = absent_thing(span, rng)
-    if absent is None or (before and rng.random() < 0.5):
+    if before and (absent is None or rng.random() < 0.5):
         return pick(before, rng).name
     return absent
 

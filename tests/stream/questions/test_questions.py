@@ -8,10 +8,11 @@ from collections import defaultdict
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from stream.plot import Varied
 from stream.questions import AUDIO_KINDS, FIRST_KINDS, KINDS, VIDEO_KINDS, ask
-from stream.scene import OBJECTS, SOUNDS, Question, Scene
+from stream.scene import OBJECTS, SOUNDS, Question, Scene, Segment, Sound, Thing
 from tests.stream.questions.recording import Span, asked, few, spans
 
 NAMES = {word for name in (*OBJECTS, *SOUNDS) for word in name.split()}
@@ -79,3 +80,41 @@ def test_only_the_wanted_kinds_are_asked() -> None:
     segments = Scene(3).segments(8.0, 20.0)
     asked_kinds = [q.kind for q in ask(segments, 8.0, 20.0, np.random.default_rng(0), {"count"})]
     assert asked_kinds == ["count"]
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> list[Segment]:
+    """Segments in which everything there is may be visible, much of it too briefly to be asked
+    about, and one in which a sound is heard."""
+    names = draw(st.permutations(OBJECTS))[draw(st.integers(0, 6)) :]
+    segments: list[Segment] = []
+    for first in range(0, len(names), 3):
+        start_s = segments[-1].end_s if segments else 0.0
+        length_s = draw(st.sampled_from([0.5, 0.9, 1.5]))
+        numbers = sorted(OBJECTS.index(name) for name in names[first : first + 3])
+        things = tuple(Thing.named(OBJECTS[number]) for number in numbers)
+        segments.append(Segment(len(segments), start_s, start_s + length_s, things))
+    now = segments.pop()
+    sound = Sound("buzz", now.start_s + 1.0, now.start_s + 1.6)
+    return [
+        *segments,
+        Segment(now.index, now.start_s, now.start_s + 2.0, now.things, None, (sound,)),
+    ]
+
+
+@given(crowded(), st.integers(0, 10_000))
+@few
+def test_where_everything_is_visible_nothing_is_asked_of_what_is_not(
+    segments: list[Segment], seed: int
+) -> None:
+    visible = {thing.name for segment in segments for thing in segment.things}
+    now = {thing.name for thing in segments[-1].things}
+    rng = np.random.default_rng(seed)
+    questions = [q for _ in range(8) for q in ask(segments, 0.0, segments[-1].end_s, rng, KINDS)]
+    assert questions
+    for question in questions:
+        (*_, thing) = [name for name in OBJECTS if name in question.text] or [""]
+        if question.kind == "exists":
+            assert (question.answer == "yes") == (thing in visible)
+        if question.kind == "now_thing":
+            assert (question.answer == "yes") == (thing in now)
