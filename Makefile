@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run test check format train-demo study bench clean
+.PHONY: demo run test check format train-demo study distil report bench clean
 
 demo: $(VENV)/serve
 	@$(BIN)/echosieve demo $(ARGS)
@@ -30,6 +30,12 @@ train-demo: $(VENV)/serve
 
 study: $(VENV)/serve
 	$(BIN)/python -m sieve.train.demo.study --run runs/train --out runs/study.json $(ARGS)
+
+distil: $(VENV)/serve
+	$(BIN)/python -m sieve.eval.distillation --folder runs/distilled $(ARGS)
+
+report: $(VENV)/dev
+	$(BIN)/echosieve report $(ARGS)
 
 bench: $(VENV)/serve
 	$(BIN)/echosieve bench prefill $(ARGS)

@@ -1,19 +1,21 @@
 """Accuracy of a model on fresh streams of the synthetic world, through the real engine.
 
-``python -m sieve.eval.accuracy --model demo --seed 1 --out accuracy.json``: streams of minutes are
-rendered, ingested window by window, and asked at random moments, at each retention the same
-questions. Beside every figure stand two that need no sight: the share of the most frequent answer
-(blind majority), and the chance of one who knows what occurs in the span but not when. A third
-keeps as many tokens, refined alike, but random ones: what the choice of the sieve is worth.
+``python -m sieve.eval.accuracy --model demo --seed 1 --out accuracy.json``: streams are rendered,
+ingested window by window, and asked at random moments about all that the model remembers then, at
+each retention the same questions. Beside every figure stand two that need no sight: the share of
+the most frequent answer (blind majority), and the chance of one who knows what occurs in the span
+but not when. A third keeps as many tokens, refined alike, but random ones: what the choice of the
+sieve is worth.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
-from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -22,27 +24,43 @@ import numpy as np
 
 from sieve import Engine, EngineConfig, RowConfig, load_model
 from sieve.baselines import RandomTokens, RefinedStates
-from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_S, WINDOW_SAMPLES, RawWindow
+from sieve.eval.stats import Interval, Tally, accuracy_interval
+from sieve.model import Model
+from sieve.tokens import (
+    IDS_PER_S,
+    LOOKAHEAD_SAMPLES,
+    SAMPLE_RATE,
+    WINDOW_S,
+    WINDOW_SAMPLES,
+    RawWindow,
+)
 from sieve.train.world.render import Stream, open_pairs, render_stream
-from sieve.train.world.truth import TICKS
+from sieve.train.world.truth import TICKS, WINDOW_TOKENS
+from stream.plot import FIRST_WORLD, Plot, Varied
 from stream.questions import AUDIO_KINDS, KINDS, VIDEO_KINDS, Question
 
 Tracks = Literal["both", "video", "audio"]
-HORIZON_S = 12.0
+WORLDS: Mapping[str, Plot] = {
+    "first": FIRST_WORLD,
+    "varied": Varied("train"),  # compositions that training shows
+    "held-out": Varied("held-out"),  # compositions that it never shows
+}
 GRID_S = 1.0
+MORE_TOKENS = 4  # than the right answer has; what is longer is wrong anyway
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``streams`` of ``duration_s`` from ``seed`` on, ``moments`` of asking in each, up to
-    ``questions`` at a moment; ``codec_share`` of the streams go through VP8 and Opus; of their
-    ``tracks`` one may be missing. ``later_s``: the session's clock stands there already when the
-    stream begins. ``look_back``: closed windows looked at again with the question. ``turns``:
-    earlier questions and answers read with a new one."""
+    """``streams`` of ``world``, ``duration_s`` each, from ``seed`` on; ``moments`` of asking in
+    each, up to ``questions`` at a moment. ``horizon_s``: what the model remembers of closed
+    windows, and so what it is asked about. ``codec_share`` of the streams go through VP8 and Opus;
+    of their ``tracks`` one may be missing. ``later_s``: the session's clock stands there already
+    when the stream begins. ``look_back``: closed windows looked at again with the question.
+    ``turns``: earlier questions and answers read with a new one."""
 
     seed: int
     streams: int = 10
-    duration_s: float = 120.0
+    duration_s: float = 60.0
     moments: int = 20
     questions: int = 8
     codec_share: float = 0.5
@@ -52,6 +70,15 @@ class Plan:
     later_s: float = 0.0
     look_back: int = 0
     turns: int = 0
+    world: str = "first"
+    horizon_s: float = 12.0
+
+    @property
+    def slots(self) -> int:
+        """Of the memory: the usual ones for prompt and open ends, and one for every token of what
+        is asked about, so that nothing but the sieve drops any."""
+        remembered_s = min(self.duration_s, self.horizon_s) + WINDOW_S
+        return EngineConfig().slots + round(remembered_s / WINDOW_S * WINDOW_TOKENS)
 
     @property
     def kinds(self) -> Collection[str]:
@@ -130,7 +157,7 @@ def plan_questions(stream: Stream, plan: Plan, seed: int) -> list[Asked]:
     end_s = stream.windows * WINDOW_S
     asked: list[Asked] = []
     for now_s in np.sort(rng.uniform(WINDOW_S, end_s - 0.1, plan.moments)):
-        since_s = max(0.0, now_s // WINDOW_S * WINDOW_S - HORIZON_S)
+        since_s = max(0.0, now_s // WINDOW_S * WINDOW_S - plan.horizon_s)
         offset_s = stream.offset_s
         found = stream.scene.questions(now_s + offset_s, since_s + offset_s, rng, plan.kinds)
         chosen = rng.permutation(len(found))[: plan.questions]
@@ -160,7 +187,8 @@ def _answer(
     engine: Engine, row: int, opened: RawWindow, asked: Asked, history: Iterable[tuple[str, str]]
 ) -> str:
     text = asked.question.text
-    begun = engine.ask(row, text, history=tuple(history), open_window=opened, max_tokens=8)
+    most = len(engine.model.backbone.token_ids(asked.question.answer)) + MORE_TOKENS
+    begun = engine.ask(row, text, history=tuple(history), open_window=opened, max_tokens=most)
     said = ""
     while True:
         step = engine.step(begun.branch)
@@ -171,18 +199,17 @@ def _answer(
 
 def measure(model: Any, plan: Plan) -> dict[str, Any]:
     """Everything, as plain numbers: by arm and kind the share of right answers."""
-    config = EngineConfig(rows=1, look_back=plan.look_back)
+    config = EngineConfig(rows=1, slots=plan.slots, look_back=plan.look_back)
     engines = {arm: Engine(_with_choice(model, arm), config) for arm in plan.arms}
-    right: dict[str, dict[str, list[bool]]] = {arm.name: defaultdict(list) for arm in plan.arms}
-    asked: list[Asked] = []
+    answers: dict[str, list[list[Asked]]] = {arm.name: [] for arm in plan.arms}
+    windows = round(plan.duration_s / WINDOW_S)
     for seed in range(plan.seed, plan.seed + plan.streams):
-        stream = render_stream(seed, round(plan.duration_s / WINDOW_S), plan.codec_share)
+        stream = render_stream(seed, windows, plan.codec_share, WORLDS[plan.world])
         questions = plan_questions(stream, plan, seed)
-        asked += questions
         for arm, engine in engines.items():
-            for answered in answer_stream(engine, stream, questions, arm.retention, plan):
-                right[arm.name][answered.question.kind].append(answered.right)
-    return _summary(plan, asked, right)
+            told = answer_stream(engine, stream, questions, arm.retention, plan)
+            answers[arm.name].append(list(told))
+    return _summary(plan, answers)
 
 
 def _with_choice(model: Any, arm: Arm) -> Any:
@@ -192,12 +219,15 @@ def _with_choice(model: Any, arm: Arm) -> Any:
     return replace(model, selector=RefinedStates(RandomTokens(), model.selector))
 
 
-def _summary(
-    plan: Plan, asked: Sequence[Asked], right: dict[str, dict[str, list[bool]]]
-) -> dict[str, Any]:
+def _summary(plan: Plan, answers: Mapping[str, Sequence[Sequence[Asked]]]) -> dict[str, Any]:
+    """Of the answers by arm and stream."""
+    asked = [question for stream in next(iter(answers.values())) for question in stream]
     kinds = [kind for kind in KINDS if any(a.question.kind == kind for a in asked)]
     by_kind = {k: [a.question for a in asked if a.question.kind == k] for k in kinds}
+    tallies = {arm: tally(streams, kinds) for arm, streams in answers.items()}
     return {
+        "world": plan.world,
+        "horizon_s": plan.horizon_s,
         "seed": plan.seed,
         "streams": plan.streams,
         "duration_s": plan.duration_s,
@@ -210,10 +240,32 @@ def _summary(
         "questions": {kind: len(by_kind[kind]) for kind in kinds},
         "blind_majority": _with_mean({k: _majority(by_kind[k]) for k in kinds}),
         "in_clip_chance": _with_mean({k: _percent([q.chance for q in by_kind[k]]) for k in kinds}),
-        "accuracy": {
-            arm: _with_mean({k: _percent(hits[k]) for k in kinds}) for arm, hits in right.items()
-        },
+        "accuracy": {arm: _accuracy(counts, kinds) for arm, counts in tallies.items()},
+        "interval": {arm: _edges(accuracy_interval(of)) for arm, of in tallies.items()},
     }
+
+
+def tally(streams: Sequence[Sequence[Asked]], kinds: Sequence[str]) -> Tally:
+    """Right and asked, [streams, kinds]."""
+    right, asked = np.zeros((2, len(streams), len(kinds)))
+    for row, answers in enumerate(streams):
+        for answer in answers:
+            at = row, kinds.index(answer.question.kind)
+            right[at] += answer.right
+            asked[at] += 1
+    return Tally(right, asked)
+
+
+def _accuracy(counts: Tally, kinds: Sequence[str]) -> dict[str, float]:
+    shares = counts.right.sum(0) / counts.asked.sum(0)
+    return _with_mean({k: _percent([share]) for k, share in zip(kinds, shares, strict=True)})
+
+
+def _edges(interval: Interval) -> list[float | None]:
+    """Percent: low and high of the mean, of a bootstrap over streams; null where one stream cannot
+    tell."""
+    edges = (interval.low, interval.high)
+    return [None if math.isnan(edge) else _percent([edge]) for edge in edges]
 
 
 def _majority(questions: Sequence[Question]) -> float:
@@ -248,9 +300,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sieve.eval.accuracy", description=__doc__)
     parser.add_argument("--model", default="demo", help="model directory, or demo")
     parser.add_argument("--seed", type=int, required=True, help="of the first stream")
+    parser.add_argument("--world", choices=tuple(WORLDS), default="first")
     parser.add_argument("--streams", type=int, default=10)
-    parser.add_argument("--duration", type=float, default=120.0, help="seconds a stream")
+    parser.add_argument("--duration", type=float, default=60.0, help="seconds a stream")
     parser.add_argument("--moments", type=int, default=20, help="of asking, a stream")
+    parser.add_argument("--questions", type=int, default=8, help="at a moment, at most")
     parser.add_argument("--tracks", choices=("both", "video", "audio"), default="both")
     parser.add_argument("--retentions", type=float, nargs="+", default=[1.0, 0.2, 0.1, 0.05])
     parser.add_argument("--random", type=float, nargs="*", default=[0.2, 0.1])
@@ -259,23 +313,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--turns", type=int, default=0, help="earlier turns read with a question")
     parser.add_argument("--out", type=Path, help="JSON file")
     args = parser.parse_args(argv)
-    plan = Plan(
+    model = load_model(args.model)
+    result = {"model": args.model, **measure(model, _plan(args, horizon_s(model)))}
+    if args.out:
+        args.out.write_text(json.dumps(result, indent=2) + "\n")
+    print(table(result))
+    return 0
+
+
+def horizon_s(model: Model) -> float:
+    """What the model remembers of closed windows, at most."""
+    return model.layout.horizon_ids / IDS_PER_S
+
+
+def _plan(args: argparse.Namespace, horizon_s: float) -> Plan:
+    return Plan(
         args.seed,
         args.streams,
         args.duration,
         args.moments,
+        args.questions,
         retentions=tuple(args.retentions),
         random_retentions=tuple(args.random),
         tracks=args.tracks,
         later_s=args.later,
         look_back=args.look_back,
         turns=args.turns,
+        world=args.world,
+        horizon_s=horizon_s,
     )
-    result = {"model": args.model, **measure(load_model(args.model), plan)}
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=2) + "\n")
-    print(table(result))
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """``echosieve report``: docs/RESULTS.md from the results in the repository. Pure but for files.
 
-Runs that are named are folded into results first; then everything is written anew, so the same
-JSON always gives the same text.
+What is named is folded into ``docs/figures`` first: folders of the suite, the JSON of a study of
+trainings, that of a distillation. Then everything is written anew, so the same JSON always gives
+the same text.
 """
 
 from __future__ import annotations
@@ -9,64 +10,92 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sieve.errors import SettingInvalid
 from sieve.eval.arms import Budget
+from sieve.eval.markdown import number, points, table
 from sieve.eval.outcomes import Journal
+from sieve.eval.paper import difference
 from sieve.eval.results import Results, results
 from sieve.eval.targets import targets
+from sieve.eval.trainings import distilled_section, folded, study_section
 
 DOCS = Path("docs")
-PAPER = {  # EchoingPixels, Daily-Omni, Qwen2.5-Omni-3B at 20 %
-    "causal refiner": 56.06,
-    "intra-modal attention": 57.73,
-    "without text": 57.39,
-    "per-modality top-k": 58.23,
-    "refined-similarity": 41.85,
-    "Gumbel": 59.06,
-    "without Sync-RoPE": 57.98,
-}
-PAPER_FULL_METHOD = 60.65
+STUDIES, TRAININGS, DISTILLED = "results", "trainings", "distilled"  # below docs/figures
 HEAD = """# Results
 
-Written by `echosieve report` from the JSON in `docs/figures/results`; do not edit it. How the
-figures come about: `docs/EVALUATION.md`. Accuracies are in per cent, the mean over the kinds of
+Written by `echosieve report` (`make report`) from the JSON in `docs/figures`; do not edit it. How
+the figures come about: `docs/EVALUATION.md`. Accuracies are in per cent, the mean over the kinds of
 questions; in brackets the 95 % interval of a bootstrap over cases, for differences a paired one.
 A dash: not run, or a budget below the method's floor (`docs/METHODS.md`).
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that stands in the repository: the suite's ``studies`` by name, the study of
+    ``trainings``, and what was ``distilled`` from recordings."""
+
+    studies: dict[str, Results] = field(default_factory=dict)
+    trainings: Results | None = None
+    distilled: Results | None = None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders to take in")
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        type=Path,
+        metavar="RUN",
+        help="to take in: folders of the suite, JSON of make study or of make distil",
+    )
     parser.add_argument("--docs", type=Path, default=DOCS, metavar="FOLDER")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fold, write, draw. Raises SettingInvalid for a folder without a run."""
-    folder = args.docs / "figures" / "results"
+    """Fold, write, draw. Raises SettingInvalid for what holds no results."""
+    figures = args.docs / "figures"
     for path in args.runs:
-        take_in(path, folder)
-    found = load(folder)
+        take_in(path, figures)
+    found = load(figures)
     (args.docs / "RESULTS.md").write_text(text(found))
     from sieve.eval.plots import draw
 
-    for name in draw(found, args.docs / "figures"):
+    for name in draw(found.studies, figures):
         print(name)
     print(args.docs / "RESULTS.md")
     return 0
 
 
-def take_in(path: Path, folder: Path) -> None:
-    """A run's results, compact, into ``folder``. Raises SettingInvalid."""
-    journal = Journal(path)
-    setting, outcomes = journal.setting(), journal.outcomes()
-    if not outcomes:
-        raise SettingInvalid(f"{path} holds no finished cell yet")
-    folder.mkdir(parents=True, exist_ok=True)
-    written = _lines(results(outcomes, setting))
-    (folder / f"{path.resolve().name}.json").write_text(written)
+def take_in(path: Path, figures: Path) -> None:
+    """What a run has found, compact, into ``figures``. Raises SettingInvalid."""
+    if path.is_file():
+        name, found = _document(path)
+        place = figures / f"{name}.json"
+    else:
+        journal = Journal(path)
+        setting, outcomes = journal.setting(), journal.outcomes()
+        if not outcomes:
+            raise SettingInvalid(f"{path} holds no finished cell yet")
+        place, found = figures / STUDIES / f"{path.resolve().name}.json", results(outcomes, setting)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(_lines(found))
+
+
+def _document(path: Path) -> tuple[str, Results]:
+    """The name and the content of a document of its own. Raises SettingInvalid."""
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise SettingInvalid(f"{path} is no JSON: {error}") from error
+    if isinstance(found, dict) and {"steps", "arms"} <= found.keys():
+        return TRAININGS, folded(found)
+    if isinstance(found, dict) and {"setting", "with", "without"} <= found.keys():
+        return DISTILLED, found
+    raise SettingInvalid(f"{path} holds neither a study of trainings nor a distillation")
 
 
 def _lines(found: Results) -> str:
@@ -81,19 +110,31 @@ def _lines(found: Results) -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def load(folder: Path) -> dict[str, Results]:
-    """The results of every study, by name."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+def load(figures: Path) -> Findings:
+    """All results there are."""
+    studies = sorted((figures / STUDIES).glob("*.json"))
+    return Findings(
+        {path.stem: json.loads(path.read_text()) for path in studies},
+        _load_one(figures / f"{TRAININGS}.json"),
+        _load_one(figures / f"{DISTILLED}.json"),
+    )
 
 
-def text(found: dict[str, Results]) -> str:
+def _load_one(path: Path) -> Results | None:
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def text(findings: Findings) -> str:
     """All of docs/RESULTS.md."""
+    found = findings.studies
     sections = [
         HEAD,
         _settings(found),
-        targets(found),
+        targets(found, findings.trainings, findings.distilled),
         *(_accuracies(name, study) for name, study in found.items()),
         _ablations(found.get("ablations")),
+        study_section(findings.trainings),
+        distilled_section(findings.distilled),
         _balance(found),
         _ages(found.get("memory")),
         _horizon(found.get("horizon")),
@@ -101,27 +142,6 @@ def text(found: dict[str, Results]) -> str:
         _calibration(found),
     ]
     return "\n".join(section for section in sections if section)
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown; the first column is a name, the others are figures."""
-    rule = "|---|" + "---:|" * (len(columns) - 1)
-    lines = [columns, *rows]
-    return "\n".join([_row(lines[0]), rule, *(_row(line) for line in lines[1:])]) + "\n"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def points(interval: Sequence[float | None] | None, *, signed: bool = False) -> str:
-    """97.3 [96.1, 98.4]; a dash where there is no figure, the figure alone where it has no
-    interval."""
-    if interval is None:
-        return "–"
-    sign = "+" if signed else ""
-    value, *edges = (f"{edge:{sign}.1f}" for edge in interval if edge is not None)
-    return f"{value} [{', '.join(edges)}]" if edges else value
 
 
 def _settings(found: dict[str, Results]) -> str:
@@ -180,29 +200,24 @@ def _ablations(study: Results | None) -> str:
             cell["task"],
             cell["mode"],
             points(cell["difference"], signed=True),
-            _of_paper(cell["arm"]),
+            number(difference(cell["arm"].removeprefix("trained: ")), "+.1f"),
         )
         for cell in study["cells"]
         if cell["budget"] == "20 %" and cell["difference"] is not None
     ]
     said = (
         "Points against the whole method at 20 %; beside it the paper's, on Daily-Omni with "
-        "Qwen2.5-Omni-3B. An arm with `trained` in its name was trained so; the others switch a "
-        "part off in the model as it is.\n"
+        "Qwen2.5-Omni-3B, which has one figure for both sides of the text. An arm with `trained` "
+        "in its name was trained so; the others switch a part off in the model as it is.\n"
     )
     columns = ("arm", "task", "mode", "difference", "paper")
     return f"## Ablations at 20 %\n\n{said}\n{table(columns, rows)}"
 
 
-def _of_paper(arm: str) -> str:
-    score = PAPER.get(arm.removeprefix("trained: "))
-    return "–" if score is None else f"{score - PAPER_FULL_METHOD:+.1f}"
-
-
 def _balance(found: dict[str, Results]) -> str:
     lines = [line for study in found.values() for line in study["balance"]]
     rows = [
-        (line["arm"], line["budget"], line["mode"], str(line["cases"]), _number(line["spearman"]))
+        (line["arm"], line["budget"], line["mode"], str(line["cases"]), number(line["spearman"]))
         for line in lines
     ]
     if not rows:
@@ -214,10 +229,6 @@ def _balance(found: dict[str, Results]) -> str:
     )
     columns = ("arm", "budget", "mode", "cases", "Spearman")
     return f"## Does the budget follow the content?\n\n{said}\n{table(columns, rows)}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
 
 
 def _ages(study: Results | None) -> str:

@@ -90,6 +90,23 @@ def _interval(value: float, resampled: Floats, cases: int) -> Interval:
     return Interval(value, float(low), float(high))
 
 
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom."""
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """The mean of a few values, training seeds for example, with Student's t interval; more values
+    than ten take the quantile of ten."""
+    if not values:
+        raise ValueError("a mean needs at least one value")
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, math.nan, math.nan)
+    quantile = STUDENT[min(len(values), len(STUDENT) + 1) - 2]
+    half = quantile * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return Interval(mean, mean - half, mean + half)
+
+
 def spearman(x: Sequence[float], y: Sequence[float]) -> float:
     """Rank correlation, ties at their mean rank; NaN where one side does not vary."""
     if len(x) != len(y):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sieve.engine import Engine, EngineConfig, RowConfig
-from sieve.eval.accuracy import Asked
+from sieve.eval.accuracy import MORE_TOKENS, Asked
 from sieve.eval.arms import Arm, Budget, Spent
 from sieve.eval.case import Case
 from sieve.eval.offline import Answered, OfflineClip
@@ -15,7 +15,6 @@ from sieve.model import Model
 from sieve.prompt import DEFAULT_INSTRUCTION, Modalities, prompt_text
 from sieve.tokens import Counts
 
-_MORE_TOKENS = 4  # than the right answer has; what is longer is wrong anyway
 LEAST_SLOTS = 16  # that the engine takes for a stream
 
 
@@ -116,4 +115,4 @@ def offline(model: Model, case: Case, arm: Arm, budget: Budget) -> Iterator[Answ
 
 
 def _most_tokens(model: Model, asked: Asked) -> int:
-    return len(model.backbone.token_ids(asked.question.answer)) + _MORE_TOKENS
+    return len(model.backbone.token_ids(asked.question.answer)) + MORE_TOKENS

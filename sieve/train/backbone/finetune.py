@@ -169,7 +169,7 @@ class Finetuning:
 
     def _examine(self, stage: str, step: int) -> None:
         """Held-out clips: all tokens at the begin of a stage, and the retentions it trains."""
-        shares = sorted(set(self.tuning.sieve.retentions), reverse=True) if stage != "full" else []
+        shares = self.tuning.sieve.trained if stage != "full" else []
         retentions = [*([None] if step == 0 or stage == "full" else []), *shares]
         told = {}
         for retention in retentions:

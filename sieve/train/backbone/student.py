@@ -97,15 +97,16 @@ class Student:
     def sieve(self, example: Example, rng: np.random.Generator, done: float) -> Parts:
         """Stage ``cs2``: the answer from what the sieve keeps and the memory still holds."""
         plan = self._tuning.sieve
+        retention, share = plan.budget(rng)
         choosing = Choosing(
-            float(rng.choice(plan.retentions)),
+            retention,
             ESTIMATORS[plan.estimator],
             torch.Generator().manual_seed(int(rng.integers(2**62))),
         )
         opened = not _chance(rng, plan.withheld)
         viewing = view(self.model, example.footage, opened=opened, instruction=example.instruction)
         wholes = [viewing.sieve(self.model.selector, pool) for pool in viewing.closed]
-        slots = self._slots(viewing, choosing.retention, float(rng.uniform(*plan.memory)))
+        slots = self._slots(viewing, retention, share)
         memory = remember(self.model, viewing, choose(wholes, choosing), slots)
         answers, pulls = [], []
         for lesson in self._drawn(example, rng, self._tuning.cs2.questions):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sieve.errors import TrainingError
@@ -48,9 +49,11 @@ class SievePlan:
     them) or silenced at first, so that they pass everything on unchanged (``identity``).
     ``sync_rope``: rotary pairs on (T, H, W, T), for a backbone that learns too; None: as they are.
 
-    A step draws one of ``retentions``, withholds the question from the sieve with probability
-    ``withheld``, and lets what is kept compete for a share of its own number between ``memory[0]``
-    and ``memory[1]``. ``retention`` is what the finished sieve is used with."""
+    A share ``whole`` of the steps keeps every token, so that the sieve does not learn to be read
+    well in part only. The others draw one of ``retentions`` and let what is kept compete for a
+    share of its own number between ``memory[0]`` and ``memory[1]``. The question is withheld from
+    the sieve with probability ``withheld``. ``retention`` is what the finished sieve is used with.
+    """
 
     __pydantic_config__ = _CHECKED
     layers: Annotated[int, Field(ge=1, le=MOST_LAYERS)] = 4
@@ -58,9 +61,21 @@ class SievePlan:
     sync_rope: tuple[int, int, int, int] | None = None
     estimator: Literal["identity", "softmax", "sigmoid", "gumbel"] = "softmax"
     retention: Share = 0.2
+    whole: Annotated[float, Field(ge=0, le=1)] = 0.1
     retentions: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.4, 0.2, 0.2, 0.1, 0.1, 0.05)
     withheld: Annotated[float, Field(ge=0, le=1)] = 0.6
     memory: tuple[Share, Share] = (0.5, 1.0)
+
+    def budget(self, rng: np.random.Generator) -> tuple[float, float]:
+        """Drawn for a step: the retention, and the share of what is kept that is remembered."""
+        if rng.random() < self.whole:
+            return 1.0, 1.0
+        return float(rng.choice(self.retentions)), float(rng.uniform(*self.memory))
+
+    @property
+    def trained(self) -> list[float]:
+        """The retentions that are trained, from the largest on."""
+        return sorted({*self.retentions, *([1.0] if self.whole else [])}, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)

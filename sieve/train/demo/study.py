@@ -40,6 +40,11 @@ class Arm:
     axes: tuple[int, ...] | None = None
     begin: str = "refine"
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether the scores learn from labels of what matters."""
+        return self.stage.get("score_loss") != 0.0
+
 
 def _without_labels(estimator: str, noise: float) -> Arm:
     how = {"estimator": estimator, "noise": noise}

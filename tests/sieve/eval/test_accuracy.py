@@ -6,12 +6,14 @@ import json
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sieve.eval import accuracy
 from sieve.eval.accuracy import (
+    WORLDS,
     Asked,
     Plan,
     answer_stream,
@@ -23,6 +25,7 @@ from sieve.eval.accuracy import (
     plan_questions,
     table,
 )
+from sieve.model import StreamLayout
 from sieve.tokens import RawWindow
 from sieve.train.world.render import Stream, render_stream
 from stream.questions import AUDIO_KINDS
@@ -119,6 +122,30 @@ def test_questions_are_put_in_order_of_time_about_the_horizon(stream: Stream) ->
     assert {asked.question.kind for asked in questions} <= set(KINDS)
 
 
+def test_the_second_world_asks_all_its_kinds_about_all_that_is_remembered() -> None:
+    plan = replace(PLAN, world="held-out", duration_s=24.0, horizon_s=1280.0, questions=40)
+    stream = render_stream(5, 12, 0.0, WORLDS[plan.world])
+    questions = [asked.question for asked in plan_questions(stream, plan, 5)]
+    assert {q.kind for q in questions} & {"now_thing", "last_window", "gap", "twice"}
+    forgetful = replace(plan, horizon_s=4.0)
+    late = [asked for asked in plan_questions(stream, forgetful, 5) if asked.at_s > 12.0]
+    begins = [asked.question.evidence_s[0] - stream.offset_s for asked in late]
+    assert min(begins) >= min(asked.at_s for asked in late) - 4.0 - 2.0
+    assert min(q.evidence_s[0] for q in questions) < min(begins)
+
+
+def test_the_memory_holds_all_that_is_asked_about() -> None:
+    assert replace(PLAN, duration_s=60.0, horizon_s=1280.0).slots == 512 + 31 * 68
+    assert replace(PLAN, duration_s=120.0, horizon_s=12.0).slots == 512 + 7 * 68
+
+
+def test_accuracy_stands_with_an_interval_over_streams(oracle: None) -> None:
+    result = measure(object(), PLAN)
+    low, high = result["interval"]["20% kept"]
+    assert low == high == result["accuracy"]["20% kept"]["mean"] == 100.0
+    assert measure(object(), replace(PLAN, streams=1))["interval"]["20% kept"] == [None, None]
+
+
 def test_a_closed_window_is_whole_and_an_open_one_is_what_has_come(stream: Stream) -> None:
     closed, opened = closed_window(stream, 2), open_window(stream, 5.3)
     assert closed.samples is not None
@@ -173,10 +200,11 @@ def test_the_command_writes_what_it_prints(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(accuracy, "load_model", lambda name: name)
+    model = SimpleNamespace(layout=StreamLayout(horizon_ids=300))
+    monkeypatch.setattr(accuracy, "load_model", lambda name: model)
     out = tmp_path / "accuracy.json"
     stream = ["--seed", "3", "--streams", "1", "--duration", "10"]
-    main(["--model", "x", *stream, "--random", "--out", str(out)])
+    main(["--model", "x", *stream, "--world", "held-out", "--random", "--out", str(out)])
     result = json.loads(out.read_text())
-    assert result["model"] == "x"
+    assert (result["model"], result["world"], result["horizon_s"]) == ("x", "held-out", 12.0)
     assert table(result) in capsys.readouterr().out

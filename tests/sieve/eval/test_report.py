@@ -10,7 +10,7 @@ import pytest
 
 from sieve.errors import SettingInvalid
 from sieve.eval.outcomes import Journal
-from sieve.eval.report import add_arguments, load, points, run, table, take_in, text
+from sieve.eval.report import Findings, add_arguments, load, run, take_in, text
 from sieve.eval.results import results
 from tests.sieve.eval import made
 
@@ -18,7 +18,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_the_results_in_the_repository_are_what_the_command_writes() -> None:
-    assert text(load(DOCS / "figures" / "results")) == (DOCS / "RESULTS.md").read_text()
+    assert text(load(DOCS / "figures")) == (DOCS / "RESULTS.md").read_text()
 
 
 def test_every_plot_it_shows_is_there() -> None:
@@ -57,33 +57,52 @@ def test_a_run_is_taken_in_told_and_drawn(
 
 def test_a_folder_without_outcomes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingInvalid, match="no run"):
-        take_in(tmp_path / "nothing", tmp_path / "results")
+        take_in(tmp_path / "nothing", tmp_path / "figures")
     Journal(tmp_path / "begun").begin({"model": "demo"})
     with pytest.raises(SettingInvalid, match="no finished cell"):
-        take_in(tmp_path / "begun", tmp_path / "results")
+        take_in(tmp_path / "begun", tmp_path / "figures")
 
 
 def test_results_on_disk_are_the_results(arms: Path, tmp_path: Path) -> None:
-    take_in(arms, tmp_path / "results")
+    take_in(arms, tmp_path / "figures")
     told = results(made.study(), {"model": "demo", "trained": None})
-    assert load(tmp_path / "results") == {"arms": json.loads(json.dumps(told))}
+    assert load(tmp_path / "figures") == Findings({"arms": json.loads(json.dumps(told))})
 
 
 def test_ablations_stand_beside_the_papers() -> None:
-    written = text({"ablations": results(made.study(), {"model": "demo"})})
+    written = text(Findings({"ablations": results(made.study(), {"model": "demo"})}))
     (line,) = [line for line in written.splitlines() if line.startswith("| causal refiner | clips")]
     assert line.endswith("| -4.6 |")
 
 
 def test_nothing_is_told_of_studies_that_were_not_run() -> None:
-    written = text({})
+    written = text(Findings())
     assert written.startswith("# Results")
     assert "## Targets" not in written
+    assert "training" not in written.lower()
 
 
-def test_a_figure_stands_with_its_interval() -> None:
-    assert points([97.25, 96.0, 98.4]) == "97.2 [96.0, 98.4]"
-    assert points([2.0, -1.0, 5.0], signed=True) == "+2.0 [-1.0, +5.0]"
-    assert points([2.0, None, None]) == "2.0"
-    assert points(None) == "–"
-    assert table(("a", "b"), [("x", "1")]) == "| a | b |\n|---|---:|\n| x | 1 |\n"
+def test_a_study_of_trainings_and_a_distillation_are_taken_in_beside_the_suite(
+    tmp_path: Path,
+) -> None:
+    docs = tmp_path / "docs"
+    given = [tmp_path / name for name in ("study.json", "distilled.json")]
+    for path, document in zip(given, (made.trainings(), made.distilled()), strict=True):
+        path.write_text(json.dumps(document))
+    assert run(_arguments(*(str(path) for path in given), "--docs", str(docs))) == 0
+    written = (docs / "RESULTS.md").read_text()
+    assert "## Ablations by training" in written
+    assert "## A sieve from recordings without labels" in written
+    assert "| distilled from recordings at 20 %, per cent of full | ≥ 97 | 100.0 | yes |" in written
+    assert run(_arguments("--docs", str(docs))) == 0
+    assert (docs / "RESULTS.md").read_text() == written
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [("{", "is no JSON"), ("[]", "neither"), ('{"steps": 3}', "neither")]
+)
+def test_a_file_of_something_else_is_refused(tmp_path: Path, content: str, told: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    with pytest.raises(SettingInvalid, match=told):
+        take_in(path, tmp_path / "figures")

@@ -14,6 +14,7 @@ from sieve.eval.stats import (
     accuracy,
     accuracy_interval,
     calibration_error,
+    mean_interval,
     paired_difference,
     spearman,
 )
@@ -83,6 +84,23 @@ def test_a_tally_has_one_shape() -> None:
 def test_any_rising_function_has_rank_correlation_one(values: list[float]) -> None:
     assert spearman(values, [math.atan(v / 50) for v in values]) == pytest.approx(1.0)
     assert spearman(values, [-v for v in values]) == pytest.approx(-1.0)
+
+
+def test_a_mean_of_few_has_the_interval_of_student() -> None:
+    found = mean_interval([90.0, 92.0, 94.0])
+    half = 4.303 * 2.0 / math.sqrt(3)
+    assert (found.value, found.low, found.high) == pytest.approx((92.0, 92.0 - half, 92.0 + half))
+    assert math.isnan(mean_interval([90.0]).low)
+    with pytest.raises(ValueError, match="at least one"):
+        mean_interval([])
+
+
+def test_the_interval_of_student_covers_the_mean_about_19_times_in_20() -> None:
+    rng = np.random.default_rng(0)
+    for count in (2, 3, 5, 10):
+        drawn = [mean_interval(rng.normal(5.0, 2.0, count).tolist()) for _ in range(2000)]
+        covered = np.mean([found.low <= 5.0 <= found.high for found in drawn])
+        assert 0.935 < covered < 0.965
 
 
 def test_tied_values_share_a_rank() -> None:

@@ -115,7 +115,7 @@ def test_the_journal_tells_of_losses_examinations_and_what_was_left_out(distille
     events = [json.loads(line) for line in lines]
     by_kind = {event["event"]: event for event in events}
     assert set(by_kind["step"]["loss"]) == {"answer", "saliency"}
-    assert set(by_kind["exam"]["kept"]) == {"30%"}
+    assert set(by_kind["exam"]["kept"]) == {"100%", "30%"}
     assert "broken.mp4" in by_kind["left out"]["where"]
     assert "1 of " in by_kind["left out in all"]["text"]
 

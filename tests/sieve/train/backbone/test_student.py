@@ -59,6 +59,20 @@ def test_with_all_tokens_the_student_expects_what_the_teacher_did(fresh: Model) 
         assert loss == pytest.approx(0.0, abs=1e-4)
 
 
+def test_a_step_on_the_whole_loses_no_token(fresh: Model) -> None:
+    """A new sieve passes on what it reads: the student is the teacher then."""
+    whole, part = (
+        Student(fresh, KeepAll(), replace(TUNING, sieve=replace(TUNING.sieve, whole=share)))
+        for share in (1.0, 0.0)
+    )
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        loss = whole.sieve(taught(fresh, None), rng, 0.0)["answer"]
+        assert float(loss.detach()) == pytest.approx(0.0, abs=1e-4)
+    loss = part.sieve(taught(fresh, None), np.random.default_rng(0), 0.0)["answer"]
+    assert float(loss.detach()) > 1e-3
+
+
 @pytest.mark.parametrize("stage", ["full", "cs2", "exchange"])
 def test_a_stages_loss_is_finite_and_reaches_the_sieve_where_it_should(
     fresh: Model, stage: str

@@ -7,10 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sieve.errors import TrainingError
-from sieve.train.backbone.tuning import StagePlan, Tuning, read_tuning, tuning_of
+from sieve.train.backbone.tuning import SievePlan, StagePlan, Tuning, read_tuning, tuning_of
 
 
 def test_nothing_said_gives_the_defaults() -> None:
@@ -43,6 +44,20 @@ def test_what_is_written_is_read_again() -> None:
 def test_the_first_bad_setting_is_named(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(TrainingError, match=told):
         tuning_of(settings)
+
+
+def test_a_share_of_the_steps_keeps_and_remembers_everything() -> None:
+    plan, rng = (
+        SievePlan(whole=0.25, retentions=(0.2, 0.1), memory=(0.5, 0.9)),
+        np.random.default_rng(0),
+    )
+    drawn = [plan.budget(rng) for _ in range(4000)]
+    assert 900 < drawn.count((1.0, 1.0)) < 1100
+    others = [budget for budget in drawn if budget != (1.0, 1.0)]
+    assert {retention for retention, _ in others} == {0.2, 0.1}
+    assert all(0.5 <= share <= 0.9 for _, share in others)
+    assert plan.trained == [1.0, 0.2, 0.1]
+    assert SievePlan(whole=0.0, retentions=(0.1, 0.2)).trained == [0.2, 0.1]
 
 
 def test_stages_without_steps_are_left_out() -> None:
