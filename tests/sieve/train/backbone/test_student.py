@@ -61,10 +61,8 @@ def test_with_all_tokens_the_student_expects_what_the_teacher_did(fresh: Model) 
 
 def test_a_step_on_the_whole_loses_no_token(fresh: Model) -> None:
     """A new sieve passes on what it reads: the student is the teacher then."""
-    whole, part = (
-        Student(fresh, KeepAll(), replace(TUNING, sieve=replace(TUNING.sieve, whole=share)))
-        for share in (1.0, 0.0)
-    )
+    plans = (replace(TUNING.sieve, withheld=0.0, whole=share) for share in (1.0, 0.0))
+    whole, part = (Student(fresh, KeepAll(), replace(TUNING, sieve=plan)) for plan in plans)
     for seed in range(4):
         rng = np.random.default_rng(seed)
         loss = whole.sieve(taught(fresh, None), rng, 0.0)["answer"]
