@@ -237,6 +237,7 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
     prefill = kinds.add_parser("prefill", help="reading a clip: full against sieved")
     live = kinds.add_parser("live", help="the service: ingest, first token, memory, sessions")
     soak = kinds.add_parser("soak", help="the service for long: what comes and goes leaves nothing")
+    watches = kinds.add_parser("watches", help="standing queries: what they cost, what they find")
     if given[:2] == ["bench", "prefill"]:
         from sieve.eval.prefill import add_arguments, run
 
@@ -251,6 +252,11 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
         from session.soak import run as run_soak
 
         _add_lazily(soak, add_soak, with_writable_out(run_soak))
+    if given[:2] == ["bench", "watches"]:
+        from session.watch_bench import add_arguments as add_watches
+        from session.watch_bench import run as run_watches
+
+        _add_lazily(watches, add_watches, with_writable_out(run_watches))
 
 
 def _add_eval(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:

@@ -37,6 +37,7 @@ from sieve.eval.prefill import make_clip
 from sieve.selectors import default_name
 from sieve.tokens import WINDOW_S, MemoryState
 from stream.measure import MediaCost, measure_media
+from stream.plot import FIRST_WORLD, Plot
 from stream.rtc import ChannelClosedError
 from stream.scene import Scene
 from stream.source import SceneSource
@@ -191,10 +192,10 @@ def first_token_ms(engine: Engine, row: int, open_window: RawWindow) -> float:
     return took_ms
 
 
-def scene_windows(seconds: int, seed: int = 1) -> list[RawWindow]:
+def scene_windows(seconds: int, seed: int = 1, plot: Plot = FIRST_WORLD) -> list[RawWindow]:
     """The closed windows of a scene, from 0 on."""
     windower, found = Windower(), []
-    for item in SceneSource(Scene(seed), seconds, fps=2.0).items():
+    for item in SceneSource(Scene(seed, plot), seconds, fps=2.0).items():
         windower.push(item)
     windower.finish()
     while window := windower.pop():
