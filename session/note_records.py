@@ -27,12 +27,15 @@ CREATE INDEX notes_by_session ON notes (session, start_s);
 CREATE VIRTUAL TABLE notes_text USING fts5 (
     text, content = 'notes', content_rowid = 'place', tokenize = 'porter unicode61'
 );
-INSERT INTO notes_text (notes_text, rank) VALUES ('secure-delete', 1);
 CREATE TRIGGER notes_added AFTER INSERT ON notes BEGIN
     INSERT INTO notes_text (rowid, text) VALUES (new.place, new.text);
 END;
 CREATE TRIGGER notes_removed AFTER DELETE ON notes BEGIN
     INSERT INTO notes_text (notes_text, rowid, text) VALUES ('delete', old.place, old.text);
+END;
+-- The index marks what is deleted and forgets it some time; with a session it must forget at once.
+CREATE TRIGGER notes_forgotten AFTER DELETE ON sessions BEGIN
+    INSERT INTO notes_text (notes_text) VALUES ('rebuild');
 END;
 
 CREATE TABLE note_settings (
