@@ -36,6 +36,10 @@ class Asides:
         self._waiting: deque[Pending] = deque()
         self._asked: Pending | None = None
 
+    @property
+    def idle(self) -> bool:
+        return self._asked is None and not self._waiting
+
     def ask(self, question: str, then: Then) -> None:
         """`then` gets the answer, sooner or later; at once, and None, where too many wait."""
         if len(self._waiting) >= WAITING:

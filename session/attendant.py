@@ -59,6 +59,11 @@ class Attendant:
             case _:
                 return False
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being asked of the model unasked."""
+        return self._asides.idle
+
     def finish(self, now_s: float) -> None:
         """The session ends: so do its open events."""
         self._asides.close()

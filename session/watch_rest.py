@@ -52,5 +52,13 @@ async def get_snapshot(session_id: str, event_id: str, service: Running) -> Resp
     return Response(picture, media_type="image/jpeg")
 
 
+@router.patch("/notes")
+async def patch_notes(session_id: str, request: Request, service: Running) -> wire.NoteSettings:
+    """Says what is noted from now on."""
+    settings = await read_json(request, wire.NoteSettings, service.config.limits.json_bytes)
+    session_of(service, session_id).attendant.notes.set(settings)
+    return settings
+
+
 def session_of(service: Service, session_id: str) -> LiveSession:
     return service.manager.live(session_id)

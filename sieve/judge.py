@@ -24,29 +24,34 @@ from sieve.model import Model
 from sieve.rope import suffix_positions
 from sieve.row import Row
 from sieve.select import Text
-from sieve.tree import Tree, tree_of
+from sieve.tree import Block, Tree, blocks_of, tree_of
 from sieve.verdict import Verdict, YesNo
 
 _TREES = 256  # of how many rows' questions the trees are kept
+_BLOCK = 96  # nodes that attend together on a processor, where what is masked costs as much;
+_WHOLE = 1 << 20  # on an accelerator one large product is cheaper than many small ones
 
 TokenIds = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Questions:
+    """One row's questions as they are read, window after window: all nodes, then the ends alone."""
+
+    tree: Tree
+    inner: tuple[Block, ...]
+    outer: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sitting:
-    """One row's questions in a pass. ``slots`` [s]: what of the row they see; ``nodes``: where
-    theirs are among all; ``asking`` [m]: which of them a layer goes on with; ``bias`` [m, s + n]:
-    0 where these see a slot or a node, else minus infinity."""
+    """A row's questions in a pass. ``slots`` [s]: what of the row they see; ``nodes``: where theirs
+    are among all."""
 
     row: int
     slots: Tensor
     nodes: slice
-    asking: Tensor
-    bias: Tensor
-
-    def at(self, ends: Tensor) -> Sitting:
-        """The same where only the last tokens ask."""
-        return Sitting(self.row, self.slots, self.nodes, ends, self.bias[ends])
+    questions: Questions
 
 
 class Judge:
@@ -56,24 +61,30 @@ class Judge:
         self._backbone, self._arena = model.backbone, arena
         self._yes_no = YesNo(model.backbone)
         self._refined = model.layout.text_states == "refined" and model.cs2 is not None
-        self._tree = lru_cache(_TREES)(self._tree_of)
+        self._block = _BLOCK if model.backbone.device.type == "cpu" else _WHOLE
+        self._questions = lru_cache(_TREES)(self._questions_of)
 
     def verdicts(self, asked: Sequence[tuple[Row, tuple[TokenIds, ...]]]) -> list[list[Verdict]]:
         """For every row the verdicts of its questions, given as token ids (at least one)."""
-        trees = [self._tree(questions) for _, questions in asked]
-        states, angles, sittings, first = [], [], [], 0
-        for (row, questions), tree in zip(asked, trees, strict=True):
-            states.append(self._states(row, questions, tree))
-            angles.append(self._angles(row, tree))
-            sittings.append(self._sit(row, tree, first))
-            first += len(tree)
-        turns = torch.cat(angles, dim=1)
-        hidden = self._read(torch.cat(states), turns, sittings, [tree.ends for tree in trees])
+        rows = [row for row, _ in asked]
+        read = [self._questions(questions) for _, questions in asked]
+        lengths = torch.tensor([len(questions.tree) for questions in read])
+        firsts = (lengths.cumsum(0) - lengths).tolist()
+        sittings = [self._sit(*part) for part in zip(rows, firsts, read, strict=True)]
+        turns = [self._angles(row, part.tree) for row, part in zip(rows, read, strict=True)]
+        states = [
+            self._states(row, questions, part.tree)
+            for (row, questions), part in zip(asked, read, strict=True)
+        ]
+        hidden = self._read(torch.cat(states), torch.cat(turns, dim=1), sittings)
         found = iter(self._yes_no.verdicts(self._backbone.logits(hidden)))
         return [[next(found) for _ in questions] for _, questions in asked]
 
-    def _tree_of(self, questions: tuple[TokenIds, ...]) -> Tree:
-        return tree_of(questions, apart=self._refined)
+    def _questions_of(self, questions: tuple[TokenIds, ...]) -> Questions:
+        device = self._backbone.device
+        tree = tree_of(questions, apart=self._refined).to(device)
+        inner = blocks_of(tree, torch.arange(len(tree), device=device), self._block)
+        return Questions(tree, inner, blocks_of(tree, tree.ends, self._block))
 
     def _states(self, row: Row, questions: Sequence[TokenIds], tree: Tree) -> Tensor:
         """What the decoder reads [n, d]. A refined token depends on its whole question, so there
@@ -91,51 +102,52 @@ class Judge:
         """[2, n, D]: a question begins right after the newest token of its row, as a branch's."""
         longest = int(tree.depth.max()) + 1
         where = suffix_positions(row.next_text_id(), longest, row.modalities.markers)
-        return torch.stack(self._backbone.angles(where))[:, tree.depth.to(self._backbone.device)]
+        return torch.stack(self._backbone.angles(where))[:, tree.depth]
 
-    def _sit(self, row: Row, tree: Tree, first: int) -> Sitting:
-        device = self._backbone.device
-        slots = torch.from_numpy(row.visible((), None))
-        bias = torch.zeros(len(tree), len(slots) + len(tree), dtype=self._backbone.dtype)
-        bias[:, len(slots) :].masked_fill_(~tree.sees, float("-inf"))
-        return Sitting(
-            row=row.index,
-            slots=slots.to(device),
-            nodes=slice(first, first + len(tree)),
-            asking=torch.arange(len(tree), device=device),
-            bias=bias.to(device),
-        )
+    def _sit(self, row: Row, first: int, questions: Questions) -> Sitting:
+        slots = torch.from_numpy(row.visible((), None)).to(self._backbone.device)
+        nodes = slice(first, first + len(questions.tree))
+        return Sitting(row.index, slots, nodes, questions)
 
-    def _read(
-        self, hidden: Tensor, turns: Tensor, sittings: Sequence[Sitting], ends: Sequence[Tensor]
-    ) -> Tensor:
+    def _read(self, hidden: Tensor, turns: Tensor, sittings: Sequence[Sitting]) -> Tensor:
         """All layers over the nodes of all rows: hidden [n, d], their cos and sin [2, n, D] -> the
         hidden states of the ends [q, d]."""
         last = self._backbone.depth - 1
         for layer in range(last + 1):
-            queries, keys, values = self._backbone.heads(layer, hidden, turns)
+            heads = self._backbone.heads(layer, hidden, turns)
             if layer == last:
-                sittings = [sitting.at(end) for sitting, end in zip(sittings, ends, strict=True)]
-                hidden = torch.cat([hidden[s.nodes][s.asking] for s in sittings])
-            attended = [self._attend(layer, s, queries, keys, values) for s in sittings]
+                hidden = torch.cat([hidden[s.nodes][s.questions.tree.ends] for s in sittings])
+            attended = [
+                self._attend(layer, s, layer == last, *(part[:, s.nodes] for part in heads))
+                for s in sittings
+            ]
             hidden = self._backbone.conclude(layer, hidden, torch.cat(attended))
         return self._backbone.finish(hidden)
 
     def _attend(
-        self, layer: int, sitting: Sitting, queries: Tensor, keys: Tensor, values: Tensor
+        self,
+        layer: int,
+        sitting: Sitting,
+        ends: bool,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
     ) -> Tensor:
-        """Of one row: queries [H, n, D], keys, values [H_kv, n, D] of all nodes -> [m, H * D]."""
-        held = (store[layer][sitting.row] for store in (self._arena.keys, self._arena.values))
-        seen, told = (
-            torch.cat([part.index_select(1, sitting.slots), own[:, sitting.nodes]], dim=1)[None]
-            for part, own in zip(held, (keys, values), strict=True)
+        """Of one row: queries [H, n, D], keys, values [H_kv, n, D] -> [m, H * D], of all its nodes
+        or of the ends alone."""
+        held_keys, held_values = (
+            store[layer][sitting.row].index_select(1, sitting.slots)
+            for store in (self._arena.keys, self._arena.values)
         )
-        out = F.scaled_dot_product_attention(
-            queries[None, :, sitting.nodes][:, :, sitting.asking],
-            seen,
-            told,
-            attn_mask=sitting.bias,
-            scale=self._backbone.scaling,
-            enable_gqa=len(queries) != len(keys),
-        )
-        return out[0].transpose(0, 1).flatten(1)
+        attended = []
+        for block in sitting.questions.outer if ends else sitting.questions.inner:
+            out = F.scaled_dot_product_attention(
+                queries[None].index_select(2, block.asking),
+                torch.cat([held_keys, keys.index_select(1, block.seen)], dim=1)[None],
+                torch.cat([held_values, values.index_select(1, block.seen)], dim=1)[None],
+                attn_mask=F.pad(block.bias, (len(sitting.slots), 0)).to(queries),
+                scale=self._backbone.scaling,
+                enable_gqa=len(queries) != len(keys),
+            )
+            attended.append(out[0].transpose(0, 1).flatten(1))
+        return torch.cat(attended)

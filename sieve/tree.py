@@ -30,6 +30,33 @@ class Tree:
     def __len__(self) -> int:
         return len(self.token)
 
+    def to(self, device: torch.device) -> Tree:
+        parts = (self.token, self.depth, self.sees, self.ends)
+        return Tree(*(part.to(device) for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Nodes that attend together. ``asking`` [m]; ``seen`` [k]: what any of them attends to;
+    ``bias`` float32 [m, k]: 0 where it does, else minus infinity."""
+
+    asking: Tensor
+    seen: Tensor
+    bias: Tensor
+
+
+def blocks_of(tree: Tree, asking: Tensor, size: int) -> tuple[Block, ...]:
+    """The nodes ``asking`` in blocks of ``size``. Neighbours share most of what they see, so that
+    a block's product holds little that is masked."""
+    return tuple(_block(tree, part) for part in asking.split(size))
+
+
+def _block(tree: Tree, asking: Tensor) -> Block:
+    seen = tree.sees[asking].any(dim=0).nonzero()[:, 0]
+    sees = tree.sees[asking][:, seen]
+    bias = torch.zeros(sees.shape, device=sees.device).masked_fill(~sees, float("-inf"))
+    return Block(asking, seen, bias)
+
 
 def tree_of(sequences: Sequence[Sequence[int]], *, apart: bool = False) -> Tree:
     """The tree of ``sequences``, none of them empty; ``apart`` shares nothing between them, so that
