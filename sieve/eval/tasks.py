@@ -18,6 +18,7 @@ from sieve.tokens import WINDOW_S
 from sieve.train.world.render import render_stream
 from stream.milestones import Milestones
 from stream.plot import FIRST_WORLD, Plot, Varied
+from stream.questions import LATEST_KINDS
 from stream.scene import Question, Scene
 from stream.tasks import (
     SHORTEST_S,
@@ -45,15 +46,17 @@ MakePlot = Callable[[float], Plot]
 class Task:
     """Cases between ``seconds`` long take turns with ``plots(length)``; they are asked at
     ``moments`` moments (one: near the end, which is ``late_s`` after the plot's) up to
-    ``questions`` questions each, about what was at most ``reach_s`` ago. ``told``: the plot's
-    instruction for the question is known from the beginning. ``slots``: budgets are those of the
-    memory, at a retention of 10 %. ``cases``: at most so many a seed."""
+    ``questions`` questions each, about what was at most ``reach_s`` ago; where the model may
+    remember more, of ``kinds`` whose answer does not change with it (``None``: of all). ``told``:
+    the plot's instruction for the question is known from the beginning. ``slots``: budgets are
+    those of the memory, at a retention of 10 %. ``cases``: at most so many a seed."""
 
     name: str
     exposes: str
     plots: tuple[MakePlot, ...]
     seconds: tuple[float, float]
     reach_s: float = math.inf
+    kinds: frozenset[str] | None = None
     late_s: float = 0.0
     told: bool = False
     moments: int = 1
@@ -87,7 +90,7 @@ class Task:
         asked: list[Asked] = []
         for at_s in self._moments(end_s, rng):
             since_s = max(0.0, at_s - self.reach_s) + stream.offset_s
-            found = _questions(stream.scene, at_s + stream.offset_s, since_s, rng)
+            found = _questions(stream.scene, at_s + stream.offset_s, since_s, rng, self.kinds)
             asked += [Asked(question, at_s) for question in _spread(found, self.questions, rng)]
         told = _instruction(plot, asked) if self.told else ""
         return Case(self.name, seed, index, stream, tuple(asked), told)
@@ -103,10 +106,14 @@ class Task:
 
 
 def _questions(
-    scene: Scene, now_s: float, since_s: float, rng: np.random.Generator
+    scene: Scene,
+    now_s: float,
+    since_s: float,
+    rng: np.random.Generator,
+    kinds: frozenset[str] | None,
 ) -> list[Question]:
     """Several draws of what can be asked: no question twice."""
-    drawn = [q for _ in range(4) for q in scene.questions(now_s, since_s, rng)]
+    drawn = [q for _ in range(4) for q in scene.questions(now_s, since_s, rng, kinds)]
     return list({question.text: question for question in drawn}.values())
 
 
@@ -194,6 +201,7 @@ _ALL = (
         (lambda _: Varied("held-out"),),
         (120.0, 1800.0),
         reach_s=16.0,
+        kinds=LATEST_KINDS,
         moments=16,
         questions=4,
         modes=("streamed",),

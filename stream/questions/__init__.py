@@ -16,6 +16,7 @@ __all__ = [
     "FIRST_KINDS",
     "HEARD_S",
     "KINDS",
+    "LATEST_KINDS",
     "SHOWN_S",
     "VIDEO_KINDS",
     "Question",
@@ -29,6 +30,14 @@ FIRST_KINDS, *_LATER_KINDS = (
 KINDS = sum(_LATER_KINDS, FIRST_KINDS)
 VIDEO_KINDS = frozenset(name for name, kind in REGISTER.items() if kind.tracks == "video")
 AUDIO_KINDS = frozenset(name for name, kind in REGISTER.items() if kind.tracks == "audio")
+
+LATEST_KINDS = frozenset(
+    {
+        *("now", "now_thing", "now_sound", "now_both", "last_window"),
+        *("ago", "which_last", "during_last", "last_digit"),
+    }
+)
+"""Kinds about the newest of something: however early the span begins, the answer is the same."""
 
 
 def ask(

@@ -9,6 +9,7 @@ import pytest
 
 from sieve.eval.arms import Budget
 from sieve.eval.tasks import TASKS
+from stream.questions import LATEST_KINDS
 from stream.split import held_out
 
 SHORT = [name for name, task in TASKS.items() if task.seconds[1] <= 60.0]
@@ -62,6 +63,12 @@ def test_clips_show_compositions_that_training_never_does() -> None:
     ]
     assert together
     assert all(held_out(thing, sound) for thing, sound in together)
+
+
+def test_streams_are_asked_about_the_newest_only() -> None:
+    case = TASKS["streams"].made(1, 0, 20)
+    assert case.asked
+    assert {asked.question.kind for asked in case.asked} <= LATEST_KINDS
 
 
 def test_short_clips_are_more_frequent_than_long_ones() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.plot import Varied
-from stream.questions import AUDIO_KINDS, FIRST_KINDS, KINDS, VIDEO_KINDS, ask
+from stream.questions import AUDIO_KINDS, FIRST_KINDS, KINDS, LATEST_KINDS, VIDEO_KINDS, ask
 from stream.scene import OBJECTS, SOUNDS, Question, Scene, Segment, Sound, Thing
 from tests.stream.questions.recording import Span, asked, few, spans
 
@@ -74,6 +74,20 @@ def test_answers_without_a_track_do_not_depend_on_it() -> None:
 def test_questions_of_every_kind_rest_on_seconds_inside_the_span(span: Span) -> None:
     questions, _ = asked(span, *KINDS)
     assert len({q.kind for q in questions}) > 8
+
+
+@given(st.integers(0, 10_000), st.floats(100.0, 300.0), st.floats(20.0, 100.0))
+@few
+def test_the_newest_of_something_is_the_same_however_early_one_begins(
+    seed: int, now_s: float, length_s: float
+) -> None:
+    scene, rng = Scene(seed, Varied()), np.random.default_rng(seed)
+    answers: dict[str, set[str]] = defaultdict(set)
+    for since_s in (now_s - 16.0, now_s - length_s):
+        for _ in range(5):
+            for question in scene.questions(now_s, since_s, rng, LATEST_KINDS):
+                answers[question.text].add(question.answer)
+    assert all(len(said) == 1 for said in answers.values())
 
 
 def test_only_the_wanted_kinds_are_asked() -> None:
