@@ -90,7 +90,8 @@ def distil(plan: Plan, folder: Path) -> dict[str, Any]:
     """All that is left to do; returns the figures, which also stand in ``distilled.json``. Raises
     TrainingError where the folder holds another plan's."""
     folder.mkdir(parents=True, exist_ok=True)
-    claim(folder / "plan.json", asdict(plan))
+    decided = {name: value for name, value in asdict(plan).items() if name != "threads"}
+    claim(folder / "plan.json", decided)
     record(plan, folder / "recordings")
     (folder / "questions.txt").write_text("\n".join(questions(plan.shown)) + "\n")
     (folder / "settings.json").write_text(json.dumps(plan.settings, indent=2) + "\n")
@@ -99,7 +100,7 @@ def distil(plan: Plan, folder: Path) -> dict[str, Any]:
     taught = load_model(plan.model, sieve=folder / "sieve")
     measuring = _measuring(plan, model)
     found = {
-        "setting": asdict(plan),
+        "setting": decided,
         "without": measure(without_sieve(model), replace(measuring, retentions=(1.0, 0.2, 0.1))),
         "with": measure(taught, measuring),
     }

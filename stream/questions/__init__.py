@@ -33,8 +33,15 @@ AUDIO_KINDS = frozenset(name for name, kind in REGISTER.items() if kind.tracks =
 
 LATEST_KINDS = frozenset(
     {
-        *("now", "now_thing", "now_sound", "now_both", "last_window"),
-        *("ago", "which_last", "during_last", "last_digit"),
+        "now",
+        "now_thing",
+        "now_sound",
+        "now_both",
+        "last_window",
+        "ago",
+        "which_last",
+        "during_last",
+        "last_digit",
     }
 )
 """Kinds about the newest of something: however early the span begins, the answer is the same."""
