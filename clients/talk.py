@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import TextIO
@@ -55,7 +54,7 @@ def footnote(answer: wire.Answer) -> str:
     return f"at {answer.asked_s:.1f} s, from {kept} of {seen} tokens{first}"
 
 
-async def lines_of(stream: TextIO = sys.stdin) -> AsyncIterator[str]:
+async def lines_of(stream: TextIO) -> AsyncIterator[str]:
     """The lines of a text stream, to its end. They are read in a thread that ends with the process:
     a read from a terminal cannot be broken off."""
     loop, lines = asyncio.get_running_loop(), asyncio.Queue[str]()

@@ -50,7 +50,8 @@ async def watch(args: argparse.Namespace, console: Console) -> None:
         client_of(args) as client,
         Feed(client, args.source, room=args.room, tell=tell) as feed,
     ):
-        console.print(f"[dim]{escape(args.source)} is watched in session {feed.session.id}[/]")
+        where = f"{escape(args.source)} is watched in session {feed.session.id}"
+        console.print(f"[dim]{where}[/]", soft_wrap=True, highlight=False)
         if args.instruction:
             await feed.session.update(instruction=args.instruction)
         beside = [report(feed, console)]

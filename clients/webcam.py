@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ async def converse(args: argparse.Namespace, console: Console) -> None:
     async with client_of(args) as client, Feed(client, media, room=args.room, tell=tell) as feed:
         console.print(f"[dim]session {feed.session.id}; ask, or Ctrl-D to end[/]")
         talk = Talk(console, lambda: feed.session)
-        words = ask_all(talk, args.ask) if args.ask else talk.hold(lines_of())
+        words = ask_all(talk, args.ask) if args.ask else talk.hold(lines_of(sys.stdin))
         try:
             await until_first([words, feed.finished()], [follow(feed, preview)] if preview else [])
         finally:
@@ -108,9 +109,11 @@ async def follow(feed: Feed, preview: Preview) -> None:
 def preview_of(console: Console) -> Preview | None:
     """None, and a note, where nothing can be shown."""
     from clients.media import opencv
+
+    cv2 = opencv()  # first: it says what to install
     from clients.preview import Preview, has_screen
 
     if not has_screen():
         console.print(f"[dim]{NO_SCREEN}[/]")
         return None
-    return Preview(opencv())
+    return Preview(cv2)

@@ -7,7 +7,7 @@ from echosieve import EchoSieve, wire
 
 async def main() -> None:
     async with EchoSieve() as client:
-        session = (await client.sessions.list())[-1]
+        session = (await client.sessions.list(state="live"))[-1]
         async for event in session.events(after=0):
             match event:
                 case wire.WindowIngested():

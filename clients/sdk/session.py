@@ -10,6 +10,7 @@ from clients.sdk.backoff import Backoff
 from clients.sdk.events import EventStream, Following
 from clients.sdk.publication import Publication
 from clients.sdk.transport import Transport, made
+from clients.sdk.watches import Watches
 from session import wire
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Session:
         self._transport = transport
         self._backoff = backoff
         self._path = f"/v1/sessions/{info.id}"
+        self.watches = Watches(transport, self._path)
 
     def __repr__(self) -> str:
         return f"<Session {self.id} in {self.info.room!r}, {self.info.state}>"

@@ -15,6 +15,7 @@ from clients.sdk.events import EventStream
 from clients.sdk.portal import Portal
 from clients.sdk.publication import Publication
 from clients.sdk.session import Session, Settings
+from clients.sdk.watches import Watches, WatchSettings
 from session import wire
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class SyncSession:
     def __init__(self, portal: Portal, session: Session) -> None:
         self._portal = portal
         self._session = session
+        self.watches = SyncWatches(portal, session.watches)
 
     def __repr__(self) -> str:
         return repr(self._session)
@@ -161,6 +163,38 @@ class SyncSession:
     def follow(self, *, after: int | None = None) -> SyncEventStream:
         """See `Session.follow`."""
         return SyncEventStream(self._portal, self._session.follow(after=after))
+
+
+class SyncWatches:
+    """`session.watches`; see `Watches`."""
+
+    def __init__(self, portal: Portal, watches: Watches) -> None:
+        self._portal = portal
+        self._watches = watches
+
+    def create(self, query: str, **settings: Unpack[WatchSettings]) -> wire.Watch:
+        """See `Watches.create`."""
+        return self._portal.run(self._watches.create(query, **settings))
+
+    def list(self) -> list[wire.Watch]:
+        """See `Watches.list`."""
+        return self._portal.run(self._watches.list())
+
+    def get(self, id: str) -> wire.Watch:
+        """See `Watches.get`."""
+        return self._portal.run(self._watches.get(id))
+
+    def update(self, id: str, **settings: Unpack[WatchSettings]) -> wire.Watch:
+        """See `Watches.update`."""
+        return self._portal.run(self._watches.update(id, **settings))
+
+    def delete(self, id: str) -> wire.Watch:
+        """See `Watches.delete`."""
+        return self._portal.run(self._watches.delete(id))
+
+    def picture(self, event: wire.WatchEvent) -> bytes:
+        """See `Watches.picture`."""
+        return self._portal.run(self._watches.picture(event))
 
 
 class SyncAsking:
