@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from clients.media import webcam as webcam
     from clients.sdk import Asking as Asking
     from clients.sdk import Backoff as Backoff
     from clients.sdk import EchoSieve as EchoSieve
@@ -31,10 +32,12 @@ __all__ = [
     "SyncEchoSieve",
     "Timeouts",
     "errors",
+    "webcam",
     "wire",
 ]
 
 _MODULES = {"errors": "clients.sdk.errors", "wire": "session.wire"}
+_ELSEWHERE = {"webcam": "clients.media"}
 
 
 def __getattr__(name: str) -> object:
@@ -42,7 +45,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"echosieve has no {name!r}; it has {', '.join(__all__)}")
     if name in _MODULES:
         return import_module(_MODULES[name])
-    return getattr(import_module("clients.sdk"), name)
+    return getattr(import_module(_ELSEWHERE.get(name, "clients.sdk")), name)
 
 
 def __dir__() -> list[str]:

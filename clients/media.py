@@ -82,10 +82,15 @@ class Sender:
 
 
 def webcam(
-    camera: int | None, microphone: str | None, seen: Callable[[Picture], None] | None = None
+    camera: int | None = 0,
+    microphone: str | None = "default",
+    seen: Callable[[Picture], None] | None = None,
 ) -> Source:
-    """The camera and the microphone of this machine, None for neither; every picture is shown to
-    `seen` too. Raises MediaFailed where a library or a device is missing."""
+    """A camera of this machine, by its number, and a microphone, by a part of its name, to be
+    published; None leaves either out. Every picture is shown to `seen` too, RGB, uint8 [H, W, 3].
+
+    Raises MediaFailed where a library or a device is missing; it says what to install.
+    """
     with failures():
         from stream.capture import Webcam
 

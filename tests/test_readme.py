@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+BLOCKS = [
+    block
+    for block in re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    if "from echosieve" not in block  # those need a service: tests/e2e/test_examples.py
+]
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -19,11 +19,11 @@ class Backoff:
         if not 0.0 < self.first_s <= self.most_s:
             raise ValueError(f"0 < first_s <= most_s, not {self.first_s} and {self.most_s}")
 
-    def wait_s(self, failures: int, generator: random.Random = _GENERATOR) -> float:
+    def wait_s(self, failures: int, generator: random.Random | None = None) -> float:
         """Seconds to wait after so many failures in a row (1, 2 ...)."""
         doublings = min(failures - 1, 62)  # a float holds no more than 2**1023
         longest_s = min(self.most_s, self.first_s * 2.0**doublings)
-        return longest_s * generator.uniform(0.5, 1.0)
+        return longest_s * (generator or _GENERATOR).uniform(0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ class EchoSieve:
             async with client.publish("clip.webm") as live:
                 print(await live.session.ask("what do you see?"))
 
-        `media`: a file, an address (rtsp, http, a device), a `Webcam`, or tracks of aiortc.
+        `media`: a file, a folder, an address (rtsp, http, tcp), a device, `webcam()`, or tracks of
+        aiortc: one for the picture, one for the sound, or a list of both.
         """
         return Publication(self._transport, media, room=room, find=self.sessions.get)
 
