@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from clients.sdk.backoff import BACKOFF, Backoff
 from clients.sdk.client import EchoSieve
 from clients.sdk.errors import (
+    Conflict,
     ConnectionLost,
     NotFound,
     ServerError,
@@ -95,7 +96,7 @@ class Feed:
             self._publication = await started(self.session.publish(self._media))
         except NotFound:
             return await self._began_anew()
-        except PASSING:
+        except (Conflict, *PASSING):  # a conflict: the sender before is not missed yet
             return False
         return True
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
 from clients.sdk.publication import Publication
-from clients.sdk.session import Session, Settings
+from clients.sdk.session import Session, Settings, published
 from clients.sdk.transport import Transport, made
 from session import wire
 
@@ -82,7 +82,11 @@ class EchoSieve:
         `media`: a file, a folder, an address (rtsp, http, tcp), a device, `webcam()`, or tracks of
         aiortc: one for the picture, one for the sound, or a list of both.
         """
-        return Publication(self._transport, media, room=room, find=self.sessions.get)
+        return Publication(self._transport, media, room=room, find=self._published)
+
+    async def _published(self, id: str) -> Session:
+        info = await published(self._transport, f"/v1/sessions/{id}")
+        return Session(self._transport, info, self._backoff)
 
 
 class Sessions:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from clients.sdk.asking import Asking
 from clients.sdk.backoff import Backoff
+from clients.sdk.errors import Forbidden
 from clients.sdk.events import EventStream, Following
 from clients.sdk.publication import Publication
 from clients.sdk.transport import Transport, made
@@ -104,9 +105,18 @@ class Session:
             params = {"after": page.answers[-1].id}
 
     async def _found(self, _: str) -> Session:
-        await self.refresh()
+        self.info = await published(self._transport, self._path)
         return self
 
     async def _told(self, method: str, **options: Any) -> wire.Session:
         self.info = await self._transport.call(method, self._path, wire.Session, **options)
         return self.info
+
+
+async def published(transport: Transport, path: str) -> wire.Session:
+    """A session as who sends to it may see it: a token to publish does not let one watch, yet the
+    answer to a change of nothing tells the same."""
+    try:
+        return await transport.call("GET", path, wire.Session)
+    except Forbidden:
+        return await transport.call("PATCH", path, wire.Session, body=wire.SessionPatch())
