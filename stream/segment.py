@@ -65,9 +65,9 @@ class Segment:
     """What the world shows and sounds in [start_s, end_s).
 
     All ``things`` are visible all the time, each in a cell of its own, in the order of ``OBJECTS``;
-    ``sounds`` come in order of time. ``still``: neither motion nor pixel noise. ``flicker``: share
-    of the nine cells that show nothing but changing noise. Raises ValueError where something lies
-    outside the segment.
+    ``sounds`` come in order of time. ``still``: a frozen picture, to the pixel, but for a symbol
+    and for what flickers. ``flicker``: share of the nine cells with nothing but changing noise.
+    Raises ValueError where something lies outside the segment, or for too many things.
     """
 
     index: int

@@ -128,6 +128,16 @@ def _real(above: float, most: float) -> Callable[[str], float]:
     return real
 
 
+def _one_of(*names: str) -> Callable[[str], str]:
+    def name(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"must be one of {', '.join(names)}, not {text}")
+        return text
+
+    return name
+
+
+_ESTIMATOR = _one_of("identity", "softmax", "sigmoid", "gumbel")
 _STEPS = _whole(0, MOST_STEPS)
 _FLAGS = (
     _Flag("--steps", "cs2.steps", _STEPS, "N", "of training the sieve, up to 10000000 (2000)"),
@@ -140,8 +150,8 @@ _FLAGS = (
     _Flag("--accumulate", "cs2.accumulate", _whole(1, 4096), "N", "clips a step of the sieve's "
           "stage, up to 4096 (8)"),
     _Flag("--layers", "sieve.layers", _whole(1, 64), "N", "of a new sieve's refiner, up to 64 (4)"),
-    _Flag("--estimator", "sieve.estimator", str, "NAME", "identity, softmax, sigmoid or gumbel "
-          "(softmax)"),
+    _Flag("--estimator", "sieve.estimator", _ESTIMATOR, "NAME", "identity, softmax, sigmoid or "
+          "gumbel (softmax)"),
     _Flag("--retention", "sieve.retention", _real(0, 1), "SHARE", "the sieve is to be used with, "
           "in (0, 1] (0.2)"),
     _Flag("--fps", "data.fps", _whole(1, 30), "N", "pictures a second, up to 30 (2)"),
@@ -190,6 +200,8 @@ def _finetune(args: argparse.Namespace) -> int:
 
     if args.questions is not None and args.recordings is None:
         args.refuse("--questions goes with --recordings")
+    if args.fresh and args.sieve is not None:
+        args.refuse("--fresh begins with a new sieve, --sieve with one that is there: give one")
     tuning = tuning_of(_settings(args))
     source = args.model or "demo"
     args.out.mkdir(parents=True, exist_ok=True)
@@ -224,6 +236,8 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
 def _put(settings: dict[str, Any], path: list[str], value: Any) -> None:
     for part in path[:-1]:
         settings = settings.setdefault(part, {})
+        if not isinstance(settings, dict):
+            return  # the check of the settings will tell
     settings[path[-1]] = value
 
 

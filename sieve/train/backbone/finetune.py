@@ -216,8 +216,7 @@ class Finetuning:
     def _resumed(self) -> _Progress:
         if not self._checkpoint.exists():
             return _Progress()
-        device = self.model.backbone.device
-        state = torch.load(self._checkpoint, weights_only=True, map_location=device)
+        state = torch.load(self._checkpoint, weights_only=True, map_location="cpu")
         for name, learner in self._learners.items():
             learner.load_state_dict(state["weights"][name])
         self._library.left_out |= state["left_out"]

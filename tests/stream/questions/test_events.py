@@ -140,3 +140,14 @@ def test_only_the_wanted_kinds_are_asked() -> None:
     scene = Scene(3)
     questions = scene.questions(20.0, 8.0, np.random.default_rng(0), ["now", "count"])
     assert {q.kind for q in questions} <= {"now", "count"}
+
+
+def test_where_everything_was_seen_nothing_is_said_to_be_absent() -> None:
+    for seed in range(3):
+        scene, rng = Scene(seed), np.random.default_rng(seed)
+        assert {thing.name for s in scene.segments(0.0, 900.0) for thing in s.things} == set(
+            OBJECTS
+        )
+        for _ in range(20):
+            asked = scene.questions(900.0, 0.0, rng, ["exists"])
+            assert all(q.answer == "yes" for q in asked)
