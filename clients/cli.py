@@ -1,4 +1,5 @@
-"""The command line: echosieve serve | demo | ask | webcam | watch | bench | eval | report | train.
+"""The command line: echosieve serve | token | demo | ask | webcam | watch | bench | eval | report
+| train.
 
 Everything heavy is imported by the command that needs it, so that `--help` is instant. Bad usage
 exits with 2; a failure with 1 and one line that says what was wrong.
@@ -13,10 +14,23 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, get_args
 
-from session.config import Limits
-from session.options import add_model, add_row, add_sessions, config_of, count, positive, text
+from session import wire
+from session.config import Keep, Limits
+from session.options import (
+    add_access,
+    add_journal,
+    add_key,
+    add_model,
+    add_row,
+    add_sessions,
+    config_of,
+    count,
+    journal_of,
+    positive,
+    text,
+)
 
 if TYPE_CHECKING:
     from session.app import Loaded
@@ -61,21 +75,61 @@ def fail(message: str) -> NoReturn:
 
 
 def serve(args: argparse.Namespace) -> None:
-    if args.host not in LOOPBACK and not args.open:
+    key = key_of(args)
+    if args.host not in LOOPBACK and key is None:
         raise CommandError(
-            f"on {args.host} everyone who reaches this machine could watch and ask: there is no "
-            "authentication yet. Add --open if that is what you want"
+            f"on {args.host} everyone who reaches this machine could watch and ask: that takes a "
+            "key. Make one by `echosieve token --new-key FILE` and add --key-file FILE"
         )
+    journal = journal_of(args.journal, args.port)
     config, loaded = service_of(args)
+    config = replace(
+        config,
+        journal=journal,
+        keep=Keep(days=args.keep_days, mib=args.keep_mib),
+        key=key,
+        origins=tuple(args.origin),
+        hosts=config.hosts if key is None else ("*",),  # who has no token gets nothing by any name
+        limits=replace(config.limits, questions_a_minute=args.questions_per_minute),
+    )
     from session.app import create_app
+    from session.journal import JournalError, probe
     from session.server import ServeError, bound, run, url_of
 
     try:
+        if journal is not None:
+            probe(journal)
         listener = bound(args.host, args.port)
-    except ServeError as error:
+    except (ServeError, JournalError) as error:
         raise CommandError(str(error)) from error
     print(f"EchoSieve is on {url_of(listener)} (model: {args.model})", flush=True)
     run(create_app(config, loaded), listener)
+
+
+def key_of(args: argparse.Namespace) -> bytes | None:
+    """The key of the service, if it has one."""
+    from session.auth import KeyUnfit, read_key
+
+    try:
+        return read_key(args.key_file)
+    except (OSError, KeyUnfit) as error:
+        raise CommandError(f"the key {args.key_file or 'ECHOSIEVE_KEY'}: {error}") from error
+
+
+def token(args: argparse.Namespace) -> None:
+    """Print a token, or write a new key."""
+    from session.auth import Gate, new_token, write_key
+
+    if args.new_key is not None:
+        try:
+            write_key(args.new_key)
+        except OSError as error:
+            raise CommandError(f"no key was written: {error}") from error
+        return
+    key = key_of(args)
+    if key is None:
+        raise CommandError("there is no key to sign with: give --key-file or set ECHOSIEVE_KEY")
+    print(new_token(Gate(key), args.role or ["watch"], args.session, args.hours * 3_600, args.name))
 
 
 def demo(args: argparse.Namespace) -> int:
@@ -120,7 +174,6 @@ def _ask_about(source: FileSource, args: argparse.Namespace) -> None:
 def service_of(args: argparse.Namespace) -> tuple[ServiceConfig, Loaded]:
     """The configuration and the loaded engine that the arguments ask for."""
     from session.app import load_engine
-    from session.config import ServiceConfig
     from sieve.errors import SieveError
 
     try:
@@ -130,7 +183,6 @@ def service_of(args: argparse.Namespace) -> tuple[ServiceConfig, Loaded]:
             fps=args.fps,
             slots=args.slots,
             rows=args.sessions,
-            hosts=("*",) if args.open else ServiceConfig().hosts,
         )
         loaded = load_engine(config)
     except (ValueError, SieveError) as error:
@@ -150,6 +202,7 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="run the service and its page"))
+    _add_token(commands.add_parser("token", help="issue a token for the service, or make a key"))
     _add_demo(commands.add_parser("demo", help="stream a scene over WebRTC and ask about it"))
     _add_ask(commands.add_parser("ask", help="ask about a media file"))
     _add_webcam(commands.add_parser("webcam", help="talk about what the camera sees"), given)
@@ -175,10 +228,36 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "--port", type=count(65_535, 0), default=8080, help="port (default %(default)s)"
     )
     add_sessions(parser, "at most so many at once")
-    parser.add_argument(
-        "--open", action="store_true", help="serve other machines too, without authentication"
-    )
+    add_journal(parser)
+    add_access(parser)
     parser.set_defaults(carry_out=serve)
+
+
+def _add_token(parser: argparse.ArgumentParser) -> None:
+    add_key(parser)
+    parser.add_argument(
+        "--role",
+        action="append",
+        choices=get_args(wire.Role),
+        help="what the bearer may do; may be given again (default watch)",
+    )
+    parser.add_argument(
+        "--session",
+        type=text,
+        default=wire.ALL_SESSIONS,
+        metavar="ID",
+        help="in which session (default: in all)",
+    )
+    parser.add_argument(
+        "--hours", type=positive, default=24.0, help="how long it holds (default %(default)g)"
+    )
+    parser.add_argument(
+        "--name", type=text, default="somebody", help="of its holder (default %(default)s)"
+    )
+    parser.add_argument(
+        "--new-key", type=Path, metavar="FILE", help="write a new key there, and nothing else"
+    )
+    parser.set_defaults(carry_out=token)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
@@ -188,7 +267,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         "--seed", type=count(MAX_SEED, 0), default=7, help="of the scene (default %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
-    parser.set_defaults(carry_out=demo, sessions=2, open=False)
+    parser.set_defaults(carry_out=demo, sessions=2)
 
 
 def _add_ask(parser: argparse.ArgumentParser) -> None:
@@ -200,7 +279,7 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
     add_model(parser)
     add_row(parser)
-    parser.set_defaults(carry_out=ask, sessions=1, open=False)
+    parser.set_defaults(carry_out=ask, sessions=1)
 
 
 def _add_webcam(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +12,17 @@ from pathlib import Path
 import torch
 from fastapi import FastAPI
 
-from session import pages, rest, system, watch_rest, whip
-from session.config import ServiceConfig
+from session import access, pages, records, rest, system, watch_rest, whip
+from session.archive import Archive
+from session.auth import Gate, guarded
+from session.config import ServiceConfig, Settings
 from session.errors import BadRequest, NotAcceptable
 from session.http import KnownHosts, Origins, SecurityHeaders, install_errors
+from session.journal import IN_MEMORY, Journal
+from session.live import Shared
 from session.manager import Connect, Manager, Peer
 from session.metrics import Metrics
+from session.pace import Pace
 from session.reports import Report
 from session.scenes import Scenes
 from session.service import Service
@@ -29,6 +34,7 @@ from sieve.selectors import available
 from stream import rtc
 from stream.receive import ReceiveConfig
 
+PARTS = (whip, rest, watch_rest, access, system, pages)
 METHODS = ["GET", "POST", "PATCH", "DELETE", "OPTIONS"]
 EXPOSED = ["Location", "Link", "ETag", "X-EchoSieve-Session"]
 
@@ -104,9 +110,11 @@ def create_app(config: ServiceConfig, loaded: Loaded, connect: Connect | None = 
             app.state.service = service
             yield
 
+    for _ in guarded(part.router for part in PARTS):  # raises for a route that does not say
+        pass
     app = FastAPI(title="EchoSieve", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     install_errors(app)
-    for part in (whip, rest, watch_rest, system, pages):
+    for part in PARTS:
         app.include_router(part.router)
     app.add_middleware(
         Origins,
@@ -130,6 +138,8 @@ async def running(
     def deliver(report: Report) -> None:
         loop.call_soon_threadsafe(manager.on_report, report)
 
+    journal = await opened(config)
+    archive = Archive(journal, config.limits)
     metrics = Metrics()
     worker = Worker(
         loaded.engine,
@@ -139,21 +149,58 @@ async def running(
     )
     with tempfile.TemporaryDirectory(prefix="echosieve-") as directory:
         scenes, snapshots = Scenes(Path(directory)), Snapshots(Path(directory, "snapshots"))
+        archive.removed.append(snapshots.remove)
         manager = Manager(
             config,
-            retention=loaded.retention,
-            selector=loaded.selector,
-            worker=worker,
+            settings=Settings(config.fps, loaded.retention, loaded.selector, config.turns_read),
+            selectors=loaded.selectors,
+            shared=Shared(worker, snapshots, config.limits, Pace(config.limits.questions_a_minute)),
+            archive=archive,
             connect=connect,
             metrics=metrics,
-            snapshots=snapshots,
         )
+        await manager.restore()
         worker.start()
         try:
-            yield Service(config, manager, metrics, scenes, snapshots, loaded.selectors)
+            async with in_background(archive.age(config.keep), manager.expire()):
+                yield Service(
+                    config=config,
+                    manager=manager,
+                    archive=archive,
+                    journal=journal,
+                    gate=Gate(config.key),
+                    metrics=metrics,
+                    scenes=scenes,
+                    snapshots=snapshots,
+                    selectors=loaded.selectors,
+                )
         finally:
             await manager.close()
             await asyncio.to_thread(worker.stop)
+            await journal.close()
+
+
+async def opened(config: ServiceConfig) -> Journal:
+    """The journal, in which nothing is live. Raises JournalError."""
+    journal = Journal(config.journal or IN_MEMORY, room=config.limits.journal_jobs)
+    try:
+        await journal.do(records.bury)
+    except BaseException:
+        await journal.close()
+        raise
+    return journal
+
+
+@asynccontextmanager
+async def in_background(*parts: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Runs what never ends by itself, for the length of a block."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def rtc_connect(config: ServiceConfig) -> Connect:

@@ -278,7 +278,7 @@ async def ask_until(
     manager: Manager, session_id: str, seconds: int, offset: float
 ) -> list[wire.Answer]:
     """Ask every two seconds, each session at its own phase of them, from the second window on."""
-    session, answers = manager.live(session_id), []
+    session, answers = await manager.live(session_id), []
     request = wire.AskRequest(question=QUESTION, conversation="none", max_tokens=16)
     begin = time.monotonic()
     moment = WINDOW_S * (1 + offset)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from session import wire
+
 MAX_ROWS = 256
 MAX_SLOTS = 1_000_000
 MAX_THREADS = 256
 MAX_FPS = 30
+MAX_KEEP_MIB = 1_048_576
 MOST = {"rows": MAX_ROWS, "slots": MAX_SLOTS, "threads": MAX_THREADS, "max_branches": 256}
 
 
@@ -25,8 +28,25 @@ class Limits:
     channel_message_bytes: int = 64 * 1024
     ended_s: float = 60.0  # how long an ended session can still be looked up
     ended_sessions: int = 64
+    waiting_sessions: int = 256  # that have been made and wait for their sender
+    waiting_s: float = 86_400.0  # how long they do
+    questions_a_minute: int = 120  # a session, and a token
+    journal_jobs: int = 8_192  # that may wait for the disk
     open_s: float = 10.0  # how long the engine may take to open a row
     load: float = 0.8  # share of the engine's time that admission hands out to ingest
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much of the past stays in the journal."""
+
+    days: float = 30.0
+    mib: int = 1_024
+    every_s: float = 600.0  # between looks at what is too old
+
+    def __post_init__(self) -> None:
+        if not (self.days > 0 and self.mib >= 1):
+            raise ValueError("a journal keeps more than 0 days and at least 1 MiB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +59,20 @@ class Settings:
     history_turns: int = 4  # earlier questions and answers that are read with a new one
     instruction: str | None = None
     slots: int | None = None
+
+    @property
+    def patch(self) -> wire.SessionPatch:
+        """What a session that is opened again finds set."""
+        return wire.SessionPatch(
+            instruction=self.instruction,
+            retention=self.retention,
+            selector=self.selector,
+            slots=self.slots,
+        )
+
+    def patched(self, patch: wire.SessionPatch) -> Settings:
+        """With those of the patch that are not null."""
+        return self.changed(patch.retention, patch.selector, patch.instruction, patch.slots)
 
     def changed(
         self,
@@ -76,6 +110,9 @@ class ServiceConfig:
     port: int = 8080
     origins: tuple[str, ...] = ()  # other web sites whose pages may use this service
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")  # names it answers to
+    journal: str | None = None  # a file; None: nothing outlives the process
+    keep: Keep = field(default_factory=Keep)
+    key: bytes | None = field(default=None, repr=False)  # signs tokens; None: everyone may all
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

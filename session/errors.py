@@ -16,10 +16,12 @@ class ServiceError(Exception):
     kind: ClassVar[str] = "server_error"
     retry_after_s: ClassVar[int | None] = None
 
-    def __init__(self, message: str, *, param: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, param: str | None = None, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(message)
         self.param = param
-        wait_s = self.retry_after_s
+        wait_s = self.retry_after_s if retry_after_s is None else retry_after_s
         self.headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
 
     def detail(self, event_id: str | None = None) -> wire.ErrorDetail:
@@ -30,6 +32,16 @@ class ServiceError(Exception):
 
 class BadRequest(ServiceError):
     status, kind = 400, "bad_request"
+
+
+class Unauthorized(ServiceError):
+    """No token, or none that holds (RFC 6750, section 3)."""
+
+    status, kind = 401, "unauthorized"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.headers = {"WWW-Authenticate": 'Bearer realm="echosieve"'}
 
 
 class Forbidden(ServiceError):
@@ -72,6 +84,12 @@ class SessionOver(ServiceError):
     status, kind = 409, "session_over"
 
 
+class SessionBusy(ServiceError):
+    """A sender is there already."""
+
+    status, kind = 409, "session_busy"
+
+
 class NothingSeen(ServiceError):
     """A question before there is anything to answer from; soon there will be."""
 
@@ -110,6 +128,10 @@ class TooManyWatches(ServiceError):
     status, kind = 429, "too_many_watches"
 
 
+class TooManySessions(ServiceError):
+    status, kind, retry_after_s = 429, "too_many_sessions", 60
+
+
 class TooManySubscribers(ServiceError):
     status, kind, retry_after_s = 429, "too_many_subscribers", 5
 
@@ -126,6 +148,18 @@ class NoCapacity(ServiceError):
     """The service is full, or as busy as it may be without harm to those who are there."""
 
     status, kind, retry_after_s = 503, "no_capacity", 5
+
+
+class JournalBehind(ServiceError):
+    """More waits to be recorded than may."""
+
+    status, kind, retry_after_s = 503, "journal_behind", 5
+
+
+class JournalFailed(ServiceError):
+    """What was asked for stands or falls with the journal, and that cannot do it."""
+
+    status, kind = 503, "journal_failed"
 
 
 class EngineDown(ServiceError):

@@ -200,7 +200,7 @@ class KnownHosts:
             return
         text = (
             f"this service answers to {', '.join(self._names)}, not to {host[:64]!r}; "
-            "to serve other names, start it with --open"
+            "to serve other names, start it with a key (--key-file)"
         )
         detail = wire.ErrorDetail(type="bad_request", message=text, param="Host")
         await _body(400, detail)(scope, receive, send)

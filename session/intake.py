@@ -37,27 +37,39 @@ class Media(Protocol):
 
 
 class Intake:
-    """Feeds a session's media through its windower. `take` is called when windows may be ready."""
+    """Feeds a session's media through its windower. `take` is called when windows may be ready.
 
-    def __init__(self, media: Media, *, fps: float, take: Callable[[], None]) -> None:
+    The media's clock begins at 0, the session's at `begins_s`, a multiple of a window.
+    """
+
+    def __init__(
+        self, media: Media, *, fps: float, take: Callable[[], None], begins_s: float = 0.0
+    ) -> None:
         self.started = False
         self._began = False  # whether a window has closed
         self._media = media
-        self._windower = Windower(fps=fps, has_audio=media.has_audio, has_video=media.has_video)
+        self._begins_s = begins_s
+        self._windower = Windower(
+            fps=fps, has_audio=media.has_audio, has_video=media.has_video, start_s=begins_s
+        )
         self._take = take
+
+    def now(self) -> float:
+        """Seconds on the session clock."""
+        return self._begins_s + self._media.now()
 
     async def pump(self) -> None:
         """Push media until it ends."""
         async for item in self._media:
             self.started = True
-            self._windower.push(item)
+            self._windower.push(self._placed(item))
             self._take()
 
     async def tick(self) -> None:
         """Let the clock go on where the media does not. Never ends by itself."""
         while True:
             await asyncio.sleep(TICK_S)
-            self._windower.advance(self._media.now())
+            self._windower.advance(self.now())
             self._take()
 
     def lacks(self, window: Window | None) -> str | None:
@@ -77,7 +89,13 @@ class Intake:
 
     def open_window(self) -> Window | None:
         """What came of the window that is still open."""
-        return self._windower.open_window(self._media.now())
+        return self._windower.open_window(self.now())
+
+    def _placed(self, item: Frame | Sound) -> Frame | Sound:
+        """The item on the session clock."""
+        if isinstance(item, Frame):
+            return Frame(self._begins_s + item.time_s, item.rgb)
+        return Sound(self._begins_s + item.start_s, item.samples)
 
 
 def raw_window(window: Window) -> RawWindow | None:

@@ -8,9 +8,11 @@ import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
-from session import reports, views, wire
+from session import records, reports, views, wire
 from session.attendant import Attendant
 from session.config import Limits, Settings
 from session.errors import (
@@ -25,16 +27,17 @@ from session.errors import (
 )
 from session.events import Hub
 from session.intake import Intake, Media, raw_window, waiting
+from session.pace import Pace
 from session.schedule import Ask, Cancel, Close, Configure, Open, Watch
 from session.snapshots import Snapshots
 from session.turn import Dialogue, Turn
-from session.watching import Write
 from session.worker import Worker
 from sieve.tokens import WINDOW_S, MemoryState
 
 log = logging.getLogger(__name__)
 
 FAREWELL_S = 1.0  # for a companion to tell of the end
+RECORD_S = 5.0  # for the journal to take down the end
 ENDINGS = {
     "remote": "the sender left",
     "timeout": "the sender did not connect",
@@ -43,6 +46,30 @@ ENDINGS = {
 }
 
 AnswerEvent = wire.AnswerStarted | wire.AnswerDelta | wire.AnswerDone
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a session comes from. One that is opened again has a past: its clock goes on at
+    `begins_s`, a multiple of a window, and `history` are its newest turns, oldest first."""
+
+    id: str
+    room: str
+    created_at: float  # Unix seconds
+    begins_s: float = 0.0
+    history: tuple[tuple[str, str], ...] = ()
+    reopened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all sessions of a service have in common."""
+
+    worker: Worker
+    snapshots: Snapshots
+    limits: Limits
+    pace: Pace
+    now: Callable[[], float] = time.monotonic  # seconds
 
 
 class Companion(Protocol):
@@ -86,32 +113,37 @@ class LiveSession:
     def __init__(
         self,
         *,
-        id: str,
-        room: str,
+        origin: Origin,
+        hub: Hub,
         media: Media,
-        worker: Worker,
         settings: Settings,
-        limits: Limits,
-        snapshots: Snapshots,
-        now: Callable[[], float] = time.monotonic,
+        shared: Shared,
     ) -> None:
-        self.id = id
-        self.room = room
-        self.hub = Hub(ring=limits.event_ring, queue=limits.subscriber_queue)
+        self.id = origin.id
+        self.hub = hub
         self.windows = self.skipped = 0
         self.level: wire.OverloadLevel = "none"
-        self._created_at = time.time()
+        self._origin = origin
         self._media = media
-        self._intake = Intake(media, fps=settings.fps, take=self._take_windows)
-        self._worker = worker
-        self._settings = settings
-        self._limits = limits
-        self._now = now
+        self._intake = Intake(
+            media, fps=settings.fps, take=self._take_windows, begins_s=origin.begins_s
+        )
+        self._worker = worker = shared.worker
+        self.settings = settings
+        self._limits = limits = shared.limits
+        self._pace = shared.pace
+        self._now = shared.now
         self._dialogue = Dialogue(
-            in_flight=limits.questions_in_flight, history=settings.history_turns
+            in_flight=limits.questions_in_flight,
+            history=settings.history_turns,
+            past=origin.history,
         )
         self.attendant = Attendant(
-            id, worker, post=self._request, tell=self._tell_also, snapshots=snapshots
+            self.id,
+            worker,
+            post=self._request,
+            tell=hub.publish,
+            snapshots=shared.snapshots,
         )
         self._memory = views.NO_MEMORY
         self._newest_frame_s: float | None = None  # in the memory
@@ -127,12 +159,15 @@ class LiveSession:
 
     async def open(self) -> None:
         """Take a row of the engine. Raises SettingInvalid with the engine's reason."""
-        settings = self._settings
+        settings = self.settings
         job = Open(
             self.id, settings.retention, settings.selector, settings.instruction, settings.slots
         )
         self._memory = views.memory(await self._request(job))
-        self.hub.publish(wire.SessionCreated(session=self.describe()))
+        self.hub.open()
+        self.hub.tap = self._hear
+        kind = wire.SessionReopened if self._origin.reopened else wire.SessionCreated
+        self._publish(kind(session=self.describe()))
 
     async def run(self, talk: Companion) -> None:
         """Stream until the sender leaves or `stop` is called; `talk` lives as long as it does."""
@@ -142,10 +177,12 @@ class LiveSession:
         finally:
             self._finish(reason)
             await self._media.close()
+            await self._told()
 
     async def abandon(self, reason: str) -> None:
-        """Give everything back of a session that was never run."""
-        self._finish(reason)
+        """Give everything back of a session that was never opened; nothing is told of it."""
+        if not self.ended:
+            self._give_back(reason)
         await self._media.close()
 
     def stop(self, reason: str) -> None:
@@ -198,13 +235,24 @@ class LiveSession:
             return
         for turn in self._dialogue.turns:
             self._end_turn(turn.id, "cancelled")
-        self.attendant.finish(self._media.now())
+        self.attendant.finish(self._intake.now())
+        self._give_back(reason)
+        self._publish(wire.SessionClosed(session=self.id, reason=reason))
+        self.hub.close()
+
+    def _give_back(self, reason: str) -> None:
         self._dialogue.end(reason)
         while self._replies:
             self._reply(SessionOver(f"the session has ended ({reason})"))
         self._worker.control(Close(self.id))
-        self.hub.publish(wire.SessionClosed(session=self.id, reason=reason))
-        self.hub.close()
+
+    async def _told(self) -> None:
+        """Wait until the end is on file, unless the disk hangs."""
+        try:
+            async with asyncio.timeout(RECORD_S):
+                await self.hub.told()
+        except TimeoutError:
+            log.error("the end of session %s waits for the journal", self.id)
 
     def _fail(self, message: str) -> str:
         """Tell that the session fails; the turns in flight fail with it. Gives the reason."""
@@ -216,10 +264,11 @@ class LiveSession:
 
     # --- Questions and settings ---
 
-    def ask(self, request: wire.AskRequest) -> Answering:
-        """Put a question. Raises QuestionEmpty, QuestionTooLong, NothingSeen, SessionOver,
-        TooManyQuestions."""
+    def ask(self, request: wire.AskRequest, holder: str | None = None) -> Answering:
+        """Put a question, for the holder of a token. Raises QuestionEmpty, QuestionTooLong,
+        NothingSeen, SessionOver, TooManyQuestions."""
         question = self._checked(request.question)
+        self._pace.take(f"session {self.id}", *([f"token {holder}"] if holder else []))
         self._take_windows()
         window = self._intake.open_window()
         if missing := self._intake.lacks(window):
@@ -228,14 +277,15 @@ class LiveSession:
             id=new_id("ans"),
             question=question,
             asked_at=time.time(),
-            asked_s=self._media.now(),
+            asked_s=self._intake.now(),
             received=self._now(),
             remembered=request.conversation == "auto",
             newest_frame_s=window.newest_frame_s if window else None,
         )
         self._dialogue.ask(turn)
         answering = self._answering[turn.id] = Answering(turn)
-        self._tell(wire.AnswerStarted(id=turn.id, question=question, asked_s=turn.asked_s))
+        started = wire.AnswerStarted(id=turn.id, question=question, asked_s=turn.asked_s)
+        self.hub.publish(started, also=partial(records.ask, asked=self._asked(turn)))
         self._worker.ask(
             Ask(
                 session=self.id,
@@ -270,7 +320,7 @@ class LiveSession:
             self._memory = views.memory(await self._request(job))
         except SettingInvalid as error:
             raise named(error, patch) from error
-        self._settings = self._settings.changed(*changes)
+        self.settings = self.settings.changed(*changes)
         self._tell_updated()
         return self.describe()
 
@@ -278,16 +328,16 @@ class LiveSession:
         """The session as it is now."""
         return wire.Session(
             id=self.id,
-            room=self.room,
+            room=self._origin.room,
             state=self._dialogue.state,
             reason=self._dialogue.end_reason,
-            created_at=self._created_at,
-            clock_s=self._media.now(),
+            created_at=self._origin.created_at,
+            clock_s=self._intake.now(),
             has_video=self._media.has_video,
             has_audio=self._media.has_audio,
-            instruction=self._settings.instruction,
-            retention=self._settings.retention,
-            selector=self._settings.selector,
+            instruction=self.settings.instruction,
+            retention=self.settings.retention,
+            selector=self.settings.selector,
             memory=self._memory,
             windows=self.windows,
             skipped=self.skipped,
@@ -368,7 +418,7 @@ class LiveSession:
         self.windows += 1
         self._memory = event.memory
         self._newest_frame_s = event.newest_frame_s or self._newest_frame_s
-        self.hub.publish(event)
+        self._publish(event)
 
     def _skip(self, index: int, start_s: float, end_s: float, reason: str) -> None:
         self.skipped += 1
@@ -385,7 +435,7 @@ class LiveSession:
 
     def _say(self, report: reports.TurnSaid) -> None:
         if self._dialogue.say(report.turn, report.text, self._now()) and report.text:
-            self._tell(wire.AnswerDelta(id=report.turn, delta=report.text))
+            self.hub.tell(wire.AnswerDelta(id=report.turn, delta=report.text))
 
     def _end_turn(
         self, turn_id: str, status: wire.AnswerStatus, error: wire.ErrorDetail | None = None
@@ -393,23 +443,32 @@ class LiveSession:
         turn = self._dialogue.finish(turn_id, status)
         if turn is None:
             return
-        grid_s = 2 / self._settings.fps
+        grid_s = 2 / self.settings.fps
         answer = views.answer(self.id, turn, status, now=self._now(), grid_s=grid_s, error=error)
-        self._tell(wire.AnswerDone(answer=answer))
+        self.hub.publish(wire.AnswerDone(answer=answer), also=partial(records.answer, given=answer))
 
-    def _tell(self, event: AnswerEvent) -> None:
-        """To whoever asked, and to all who listen."""
-        turn_id = event.answer.id if isinstance(event, wire.AnswerDone) else event.id
-        self._answering[turn_id].put(event)
-        if isinstance(event, wire.AnswerDone):
-            del self._answering[turn_id]
-        self.hub.publish(event)
+    def _hear(self, event: wire.Event) -> None:
+        """What has been told to all goes to whoever asked, too."""
+        match event:
+            case wire.AnswerStarted() | wire.AnswerDelta():
+                self._answering[event.id].put(event)
+            case wire.AnswerDone():
+                self._answering.pop(event.answer.id).put(event)
+            case _:
+                pass
 
-    def _tell_also(self, event: wire.Event, also: Write | None = None) -> None:
-        self.hub.publish(event)
+    def _asked(self, turn: Turn) -> records.Asked:
+        return records.Asked(
+            turn.id, self.id, turn.asked_at, turn.asked_s, turn.question, turn.remembered
+        )
 
     def _tell_updated(self) -> None:
-        self.hub.publish(wire.SessionUpdated(session=self.describe()))
+        self._publish(wire.SessionUpdated(session=self.describe()))
+
+    def _publish(self, event: wire.Event) -> None:
+        """Tell an event that changes how the session is described in the journal."""
+        save = partial(records.save, session=self.describe(), settings=self.settings.patch)
+        self.hub.publish(event, also=save)
 
 
 def named(error: SettingInvalid, patch: wire.SessionPatch) -> SettingInvalid:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
+from pathlib import Path
 
-from session.config import MAX_FPS, MAX_ROWS, MAX_SLOTS, MAX_THREADS, ServiceConfig
+from session.config import (
+    MAX_FPS,
+    MAX_KEEP_MIB,
+    MAX_ROWS,
+    MAX_SLOTS,
+    MAX_THREADS,
+    Limits,
+    ServiceConfig,
+)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +67,64 @@ def add_sessions(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument(
         "--sessions", type=count(MAX_ROWS), default=8, help=f"{help} (default %(default)s)"
     )
+
+
+def add_journal(parser: argparse.ArgumentParser) -> None:
+    """Where the text of sessions is kept, and for how long."""
+    parser.add_argument(
+        "--journal",
+        type=text,
+        metavar="FILE|none",
+        help="sessions, questions, answers and events as text; 'none' keeps them in memory while "
+        "they last (default: a file of your own for each port, see docs/PRIVACY.md)",
+    )
+    parser.add_argument(
+        "--keep-days", type=positive, default=30.0, help="in the journal (default %(default)g)"
+    )
+    parser.add_argument(
+        "--keep-mib",
+        type=count(MAX_KEEP_MIB),
+        default=1_024,
+        help="of the journal at most; the oldest goes first (default %(default)s)",
+    )
+
+
+def add_access(parser: argparse.ArgumentParser) -> None:
+    """Who may come in."""
+    add_key(parser)
+    parser.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        type=text,
+        metavar="URL",
+        help="another web site whose pages may use this service; may be given again",
+    )
+    parser.add_argument(
+        "--questions-per-minute",
+        type=count(60_000),
+        default=Limits().questions_a_minute,
+        help="in a session, and with a token (default %(default)s)",
+    )
+
+
+def add_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="the key that tokens are signed with (default: the variable ECHOSIEVE_KEY)",
+    )
+
+
+def journal_of(given: str | None, port: int) -> str | None:
+    """The file of the journal (XDG Base Directory Specification); None keeps nothing."""
+    if given == "none" or (given is None and port == 0):
+        return None
+    if given is not None:
+        return given
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return str(Path(state) / "echosieve" / f"journal-{port}.db")
 
 
 def config_of(args: argparse.Namespace) -> ServiceConfig:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse
 
 from session import scenes, wire
+from session.auth import ANY_TOKEN, PUBLIC
 from session.errors import Forbidden, NotFound
 from session.service import Running
 
@@ -29,7 +30,7 @@ async def own_page(request: Request) -> None:
 
 
 router = APIRouter()
-demo = APIRouter(prefix="/v1/demo", dependencies=[Depends(own_page)])
+demo = APIRouter(prefix="/v1/demo", dependencies=[ANY_TOKEN, Depends(own_page)])
 
 
 @demo.get("/scene.webm")
@@ -47,12 +48,12 @@ def questions(seed: Seed = 0, seconds: Seconds = scenes.DEFAULT_SECONDS) -> wire
 router.include_router(demo)
 
 
-@router.api_route("/", methods=READ, include_in_schema=False)
+@router.api_route("/", methods=READ, include_in_schema=False, dependencies=[PUBLIC])
 async def index() -> FileResponse:
     return page_file("index.html")
 
 
-@router.api_route("/{name}", methods=READ, include_in_schema=False)
+@router.api_route("/{name}", methods=READ, include_in_schema=False, dependencies=[PUBLIC])
 async def page_file_of(name: str) -> FileResponse:
     return page_file(name)
 

@@ -12,8 +12,10 @@ from typing import Protocol, TypedDict
 from pydantic import ValidationError
 
 from session import wire
-from session.config import Limits
+from session.auth import EVERYTHING, Grant
+from session.config import ServiceConfig
 from session.errors import BadRequest, ServiceError, TooLarge, refusal
+from session.events import Past
 from session.live import AnswerEvent, Answering, LiveSession, new_id
 from stream.rtc import ChannelClosedError
 
@@ -116,15 +118,24 @@ class Spot(TypedDict):
 
 
 class Talk:
-    """Speaks for one session on one channel; at most `PENDING_ITEMS` questions wait in it."""
+    """Speaks for one session on one channel; at most `PENDING_ITEMS` questions wait in it.
+
+    The token that the sender came with says what may be done: who may only send hears how its
+    stream fares, and neither asks nor hears what others ask.
+    """
 
     def __init__(
-        self, session: LiveSession, channel: TextChannel, model: str, limits: Limits
+        self,
+        session: LiveSession,
+        channel: TextChannel,
+        config: ServiceConfig,
+        grant: Grant = EVERYTHING,
     ) -> None:
         self._session = session
         self._channel = channel
-        self._model = model
-        self._limits = limits
+        self._model = config.model
+        self._limits = config.limits
+        self._grant = grant
         self._pending: deque[wire.Item] = deque(maxlen=PENDING_ITEMS)
         self._last_item: str | None = None
         self._writing: list[Answering] = []  # oldest first
@@ -164,6 +175,7 @@ class Talk:
             await self._send(wire.RealtimeError(event_id=new_id("evt"), error=detail))
 
     async def _obey(self, message: wire.ClientMessage, group: asyncio.TaskGroup) -> None:
+        self._grant.check(needed_for(message), self._session.id)
         match message:
             case wire.UpdateSession():
                 await self._session.configure(patch_of(message.session))
@@ -196,7 +208,7 @@ class Talk:
             max_tokens=settings.max_output_tokens or wire.DEFAULT_ANSWER_TOKENS,
             conversation=settings.conversation,
         )
-        answering = self._session.ask(request)
+        answering = self._session.ask(request, self._grant.holder)
         script = Script(
             response_id=answering.id,
             item_id=new_id("item"),
@@ -246,10 +258,10 @@ class Talk:
             finally:
                 self._session.hub.unsubscribe(subscription)
 
-    def _translate(self, event: wire.Event) -> wire.ServerMessage | None:
+    def _translate(self, event: wire.Event | Past) -> wire.ServerMessage | None:
         """What the channel tells of a session's event; answers have their own script."""
         match event:
-            case wire.SessionUpdated():
+            case wire.SessionUpdated() | wire.SessionReopened():
                 session = self._describe(event.session)
                 return wire.RealtimeSessionUpdated(event_id=new_id("evt"), session=session)
             case wire.WindowIngested():
@@ -272,6 +284,11 @@ class Talk:
 
     async def _send(self, message: wire.ServerMessage) -> None:
         await self._channel.send(message.model_dump_json())
+
+
+def needed_for(message: wire.ClientMessage) -> wire.Role:
+    """The role that a message takes."""
+    return "publish" if isinstance(message, wire.UpdateSession) else "ask"
 
 
 def parse(text: str, limit: int) -> wire.ClientMessage:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from session import wire
+from session.auth import (
+    ADMIN,
+    ASKER,
+    PUBLISHER,
+    WATCHER,
+    Asking,
+    Grant,
+    Listing,
+    Watching,
+)
 from session.errors import (
     BadRequest,
     EngineFailed,
@@ -15,47 +27,90 @@ from session.errors import (
     ServiceError,
     TooManySubscribers,
 )
-from session.events import Numbered
+from session.events import Hub, Numbered, Subscription
 from session.http import event_stream, read_json, unless_gone, wants_events, with_heartbeat
 from session.live import Answering, LiveSession
 from session.service import Running
+
+Id = Annotated[str, Query(max_length=64)]
+Limit = Annotated[int, Query(ge=1, le=wire.MAX_PAGE)]
 
 router = APIRouter(prefix="/v1/sessions")
 
 
 @router.get("")
-async def list_sessions(service: Running) -> wire.SessionList:
-    return wire.SessionList(sessions=[session.describe() for session in service.manager.all()])
+async def list_sessions(
+    service: Running,
+    grant: Listing,
+    state: wire.SessionState | None = None,
+    before: Id | None = None,
+    limit: Limit = wire.DEFAULT_PAGE,
+) -> wire.SessionList:
+    """Those that are here, or those of one state; of ended ones a page, newest first."""
+    if state == "ended":
+        found = await service.archive.ended(before, limit)
+    else:
+        described = [idle.describe() for idle in service.manager.waiting()]
+        described += [session.describe() for session in service.manager.all()]
+        found = wire.SessionList(sessions=[s for s in described if state in (None, s.state)])
+    mine = [session for session in found.sessions if grant.covers(session.id)]
+    return found.model_copy(update={"sessions": mine})
 
 
-@router.get("/{session_id}")
+@router.post("", status_code=201, dependencies=[PUBLISHER])
+async def create_session(request: Request, service: Running) -> wire.Session:
+    """A session that waits for its sender."""
+    asked = await read_json(request, wire.SessionCreate, service.config.limits.json_bytes)
+    return (await service.manager.prepare(asked)).describe()
+
+
+@router.get("/{session_id}", dependencies=[WATCHER])
 async def get_session(session_id: str, service: Running) -> wire.Session:
-    return service.manager.get(session_id).describe()
+    return (await service.manager.find(session_id)).describe()
 
 
-@router.patch("/{session_id}")
+@router.patch("/{session_id}", dependencies=[PUBLISHER])
 async def patch_session(session_id: str, request: Request, service: Running) -> wire.Session:
-    session = service.manager.live(session_id)
+    await service.manager.find(session_id)
     patch = await read_json(request, wire.SessionPatch, service.config.limits.json_bytes)
-    return await session.configure(patch)
+    return await service.manager.configure(session_id, patch)
 
 
-@router.delete("/{session_id}")
+@router.delete("/{session_id}", dependencies=[PUBLISHER])
 async def delete_session(session_id: str, service: Running) -> wire.Session:
     """Ends the session; 200 with what it was, also when it has ended already."""
     await service.manager.end(session_id, "ended by request")
-    return service.manager.get(session_id).describe()
+    return (await service.manager.find(session_id)).describe()
+
+
+@router.delete("/{session_id}/record", status_code=204, dependencies=[ADMIN])
+async def remove_record(session_id: str, service: Running) -> Response:
+    """Ends the session and removes everything of it: settings, questions, answers, events."""
+    await service.manager.remove(session_id)
+    return Response(status_code=204)
+
+
+@router.get("/{session_id}/answers", dependencies=[WATCHER])
+async def answers(
+    session_id: str,
+    service: Running,
+    after: Id | None = None,
+    limit: Limit = wire.DEFAULT_PAGE,
+) -> wire.AnswerList:
+    """What was asked and answered, oldest first, a page at a time."""
+    await service.manager.find(session_id)
+    return await service.archive.answers(session_id, after, limit)
 
 
 @router.post("/{session_id}/ask", response_model=wire.Answer)
-async def ask(session_id: str, request: Request, service: Running) -> Response:
+async def ask(session_id: str, request: Request, service: Running, grant: Asking) -> Response:
     """Answers with one JSON document, or with the answer's events where the client accepts them.
 
     A client that hangs up cancels its question.
     """
-    session = service.manager.live(session_id)
+    session = await service.manager.live(session_id)
     question = await read_json(request, wire.AskRequest, service.config.limits.json_bytes)
-    answering = session.ask(question)
+    answering = session.ask(question, grant.holder)
     if wants_events(request):
         return event_stream(_answer_events(session, answering))
     answer = await _whole(request, session, answering)
@@ -64,34 +119,41 @@ async def ask(session_id: str, request: Request, service: Running) -> Response:
     return JSONResponse(answer.model_dump())
 
 
-@router.delete("/{session_id}/answers/{answer_id}", status_code=202)
+@router.delete("/{session_id}/answers/{answer_id}", status_code=202, dependencies=[ASKER])
 async def cancel(session_id: str, answer_id: str, service: Running) -> Response:
     """Cancels an answer; it ends within one step, as `cancelled`."""
-    service.manager.live(session_id).cancel(answer_id)
+    (await service.manager.live(session_id)).cancel(answer_id)
     return Response(status_code=202)
 
 
 @router.get("/{session_id}/events")
-async def events(session_id: str, request: Request, service: Running) -> Response:
-    """The session's events as they happen; `Last-Event-ID` brings back what was missed."""
-    session = service.manager.get(session_id)
+async def events(session_id: str, request: Request, service: Running, grant: Watching) -> Response:
+    """The session's events as they happen; `Last-Event-ID` brings back what was missed. The stream
+    ends when the token expires."""
+    session = await service.manager.find(session_id)
     after_id = last_event_id(request)
     if session.hub.listening >= service.config.limits.subscribers:
         raise TooManySubscribers(f"{session.hub.listening} subscribers are listening already")
-    subscription = session.hub.subscribe(after_id)
+    hub = session.hub
+    begins = "" if after_id is not None else f"id: {hub.last_id}\n\n"  # a place to come back to
+    return event_stream(_session_events(hub, hub.subscribe(after_id), begins, grant))
 
+
+async def _session_events(
+    hub: Hub, subscription: Subscription, begins: str, grant: Grant
+) -> AsyncIterator[str]:
     async def following() -> str | None:
         numbered = await subscription.next()
-        return numbered.sse() if numbered else None
+        return numbered.sse() if numbered and time.time() < grant.expires_at else None
 
-    async def parts() -> AsyncIterator[str]:
-        try:
-            async for part in with_heartbeat(following):
-                yield part
-        finally:
-            session.hub.unsubscribe(subscription)
-
-    return event_stream(parts())
+    try:
+        yield begins
+        async for part in with_heartbeat(following):
+            yield part
+            if time.time() >= grant.expires_at:
+                return
+    finally:
+        hub.unsubscribe(subscription)
 
 
 async def _answer_events(session: LiveSession, answering: Answering) -> AsyncIterator[str]:

@@ -8,7 +8,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from session.archive import Archive
+from session.auth import Gate
 from session.config import ServiceConfig
+from session.journal import Journal
 from session.manager import Manager
 from session.metrics import Metrics
 from session.scenes import Scenes
@@ -19,6 +22,9 @@ from session.snapshots import Snapshots
 class Service:
     config: ServiceConfig
     manager: Manager
+    archive: Archive
+    journal: Journal
+    gate: Gate
     metrics: Metrics
     scenes: Scenes
     snapshots: Snapshots

@@ -43,12 +43,15 @@ class Turn:
 class Dialogue:
     """Who asks what in one session. Holds at most `in_flight` open and `history` past turns."""
 
-    def __init__(self, *, in_flight: int, history: int) -> None:
+    def __init__(
+        self, *, in_flight: int, history: int, past: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """`past`: turns of before this session was opened again, oldest first."""
         self.state: wire.SessionState = "connecting"
         self.end_reason: str | None = None
         self._in_flight = in_flight
         self._turns: dict[str, Turn] = {}
-        self._history: deque[tuple[str, str]] = deque(maxlen=history)
+        self._history: deque[tuple[str, str]] = deque(past, maxlen=history)
 
     @property
     def turns(self) -> Sequence[Turn]:

@@ -7,6 +7,7 @@ import os
 # Two threads per test process at most: the machines this runs on are small and shared.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +26,15 @@ settings.register_profile(
     derandomize=True,
 )
 settings.load_profile("echosieve")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def state_home() -> Iterator[None]:
+    """Services of the tests keep their journals where nobody else looks."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", folder)
+        patch.delenv("ECHOSIEVE_KEY", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

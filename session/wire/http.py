@@ -32,9 +32,11 @@ class ErrorBody(Outgoing):
 
 
 class SessionList(Outgoing):
-    """`GET /v1/sessions`."""
+    """`GET /v1/sessions`: those that are here, oldest first; with `?state=ended&before={id}` those
+    of the journal, newest first, and `has_more` where the page does not hold the oldest."""
 
     sessions: list[Session]
+    has_more: bool = False
 
 
 class SessionPatch(Incoming):
@@ -84,6 +86,7 @@ class Ready(Outgoing):
 
     ready: bool
     reason: str | None
+    unrecorded: str | None = None  # why the journal cannot be written
     model: str
     sessions: int
     capacity: int

@@ -223,7 +223,7 @@ def test_a_model_without_a_trained_sieve_says_so(call: Call, film: Path, tmp_pat
 
 
 def test_the_service_does_not_open_up_by_itself(call: Call) -> None:
-    assert "--open" in call("serve", "--host", "0.0.0.0").complaint
+    assert "--key-file" in call("serve", "--host", "0.0.0.0").complaint
 
 
 def test_a_port_that_is_taken_is_one_clear_line(call: Call, model: Path) -> None:

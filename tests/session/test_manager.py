@@ -67,7 +67,7 @@ async def test_ended_sessions_are_forgotten_in_the_end() -> None:
 async def test_nothing_of_an_ended_session_is_held_but_what_is_told_of_it(house: House) -> None:
     session, peer = await house.join()
     await peer.play(2.5)
-    freed = weakref.ref(peer), weakref.ref(house.manager.live(session))
+    freed = weakref.ref(peer), weakref.ref(house.manager.get(session))
     await house.http.delete(f"/v1/sessions/{session}")
     house.exchange.peers.clear()
     del peer

@@ -26,7 +26,7 @@ async def watched(house: House, session: str, **settings: object) -> dict[str, o
 
 async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> None:
     """The stream goes on, a window at a time, each of them judged."""
-    live = house.manager.live(session)
+    live = house.manager.get(session)
 
     def judged(windows: int) -> bool:
         watches = live.attendant.watches.all()
@@ -105,6 +105,7 @@ async def test_removing_a_watch_ends_its_event(house: House) -> None:
     watch = await watched(house, session, query="is it there since 0")
     await shown(house, session, peer, 2.1)
     await house.http.delete(f"/v1/sessions/{session}/watches/{watch['id']}")
+    await house.manager.get(session).hub.told()
     assert [event.change for event in told(house, session)] == ["new", "end"]
 
 

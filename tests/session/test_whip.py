@@ -120,7 +120,7 @@ async def test_a_strange_host_name_is_not_served(house: House) -> None:
     response = await house.http.get("/healthz", headers={"Host": "rebound.example"})
     assert response.status_code == 400
     assert response.json()["error"]["param"] == "Host"
-    assert "--open" in response.json()["error"]["message"]
+    assert "--key-file" in response.json()["error"]["message"]
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
