@@ -30,6 +30,7 @@ from session.snapshots import Snapshots
 from session.worker import EngineLike, Worker
 from sieve import Engine, EngineConfig, Model, RowConfig, load_model
 from sieve.errors import SettingInvalid
+from sieve.model import StreamLayout
 from sieve.selectors import available
 from stream import rtc
 from stream.receive import ReceiveConfig
@@ -49,6 +50,7 @@ class Loaded:
     selector: str = "cs2"
     note: str | None = None
     selectors: Mapping[str, str] = field(default_factory=dict)  # what could be chosen: name, says
+    horizon_s: float = StreamLayout().horizon_s  # how far back the model remembers
 
 
 def load_engine(config: ServiceConfig) -> Loaded:
@@ -61,7 +63,8 @@ def load_engine(config: ServiceConfig) -> Loaded:
     selector = engine.selector(row)
     engine.close(row)
     note = f"there is no trained sieve; tokens are chosen by {selector}" if not model.cs2 else None
-    return Loaded(engine, model.retention, selector, note, available(model))
+    horizon_s = model.layout.horizon_s
+    return Loaded(engine, model.retention, selector, note, available(model), horizon_s)
 
 
 def engine_of(model: Model, sizes: EngineConfig) -> Engine:
@@ -173,6 +176,7 @@ async def running(
                     scenes=scenes,
                     snapshots=snapshots,
                     selectors=loaded.selectors,
+                    horizon_s=loaded.horizon_s,
                 )
         finally:
             await manager.close()

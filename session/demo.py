@@ -101,7 +101,7 @@ async def demonstrate(
         publication = await publish(playing, f"{url}/whip/demo")
         try:
             async with httpx.AsyncClient(base_url=url, timeout=30.0) as client:
-                await Interview(client, playing, seed, tell).hold()
+                await Interview(client, playing, loaded.horizon_s, seed, tell).hold()
         finally:
             await publication.close()
 
@@ -129,12 +129,14 @@ class Interview:
         self,
         client: httpx.AsyncClient,
         playing: Playing,
+        horizon_s: float,
         seed: int,
         tell: Callable[[Asked], None],
     ) -> None:
         self._tell = tell
         self._client = client
         self._playing = playing
+        self._horizon_s = horizon_s
         self._rng = np.random.default_rng(seed)
         self._kinds: set[str] = set()
 
@@ -152,7 +154,9 @@ class Interview:
         while True:
             session = await self._session()
             shown_s = self._playing.now_s
-            possible = askable(self._playing.scene, shown_s, session.clock_s, self._rng)
+            possible = askable(
+                self._playing.scene, shown_s, session.clock_s, self._horizon_s, self._rng
+            )
             new = [question for question in possible if question.kind not in self._kinds]
             if new or (possible and self._playing.now_s > patience_s):
                 chosen = (new or possible)[self._rng.integers(len(new or possible))]

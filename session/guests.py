@@ -37,13 +37,16 @@ class Visit:
     while it was written), failed. ``faults`` are sentences about what should not have happened.
     """
 
-    def __init__(self, client: httpx.AsyncClient, *, number: int, seconds: float) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, *, number: int, seconds: float, horizon_s: float
+    ) -> None:
         self.outcomes: Counter[str] = Counter()
         self.faults: list[str] = []
         self._client = client
         self._ending = list(REASONS)[number % len(REASONS)]
         self._room = f"soak-{number}"
         self._seconds = seconds
+        self._horizon_s = horizon_s
         self._scene = Scene(number)
         self._rng = np.random.default_rng(number)
         url = str(client.base_url.join(f"/whip/{self._room}"))
@@ -108,7 +111,7 @@ class Visit:
         shown_s = self._guest.shown_s
         if shown_s < FIRST_S or session.behind_windows:  # it has not seen yet what the truth is
             return None
-        possible = askable(self._scene, shown_s, session.clock_s, self._rng)
+        possible = askable(self._scene, shown_s, session.clock_s, self._horizon_s, self._rng)
         return possible[self._rng.integers(len(possible))] if possible else None
 
     async def _go(self) -> None:

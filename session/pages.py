@@ -41,8 +41,10 @@ async def scene(
 
 
 @demo.get("/questions")
-def questions(seed: Seed = 0, seconds: Seconds = scenes.DEFAULT_SECONDS) -> wire.DemoQuestions:
-    return scenes.questions(seed, seconds)
+def questions(
+    service: Running, seed: Seed = 0, seconds: Seconds = scenes.DEFAULT_SECONDS
+) -> wire.DemoQuestions:
+    return scenes.questions(seed, seconds, service.horizon_s)
 
 
 router.include_router(demo)

@@ -10,6 +10,7 @@ import numpy as np
 
 from session import wire
 from sieve.tokens import WINDOW_S
+from stream.questions import LATEST_KINDS
 from stream.render import render_file
 from stream.scene import Question, Scene
 from stream.source import SceneSource
@@ -19,7 +20,6 @@ MAX_SECONDS = 120
 DEFAULT_SECONDS = 60
 CACHED = 4
 FIRST_QUESTION_S = 4
-REMEMBERED_S = 12.0  # how far back the built-in model remembers, in closed windows
 TRANSIT_S = 0.2  # from the scene to a window: encoder, network, decoder
 
 
@@ -57,8 +57,9 @@ class Scenes:
             partial.unlink(missing_ok=True)
 
 
-def questions(seed: int, seconds: int) -> wire.DemoQuestions:
-    """What can be asked at every whole second, about as much as is remembered then."""
+def questions(seed: int, seconds: int, horizon_s: float) -> wire.DemoQuestions:
+    """What can be asked at every whole second, about as much as is remembered then by a model whose
+    memory reaches back `horizon_s`."""
     scene, rng = Scene(seed), np.random.default_rng(seed)
     found = [
         wire.DemoQuestion(
@@ -67,25 +68,27 @@ def questions(seed: int, seconds: int) -> wire.DemoQuestions:
             answer=question.answer,
             asked_s=float(now_s),
             chance=question.chance,
+            lasting=question.kind in LATEST_KINDS,
         )
         for now_s in range(FIRST_QUESTION_S, seconds + 1)
-        for question in scene.questions(now_s, remembered_since(now_s), rng)
+        for question in scene.questions(now_s, remembered_since(now_s, horizon_s), rng)
     ]
     return wire.DemoQuestions(seed=seed, seconds=seconds, questions=found)
 
 
-def remembered_since(now_s: float) -> float:
-    """The start of the oldest window that an answer at `now_s` can rest on."""
+def remembered_since(now_s: float, horizon_s: float) -> float:
+    """The start of the oldest window that an answer at `now_s` can rest on; never before 0, where
+    the stream began."""
     open_s = now_s // WINDOW_S * WINDOW_S
-    return max(0.0, open_s - REMEMBERED_S)
+    return max(0.0, open_s - horizon_s)
 
 
 def askable(
-    scene: Scene, shown_s: float, clock_s: float, rng: np.random.Generator
+    scene: Scene, shown_s: float, clock_s: float, horizon_s: float, rng: np.random.Generator
 ) -> list[Question]:
     """What can be asked about the part of a live scene that is remembered, when it has been sent up
     to `shown_s` and the clock of its session stands at `clock_s`."""
     now_s = shown_s - TRANSIT_S
     ahead_s = clock_s - now_s  # the session's clock began before the scene did
-    since_s = max(0.0, remembered_since(clock_s) - ahead_s)
+    since_s = max(0.0, remembered_since(clock_s, horizon_s) - ahead_s)
     return scene.questions(now_s, since_s, rng)

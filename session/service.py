@@ -29,6 +29,7 @@ class Service:
     scenes: Scenes
     snapshots: Snapshots
     selectors: Mapping[str, str]  # what a session can be set to: name, what it keeps
+    horizon_s: float  # how far back the model remembers
 
 
 async def _of(request: Request) -> Service:

@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from session import wire
 from session.app import create_app, load_engine
 from session.config import MAX_ROWS, ServiceConfig
 from session.footprint import PROC, Footprint
@@ -169,9 +170,9 @@ async def soaked(config: ServiceConfig, minutes: float, churn: int, console: Con
         # A connection that outlives its request would count as one of the service's.
         limits = httpx.Limits(max_keepalive_connections=0)
         async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30.0) as client:
-            began = time.monotonic()
+            began, horizon_s = time.monotonic(), await horizon_of(client)
             while len(rounds) < 2 or time.monotonic() - began < 60 * minutes:
-                visits = await visited(client, churn, first=len(rounds) * churn)
+                visits = await visited(client, churn, len(rounds) * churn, horizon_s)
                 faults += [fault for visit in visits for fault in visit.faults]
                 rounds.append(await told(client, rounds, visits, time.monotonic() - began))
                 console.print(line_of(len(rounds), rounds[-1]))
@@ -181,10 +182,19 @@ async def soaked(config: ServiceConfig, minutes: float, churn: int, console: Con
     return Soak(rounds, growth_per_h(rounds), faults)
 
 
-async def visited(client: httpx.AsyncClient, churn: int, first: int) -> list[Visit]:
+async def horizon_of(client: httpx.AsyncClient) -> float:
+    """How far back the service's model remembers. Raises HTTPError."""
+    return wire.Ready.model_validate_json((await client.get("/readyz")).content).horizon_s
+
+
+async def visited(
+    client: httpx.AsyncClient, churn: int, first: int, horizon_s: float
+) -> list[Visit]:
     """One round of guests, all gone again."""
-    numbers = range(first, first + churn)
-    visits = [Visit(client, number=number, seconds=GUEST_S) for number in numbers]
+    visits = [
+        Visit(client, number=number, seconds=GUEST_S, horizon_s=horizon_s)
+        for number in range(first, first + churn)
+    ]
     await asyncio.gather(*(visit.take_place() for visit in visits))
     return visits
 

@@ -35,6 +35,7 @@ async def ready(service: Running) -> Response:
         model=service.config.model,
         sessions=len(service.manager.all()),
         capacity=service.config.rows,
+        horizon_s=service.horizon_s,
     )
     return JSONResponse(state.model_dump(), 200 if reason is None else 503)
 

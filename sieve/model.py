@@ -15,6 +15,7 @@ from sieve.clip import ClipResult, forward_clip, generate_clip
 from sieve.cs2 import CS2
 from sieve.pool import PixelLimits
 from sieve.select import Selector
+from sieve.tokens import IDS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class StreamLayout:
     anchor_period_ids: int = 16_000
     text_states: Literal["raw", "refined"] = "raw"
     pixels: PixelLimits = field(default_factory=PixelLimits)
+
+    @property
+    def horizon_s(self) -> float:
+        """How far back closed windows are remembered, at most."""
+        return self.horizon_ids / IDS_PER_S
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ class Ready(Outgoing):
     model: str
     sessions: int
     capacity: int
+    horizon_s: float  # how far back closed windows are remembered, at most
 
 
 class SelectorChoice(Outgoing):
@@ -106,13 +107,17 @@ class SelectorList(Outgoing):
 
 
 class DemoQuestion(Outgoing):
-    """A question about the demo scene that has one right answer when asked at `asked_s`."""
+    """A question about the demo scene that has one right answer when asked at `asked_s`.
+
+    A `lasting` one has it whenever the scene passes that moment, also when it has begun again: the
+    answer rests on the newest of something. That of the others holds the first time only."""
 
     kind: str
     text: str
     answer: str
     asked_s: float
     chance: float  # share of right answers when guessing within the clip
+    lasting: bool
 
 
 class DemoQuestions(Outgoing):

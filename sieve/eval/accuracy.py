@@ -27,7 +27,6 @@ from sieve.baselines import RandomTokens, RefinedStates
 from sieve.eval.stats import Interval, Tally, accuracy_interval
 from sieve.model import Model
 from sieve.tokens import (
-    IDS_PER_S,
     LOOKAHEAD_SAMPLES,
     SAMPLE_RATE,
     WINDOW_S,
@@ -323,7 +322,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def horizon_s(model: Model) -> float:
     """What the model remembers of closed windows, at most."""
-    return model.layout.horizon_ids / IDS_PER_S
+    return model.layout.horizon_s
 
 
 def _plan(args: argparse.Namespace, horizon_s: float) -> Plan:

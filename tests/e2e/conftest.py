@@ -34,6 +34,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(STOP_S)
 
 
+@pytest.fixture(scope="session")
+def horizon_s(service: str) -> float:
+    """How far back the model of the running service remembers."""
+    return float(httpx.get(f"{service}/readyz").json()["horizon_s"])
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -202,20 +202,20 @@ async def ask(page: Page, question: str) -> str:
 
 
 async def question_of(
-    kind: str, page: Page, devices: Devices, service: str
+    kind: str, page: Page, devices: Devices, service: str, horizon_s: float
 ) -> tuple[str, str] | None:
     """A question of a kind that has one certain answer at this moment, and the answer."""
     pixels = np.array(await page.evaluate(PICTURE, NATIVE_SIZE), np.int16)
     now_s = devices.time_of(pixels.reshape(NATIVE_SIZE, NATIVE_SIZE, 4)[..., :3])
     clock_s = (await only_session(service))["clock_s"]
     assert isinstance(clock_s, float)
-    since_s = now_s - clock_s + remembered_since(clock_s)
+    since_s = now_s - clock_s + remembered_since(clock_s, horizon_s)
     known = certain(devices.scene, now_s, max(0.0, since_s)).get(kind, {})
     return next(((text, answer) for text, answer in known.items() if answer != "none"), None)
 
 
 async def test_three_questions_typed_while_the_camera_runs_are_answered_right(
-    open_page: Open, devices: Devices, service: str, tmp_path: Path
+    open_page: Open, devices: Devices, service: str, horizon_s: float, tmp_path: Path
 ) -> None:
     page = await open_page()
     await page.evaluate(WATCH)
@@ -225,7 +225,7 @@ async def test_three_questions_typed_while_the_camera_runs_are_answered_right(
         while len(asked) < 3:
             await asyncio.sleep(0.5)
             kind = KINDS[len(asked)]
-            if found := await question_of(kind, page, devices, service):
+            if found := await question_of(kind, page, devices, service, horizon_s):
                 asked.append((*found, await ask(page, found[0])))
     await page.screenshot(path=tmp_path / "answered.png", full_page=True)
     assert all(same_answer(answer, truth) for _, truth, answer in asked), asked

@@ -55,7 +55,9 @@ async def sending(clip: Path, url: str) -> AsyncIterator[asyncio.subprocess.Proc
         await process.communicate()
 
 
-async def test_a_clip_sent_by_ffmpeg_is_watched_and_answered(service: str, tmp_path: Path) -> None:
+async def test_a_clip_sent_by_ffmpeg_is_watched_and_answered(
+    service: str, horizon_s: float, tmp_path: Path
+) -> None:
     scene = Scene(SEED)
     clip = tmp_path / "clip.mkv"
     render_file(SceneSource(scene, CLIP_S).items(), clip)
@@ -64,7 +66,8 @@ async def test_a_clip_sent_by_ffmpeg_is_watched_and_answered(service: str, tmp_p
         sending(clip, f"{service}/whip/ffmpeg") as sender,
     ):
         session = await session_in(client, "ffmpeg", sender)
-        answers = [await ask_something(client, session, scene, clock_s) for clock_s in (7, 10, 13)]
+        moments = (7, 10, 13)
+        answers = [await ask_something(client, session, scene, at, horizon_s) for at in moments]
     assert sum(right for right, _ in answers) >= 2, answers
     assert all(facts["newest_frame_s"] is not None for _, facts in answers)
     assert all(facts["kept"]["audio"] and facts["kept"]["video"] for _, facts in answers)
@@ -84,7 +87,7 @@ async def session_in(
 
 
 async def ask_something(
-    client: httpx.AsyncClient, session: str, scene: Scene, at_s: float
+    client: httpx.AsyncClient, session: str, scene: Scene, at_s: float, horizon_s: float
 ) -> tuple[bool, dict[str, Any]]:
     """Ask, at or after `at_s`, the next question that has one certain answer."""
     questions: dict[str, str] = {}
@@ -92,7 +95,7 @@ async def ask_something(
         await asyncio.sleep(0.1)
         clock_s = (await client.get(session)).json()["clock_s"]
         if clock_s >= at_s:
-            known = certain(scene, clock_s, remembered_since(clock_s))
+            known = certain(scene, clock_s, remembered_since(clock_s, horizon_s))
             questions = known.get("now", {}) | known.get("last_sound", {})
     question, truth = next(iter(questions.items()))
     answer = (await client.post(f"{session}/ask", json={"question": question})).json()
