@@ -26,6 +26,7 @@ from session.pace import Pace
 from session.reports import Report
 from session.scenes import Scenes
 from session.service import Service
+from session.shelf import Shelf
 from session.snapshots import Snapshots
 from session.worker import EngineLike, Worker
 from sieve import Engine, EngineConfig, Model, RowConfig, load_model
@@ -142,7 +143,6 @@ async def running(
         loop.call_soon_threadsafe(manager.on_report, report)
 
     journal = await opened(config)
-    archive = Archive(journal, config.limits)
     metrics = Metrics()
     worker = Worker(
         loaded.engine,
@@ -151,13 +151,15 @@ async def running(
         deliver=deliver,
     )
     with tempfile.TemporaryDirectory(prefix="echosieve-") as directory:
-        scenes, snapshots = Scenes(Path(directory)), Snapshots(Path(directory, "snapshots"))
-        archive.removed.append(snapshots.remove)
+        scenes = Scenes(Path(directory))
+        shelf = Shelf(journal, Snapshots(pictures_of(config) or Path(directory, "pictures")))
+        archive = Archive(journal, config.limits)
+        archive.removed.append(shelf.snapshots.remove)
         manager = Manager(
             config,
-            settings=Settings(config.fps, loaded.retention, loaded.selector, config.turns_read),
+            settings=settings_of(config, loaded),
             selectors=loaded.selectors,
-            shared=Shared(worker, snapshots, config.limits, Pace(config.limits.questions_a_minute)),
+            shared=Shared(worker, shelf, config.limits, Pace(config.limits.questions_a_minute)),
             archive=archive,
             connect=connect,
             metrics=metrics,
@@ -170,11 +172,10 @@ async def running(
                     config=config,
                     manager=manager,
                     archive=archive,
-                    journal=journal,
+                    shelf=shelf,
                     gate=Gate(config.key),
                     metrics=metrics,
                     scenes=scenes,
-                    snapshots=snapshots,
                     selectors=loaded.selectors,
                     horizon_s=loaded.horizon_s,
                 )
@@ -182,6 +183,23 @@ async def running(
             await manager.close()
             await asyncio.to_thread(worker.stop)
             await journal.close()
+
+
+def settings_of(config: ServiceConfig, loaded: Loaded) -> Settings:
+    """What a session begins with. The built-in model knows the words of its world only, so notes
+    are read out in its place."""
+    return Settings(
+        config.fps,
+        loaded.retention,
+        loaded.selector,
+        config.turns_read,
+        reads_notes=config.model != "demo",
+    )
+
+
+def pictures_of(config: ServiceConfig) -> Path | None:
+    """The folder of pictures beside the journal; None where that is in memory."""
+    return Path(f"{config.journal}.pictures") if config.journal else None
 
 
 async def opened(config: ServiceConfig) -> Journal:

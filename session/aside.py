@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from session import reports
-from session.schedule import Ask, Cancel
+from session import reports, schedule
 from session.worker import Worker
 
 WAITING = 4  # asides of a session that wait for the one being answered; more are not asked
@@ -16,6 +15,8 @@ MAX_TOKENS = 64
 
 Then = Callable[[str | None], None]
 """What is done with the answer; None where there is none."""
+
+Ask = Callable[[str, Then], None]
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ class Asides:
         waiting = [self._asked] if self._asked else []
         waiting += self._waiting
         if self._asked:
-            self._worker.control(Cancel(self._session, self._asked.turn))
+            self._worker.control(schedule.Cancel(self._session, self._asked.turn))
         self._asked = None
         self._waiting.clear()
         for pending in waiting:
@@ -81,5 +82,5 @@ class Asides:
         if self._asked is None and self._waiting:
             pending = self._asked = self._waiting.popleft()
             self._worker.ask(
-                Ask(self._session, pending.turn, pending.question, (), None, MAX_TOKENS)
+                schedule.Ask(self._session, pending.turn, pending.question, (), None, MAX_TOKENS)
             )

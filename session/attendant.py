@@ -1,14 +1,16 @@
-"""What a session does unasked while it streams: judges its standing queries and takes notes."""
+"""What a session does unasked while it streams: judges its standing queries and takes notes; and
+how both are set while it does not stream."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
 from session import reports, wire
-from session.aside import Asides
+from session.aside import Asides, Then
+from session.errors import ServiceError
 from session.notes import NoteTaker
 from session.schedule import Watch
-from session.snapshots import Snapshots
+from session.shelf import Shelf
 from session.watching import Tell, Watches
 from session.worker import Worker
 from sieve.tokens import WINDOW_S
@@ -24,20 +26,30 @@ class Attendant:
         *,
         post: Callable[[Watch], Awaitable[object]],
         tell: Tell,
-        snapshots: Snapshots,
+        shelf: Shelf,
     ) -> None:
+        self._session, self._shelf = session, shelf
         self._tell = tell
         self._asides = Asides(session, worker)
-        self.notes = NoteTaker(session, tell, self._asides)
+        self.notes = NoteTaker(session, tell, self._asides.ask)
         self.watches = Watches(
             session,
             post=post,
             tell=tell,
-            asides=self._asides,
+            ask=self._asides.ask,
             noted=self.notes.on_event,
-            snapshots=snapshots,
+            snapshots=shelf.snapshots,
         )
         self._newest: reports.WindowDone | None = None
+
+    async def restore(self) -> None:
+        """Go on with the watches and notes of a session that is opened again; what the model can no
+        longer be asked is told."""
+        try:
+            self.notes.settings = await self._shelf.note_settings(self._session)
+            await self.watches.restore(await self._shelf.watches(self._session))
+        except ServiceError as error:
+            self._tell(wire.ErrorEvent(error=error.detail()))
 
     def on_report(self, report: reports.Report) -> bool:
         """Whether nobody else needs the report."""
@@ -68,3 +80,33 @@ class Attendant:
         """The session ends: so do its open events."""
         self._asides.close()
         self.watches.finish(now_s)
+
+
+class Resting:
+    """Watches and notes of a session that waits for its sender, or has ended: they can be set, and
+    are found when it streams. Raises JournalBehind, JournalFailed."""
+
+    def __init__(self, session: str, tell: Tell, shelf: Shelf) -> None:
+        self._session, self._shelf = session, shelf
+        self.notes = NoteTaker(session, tell, no_answer)
+        self.watches = Watches(
+            session,
+            post=nobody_judges,
+            tell=tell,
+            ask=no_answer,
+            noted=self.notes.on_event,
+            snapshots=shelf.snapshots,
+        )
+
+    async def restore(self) -> None:
+        self.notes.settings = await self._shelf.note_settings(self._session)
+        await self.watches.restore(await self._shelf.watches(self._session))
+
+
+async def nobody_judges(_: Watch) -> None:
+    """There is no stream."""
+
+
+def no_answer(_: str, then: Then) -> None:
+    """There is nothing to ask about."""
+    then(None)

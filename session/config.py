@@ -59,6 +59,7 @@ class Settings:
     history_turns: int = 4  # earlier questions and answers that are read with a new one
     instruction: str | None = None
     slots: int | None = None
+    reads_notes: bool = True  # whether the model understands notes that it is given
 
     @property
     def patch(self) -> wire.SessionPatch:

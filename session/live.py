@@ -7,12 +7,12 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from session import records, reports, views, wire
+from session import recall, records, reports, views, wire
 from session.attendant import Attendant
 from session.config import Limits, Settings
 from session.errors import (
@@ -29,7 +29,7 @@ from session.events import Hub
 from session.intake import Intake, Media, raw_window, waiting
 from session.pace import Pace
 from session.schedule import Ask, Cancel, Close, Configure, Open, Watch
-from session.snapshots import Snapshots
+from session.shelf import Shelf
 from session.turn import Dialogue, Turn
 from session.worker import Worker
 from sieve.tokens import WINDOW_S, MemoryState
@@ -66,7 +66,7 @@ class Shared:
     """What all sessions of a service have in common."""
 
     worker: Worker
-    snapshots: Snapshots
+    shelf: Shelf
     limits: Limits
     pace: Pace
     now: Callable[[], float] = time.monotonic  # seconds
@@ -143,7 +143,7 @@ class LiveSession:
             worker,
             post=self._request,
             tell=hub.publish,
-            snapshots=shared.snapshots,
+            shelf=shared.shelf,
         )
         self._memory = views.NO_MEMORY
         self._newest_frame_s: float | None = None  # in the memory
@@ -168,6 +168,8 @@ class LiveSession:
         self.hub.tap = self._hear
         kind = wire.SessionReopened if self._origin.reopened else wire.SessionCreated
         self._publish(kind(session=self.describe()))
+        if self._origin.reopened:
+            await self.attendant.restore()
 
     async def run(self, talk: Companion) -> None:
         """Stream until the sender leaves or `stop` is called; `talk` lives as long as it does."""
@@ -264,9 +266,14 @@ class LiveSession:
 
     # --- Questions and settings ---
 
-    def ask(self, request: wire.AskRequest, holder: str | None = None) -> Answering:
-        """Put a question, for the holder of a token. Raises QuestionEmpty, QuestionTooLong,
-        NothingSeen, SessionOver, TooManyQuestions."""
+    def ask(
+        self,
+        request: wire.AskRequest,
+        holder: str | None = None,
+        notes: Sequence[wire.Note] | None = None,
+    ) -> Answering:
+        """Put a question, for the holder of a token, to be answered from `notes` where there are
+        any. Raises QuestionEmpty, QuestionTooLong, NothingSeen, SessionOver, TooManyQuestions."""
         question = self._checked(request.question)
         self._pace.take(f"session {self.id}", *([f"token {holder}"] if holder else []))
         self._take_windows()
@@ -286,6 +293,9 @@ class LiveSession:
         answering = self._answering[turn.id] = Answering(turn)
         started = wire.AnswerStarted(id=turn.id, question=question, asked_s=turn.asked_s)
         self.hub.publish(started, also=partial(records.ask, asked=self._asked(turn)))
+        if notes is not None:
+            self._recall(turn, notes, request.max_tokens)
+            return answering
         self._worker.ask(
             Ask(
                 session=self.id,
@@ -297,6 +307,21 @@ class LiveSession:
             )
         )
         return answering
+
+    def _recall(self, turn: Turn, notes: Sequence[wire.Note], max_tokens: int) -> None:
+        """Answer from notes: a model that can read is given them, for the other they are read
+        out."""
+        turn.notes = tuple(notes)
+        if self.settings.reads_notes and notes:
+            turn.pieces.append(recall.CAUTION)
+            self.hub.tell(wire.AnswerDelta(id=turn.id, delta=recall.CAUTION))
+            question = recall.given(notes, turn.question)
+            self._worker.ask(Ask(self.id, turn.id, question, (), None, max_tokens))
+            return
+        text = recall.told(notes)
+        turn.say(text, self._now())
+        self.hub.tell(wire.AnswerDelta(id=turn.id, delta=text))
+        self._end_turn(turn.id, "completed")
 
     def cancel(self, turn_id: str) -> None:
         """Stop an answer within one step; it ends as `cancelled`. Raises AnswerUnknown."""

@@ -93,5 +93,11 @@ def settings(db: sqlite3.Connection, session: str) -> wire.NoteSettings:
     return wire.NoteSettings.model_validate_json(row[0]) if row else wire.NoteSettings()
 
 
+def remove_old(db: sqlite3.Connection, before_at: float) -> None:
+    """Notes of before a moment (Unix seconds), and their words in the index."""
+    if db.execute("DELETE FROM notes WHERE noted_at < ?", (before_at,)).rowcount:
+        db.execute("INSERT INTO notes_text (notes_text) VALUES ('rebuild')")
+
+
 def _note(row: tuple[object, ...]) -> wire.Note:
     return wire.Note.model_validate(dict(zip(wire.Note.model_fields, row, strict=True)))

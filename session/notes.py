@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from session import note_records, reports, wire
-from session.aside import Asides
+from session.aside import Ask
 from session.watching import DESCRIBE, Tell
 from sieve.tokens import WINDOW_S
 
@@ -25,7 +25,7 @@ class NoteTaker:
 
     session: str
     tell: Tell
-    asides: Asides
+    ask: Ask
     wall: Callable[[], float] = time.time
     settings: wire.NoteSettings = field(default_factory=wire.NoteSettings)
     noted_s: float | None = None
@@ -46,7 +46,7 @@ class NoteTaker:
         end_s = start_s + WINDOW_S
         if end_s - self.noted_s >= every_s and not done.behind:
             question = DESCRIBE if every_s <= SHORT_S else MINUTE
-            self.asides.ask(question, partial(self._add, self.noted_s, end_s, "time"))
+            self.ask(question, partial(self._add, self.noted_s, end_s, "time"))
             self.noted_s = end_s
 
     def on_event(self, query: str, started_s: float, sentence: str) -> None:

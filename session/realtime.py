@@ -270,6 +270,10 @@ class Talk:
                 return wire.SieveSkipped(event_id=new_id("evt"), window=event)
             case wire.Overload():
                 return wire.SieveOverload(event_id=new_id("evt"), overload=event)
+            case wire.WatchEvent():
+                return wire.SieveWatch(event_id=new_id("evt"), event=event)
+            case wire.NoteAdded():
+                return wire.SieveNote(event_id=new_id("evt"), note=event.note)
             case wire.SessionClosed():
                 return wire.SieveClosed(event_id=new_id("evt"), reason=event.reason)
             case wire.ErrorEvent():

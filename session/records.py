@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from session import wire
+from session import note_records, watch_records, wire
 from session.errors import SessionUnknown
 from session.views import NO_MEMORY
 
@@ -181,6 +181,8 @@ def bury(db: Db) -> list[str]:
         for lost in unanswered(db, session.id):
             answer(db, lost)
             tell(db, session.id, wire.AnswerDone(answer=lost))
+        for event in watch_records.bury(db, session.id):
+            tell(db, session.id, event)
         changes = {"state": "ended", "reason": STOPPED, "answering": 0, "memory": NO_MEMORY}
         save(db, session.model_copy(update=changes))
         tell(db, session.id, wire.SessionClosed(session=session.id, reason=STOPPED))
@@ -241,6 +243,7 @@ def remove_old(db: Db, before_at: float) -> list[str]:
     ).fetchall()
     db.execute("DELETE FROM events WHERE told_at < ?", (before_at,))
     db.execute("DELETE FROM answers WHERE asked_at < ? AND answer IS NOT NULL", (before_at,))
+    note_records.remove_old(db, before_at)
     return [id for (id,) in rows]
 
 

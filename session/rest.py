@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from session import wire
+from session import recall, wire
 from session.auth import (
     ADMIN,
     ASKER,
@@ -31,6 +31,7 @@ from session.events import Hub, Numbered, Subscription
 from session.http import event_stream, read_json, unless_gone, wants_events, with_heartbeat
 from session.live import Answering, LiveSession
 from session.service import Running
+from session.shelf import Shelf
 
 Id = Annotated[str, Query(max_length=64)]
 Limit = Annotated[int, Query(ge=1, le=wire.MAX_PAGE)]
@@ -110,7 +111,8 @@ async def ask(session_id: str, request: Request, service: Running, grant: Asking
     """
     session = await service.manager.live(session_id)
     question = await read_json(request, wire.AskRequest, service.config.limits.json_bytes)
-    answering = session.ask(question, grant.holder)
+    notes = await _recalled(session, question, service.shelf)
+    answering = session.ask(question, grant.holder, notes)
     if wants_events(request):
         return event_stream(_answer_events(session, answering))
     answer = await _whole(request, session, answering)
@@ -154,6 +156,17 @@ async def _session_events(
                 return
     finally:
         hub.unsubscribe(subscription)
+
+
+async def _recalled(
+    session: LiveSession, asked: wire.AskRequest, shelf: Shelf
+) -> list[wire.Note] | None:
+    """The notes that a question is answered from; None where it is not."""
+    now = session.describe()
+    if not recall.wants_notes(asked.notes, asked.question, now.clock_s, now.memory.oldest_s):
+        return None
+    found = await shelf.recalled(session.id, asked.question, now.clock_s)
+    return found if found or asked.notes == "only" else None
 
 
 async def _answer_events(session: LiveSession, answering: Answering) -> AsyncIterator[str]:

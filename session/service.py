@@ -11,11 +11,10 @@ from fastapi import Depends, Request
 from session.archive import Archive
 from session.auth import Gate
 from session.config import ServiceConfig
-from session.journal import Journal
 from session.manager import Manager
 from session.metrics import Metrics
 from session.scenes import Scenes
-from session.snapshots import Snapshots
+from session.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +22,10 @@ class Service:
     config: ServiceConfig
     manager: Manager
     archive: Archive
-    journal: Journal
+    shelf: Shelf
     gate: Gate
     metrics: Metrics
     scenes: Scenes
-    snapshots: Snapshots
     selectors: Mapping[str, str]  # what a session can be set to: name, what it keeps
     horizon_s: float  # how far back the model remembers
 

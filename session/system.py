@@ -31,7 +31,7 @@ async def ready(service: Running) -> Response:
     state = wire.Ready(
         ready=reason is None,
         reason=reason,
-        unrecorded=service.journal.failing,
+        unrecorded=service.shelf.journal.failing,
         model=service.config.model,
         sessions=len(service.manager.all()),
         capacity=service.config.rows,

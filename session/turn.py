@@ -28,6 +28,7 @@ class Turn:
     first_token: float | None = None  # monotonic
     pieces: list[str] = field(default_factory=list)
     output_tokens: int = 0
+    notes: tuple[wire.Note, ...] = ()  # that it is answered from
 
     @property
     def text(self) -> str:

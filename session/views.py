@@ -93,7 +93,8 @@ def answer(
         asked_at=turn.asked_at,
         asked_s=turn.asked_s,
         newest_frame_s=turn.newest_frame_s,
-        spans=[span(s, turn.asked_s) for s in begun.spans] if begun else [],
+        spans=answer_spans(turn),
+        notes=[note.id for note in turn.notes],
         first_token_ms=first_ms,
         total_ms=1_000 * (now - turn.received),
         seen=counts(begun.seen) if begun else nothing,
@@ -103,3 +104,10 @@ def answer(
         second_look=kept_map(look, grid_s) if look else None,
         error=error,
     )
+
+
+def answer_spans(turn: Turn) -> list[wire.Span]:
+    """What an answer rests on: notes, or what its branch could attend to."""
+    if turn.notes:
+        return [wire.Span(start_s=note.start_s, end_s=note.end_s) for note in turn.notes]
+    return [span(s, turn.asked_s) for s in turn.begun.spans] if turn.begun else []

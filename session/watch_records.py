@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from session import wire
-from session.watch import STATE, State
+from session.telling import event_of, rule_of
+from session.watch import STATE, State, finish
 
 TABLES = """
 CREATE TABLE watches (
@@ -47,3 +48,15 @@ def load(db: sqlite3.Connection, session: str) -> list[tuple[str, wire.WatchCrea
         (id, wire.WatchCreate.model_validate_json(settings), STATE.validate_json(state))
         for id, settings, state in rows
     ]
+
+
+def bury(db: sqlite3.Connection, session: str) -> list[wire.WatchEvent]:
+    """End what was open when the process was killed, where it was last told of; what is to be
+    told of that."""
+    told = []
+    for watch, settings, state in load(db, session):
+        if state.open is not None:
+            over, changes = finish(rule_of(settings), state, state.open.told_s)
+            save(db, session=session, watch=watch, settings=settings, state=over)
+            told += [event_of(watch, settings, change) for change in changes]
+    return told

@@ -12,12 +12,12 @@ from functools import partial
 from typing import Protocol
 
 from session import reports, views, watch_records, wire
-from session.aside import Asides
-from session.errors import QuestionEmpty, SettingInvalid, TooManyWatches, WatchUnknown
-from session.quiet import Quiet
+from session.aside import Ask
+from session.errors import QuestionEmpty, TooManyWatches, WatchUnknown
 from session.schedule import Watch
 from session.snapshots import Snapshots
-from session.watch import RELEASE, Change, Open, Rule, Sight, State, advance, finish
+from session.telling import event_of, rule_of
+from session.watch import Change, Open, Rule, Sight, State, advance, finish
 from session.wording import as_question
 from sieve.tokens import WINDOW_S
 from sieve.verdict import Verdict
@@ -65,9 +65,6 @@ class Standing:
             return "unanswered"
         return "open" if self.state.open else "calm"
 
-    def event_id(self, number: int) -> str:
-        return f"{self.id}.{number}"
-
 
 class Watches:
     """Everything on the event loop's thread. `post` sets what the engine judges, and raises what
@@ -79,14 +76,14 @@ class Watches:
         *,
         post: Callable[[Watch], Awaitable[object]],
         tell: Tell,
-        asides: Asides,
+        ask: Ask,
         noted: Callable[[str, float, str], None],
         snapshots: Snapshots,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._session = session
         self._post, self._tell = post, tell
-        self._asides, self._noted = asides, noted
+        self._ask, self._noted = ask, noted
         self._snapshots, self._wall = snapshots, wall
         self._standing: dict[str, Standing] = {}
         self._setting = asyncio.Lock()
@@ -168,7 +165,7 @@ class Watches:
         if change.kind == "new":
             standing.sentence, standing.snapshot = None, self._picture(standing, change, done)
             if standing.settings.describe:
-                self._asides.ask(DESCRIBE, partial(self._say, standing, change))
+                self._ask(DESCRIBE, partial(self._say, standing, change))
         assert standing.verdict is not None
         kept = views.kept_map(done.result.kept, done.waiting.window.grid_s)
         self._tell_change(standing, change, kept, standing.verdict.yes)
@@ -177,7 +174,7 @@ class Watches:
         grids = done.waiting.window.grids
         if not standing.settings.snapshot or not grids:
             return None
-        event = standing.event_id(change.number)
+        event = event_of(standing.id, standing.settings, change).id
         return self._snapshots.save(self._session, event, grids[-1][-1])
 
     def _say(self, standing: Standing, change: Change, sentence: str | None) -> None:
@@ -221,18 +218,13 @@ class Watches:
         kept: wire.KeptMap | None,
         probability: float | None,
     ) -> None:
-        event = wire.WatchEvent(
-            change=change.kind,
-            id=standing.event_id(change.number),
-            watch=standing.id,
-            query=standing.settings.query,
-            started_s=change.started_s,
-            ended_s=change.ended_s,
-            probability=probability,
-            spans=[wire.Span(start_s=start_s, end_s=end_s) for start_s, end_s in change.spans],
-            kept=kept,
-            snapshot=standing.snapshot,
-            sentence=standing.sentence,
+        event = event_of(standing.id, standing.settings, change).model_copy(
+            update={
+                "probability": probability,
+                "kept": kept,
+                "snapshot": standing.snapshot,
+                "sentence": standing.sentence,
+            }
         )
         self._tell(event, also=self._saving(standing))
 
@@ -285,20 +277,6 @@ class Watches:
         if watch not in self._standing:
             raise WatchUnknown(f"there is no watch {watch[:64]!r}")
         return self._standing[watch]
-
-
-def rule_of(settings: wire.WatchPatch) -> Rule:
-    """Raises SettingInvalid."""
-    given = settings.model_dump(
-        include={"threshold", "release", "min_s", "cooldown_s", "update_s"}, exclude_none=True
-    )
-    if "threshold" in given:
-        given.setdefault("release", min(RELEASE, given["threshold"]))
-    try:
-        quiet = tuple(Quiet(q.start, q.end, q.zone) for q in settings.quiet or ())
-        return Rule(**given, quiet=quiet)
-    except ValueError as error:
-        raise SettingInvalid(str(error)) from error
 
 
 def ended_unheard(state: State) -> float | None:

@@ -17,6 +17,7 @@ from session.wire.nouns import (
     Incoming,
     Outgoing,
     Session,
+    UseOfNotes,
 )
 
 ROOM = r"^[A-Za-z0-9._-]{1,64}$"
@@ -58,11 +59,16 @@ class SessionCreate(SessionPatch):
 
 
 class AskRequest(Incoming):
-    """`POST /v1/sessions/{id}/ask`. With `conversation: none` it leaves no trace in the history."""
+    """`POST /v1/sessions/{id}/ask`. With `conversation: none` it leaves no trace in the history.
+
+    `notes`: whether it is answered from the notes; `auto`: where it names a time before the oldest
+    moment that is remembered, and something was noted then.
+    """
 
     question: str
     max_tokens: int = Field(default=DEFAULT_ANSWER_TOKENS, gt=0, le=MAX_ANSWER_TOKENS)
     conversation: Conversation = "auto"
+    notes: UseOfNotes = "auto"
 
 
 class AnswerList(Outgoing):

@@ -16,6 +16,7 @@ SessionState = Literal["waiting", "connecting", "live", "ended"]
 AnswerStatus = Literal["completed", "truncated", "cancelled", "failed"]
 OverloadLevel = Literal["none", "frame_rate", "retention", "skipped"]
 Conversation = Literal["auto", "none"]
+UseOfNotes = Literal["auto", "only", "never"]
 
 
 class Incoming(BaseModel):
@@ -113,7 +114,8 @@ class Answer(Outgoing):
     asked_at: float  # Unix seconds
     asked_s: float
     newest_frame_s: float | None  # capture time of the newest frame seen
-    spans: list[Span]  # the stretches of the stream it can attend to
+    spans: list[Span]  # the stretches of the stream it can attend to, or of the notes
+    notes: list[str] = []  # those that it is answered from, where it is
     first_token_ms: float | None  # from the question's arrival; None when it ended before one
     total_ms: float
     seen: Counts  # raw tokens of the windows it rests on

@@ -21,6 +21,7 @@ from session.wire.nouns import (
     Outgoing,
     Session,
 )
+from session.wire.watching import Note, WatchEvent
 
 ResponseStatus = Literal["in_progress", "completed", "cancelled", "failed", "incomplete"]
 ItemStatus = Literal["completed", "in_progress", "incomplete"]
@@ -268,6 +269,16 @@ class SieveOverload(ServerEvent):
     overload: Overload
 
 
+class SieveWatch(ServerEvent):
+    type: Literal["x.watch.event"] = "x.watch.event"
+    event: WatchEvent
+
+
+class SieveNote(ServerEvent):
+    type: Literal["x.note.added"] = "x.note.added"
+    note: Note
+
+
 class SieveClosed(ServerEvent):
     type: Literal["x.session.closed"] = "x.session.closed"
     reason: str
@@ -290,6 +301,8 @@ ServerMessage = Annotated[
     | SieveWindow
     | SieveSkipped
     | SieveOverload
+    | SieveWatch
+    | SieveNote
     | SieveClosed,
     Field(discriminator="type"),
 ]

@@ -10,8 +10,8 @@ from session.wire.nouns import Incoming, KeptMap, Outgoing, Span
 
 MAX_QUERY_CHARS = 500
 MAX_QUIET = 8
+MAX_NOTES = 1_000
 
-UseOfNotes = Literal["auto", "only", "never"]
 WatchState = Literal["waiting", "calm", "open", "unanswered"]
 
 

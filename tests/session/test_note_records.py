@@ -96,6 +96,14 @@ def test_with_a_session_goes_every_word_of_it(db: sqlite3.Connection) -> None:
     assert watch_records.load(db, "ses_a") == []
 
 
+def test_old_notes_leave_with_their_words(db: sqlite3.Connection) -> None:
+    notes = filled(db, "a secret", "a buzz")
+    note_records.remove_old(db, notes[1].noted_at)
+    assert note_records.within(db, "ses_a", 0.0, 1e9, 10) == notes[1:]
+    assert not any(b"secret" in block for (block,) in db.execute(INDEX))
+    assert note_records.search(db, "ses_a", "buzz", 10) == notes[1:]
+
+
 def test_settings_are_kept_and_replaced(db: sqlite3.Connection) -> None:
     assert note_records.settings(db, "ses_a") == wire.NoteSettings()
     for settings in (wire.NoteSettings(every_s=60.0), wire.NoteSettings(events=True)):

@@ -18,12 +18,13 @@ async def noting(house: House, **settings: object) -> tuple[str, FakePeer]:
 
 async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> None:
     """The stream goes on, a window at a time, and what is asked about it is answered."""
-    live = house.manager.get(session)
+    live = await house.manager.live(session)
     while peer.clock_s < end_s:
         wanted = live.windows + 1
         await peer.play(2.0 * wanted + 0.1)
         await eventually(lambda wanted=wanted: live.windows >= wanted)
         await eventually(lambda: live.attendant.idle)
+    await live.hub.told()
 
 
 def noted(house: House, session: str) -> list[wire.Note]:

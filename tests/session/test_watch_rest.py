@@ -26,7 +26,7 @@ async def watched(house: House, session: str, **settings: object) -> dict[str, o
 
 async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> None:
     """The stream goes on, a window at a time, each of them judged."""
-    live = house.manager.get(session)
+    live = await house.manager.live(session)
 
     def judged(windows: int) -> bool:
         watches = live.attendant.watches.all()
@@ -36,6 +36,7 @@ async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> Non
         wanted = live.windows + 1
         await peer.play(2.0 * wanted + 0.1)
         await eventually(partial(judged, wanted))
+    await live.hub.told()
 
 
 def told(house: House, session: str) -> list[wire.WatchEvent]:
