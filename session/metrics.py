@@ -19,6 +19,8 @@ class Metrics:
     windows_ingested: int = 0
     windows_skipped: int = 0
     ingest_s: float = 0.0
+    windows_judged: int = 0  # after which the watches of a session were judged
+    windows_not_judged: int = 0
     tokens_seen: int = 0
     tokens_kept: int = 0
     answer_tokens: int = 0
@@ -35,6 +37,10 @@ class Metrics:
                 self.tokens_kept += report.result.kept.kept.total
             case reports.WindowSkipped():
                 self.windows_skipped += 1
+            case reports.Judged():
+                self.windows_judged += 1
+            case reports.NotJudged():
+                self.windows_not_judged += 1
             case reports.LevelChanged():
                 self.overloads[report.level] += 1
             case reports.TurnSaid():
@@ -57,6 +63,8 @@ class Metrics:
             "windows_ingested_total": self.windows_ingested,
             "windows_skipped_total": self.windows_skipped,
             "ingest_seconds_total": self.ingest_s,
+            "watch_windows_judged_total": self.windows_judged,
+            "watch_windows_skipped_total": self.windows_not_judged,
             "tokens_seen_total": self.tokens_seen,
             "tokens_kept_total": self.tokens_kept,
             "answer_tokens_total": self.answer_tokens,

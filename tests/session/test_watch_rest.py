@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from functools import partial
 
 import pytest
@@ -162,3 +163,15 @@ async def test_a_picture_that_is_not_there_is_a_404(event: str, house: House) ->
     session, _ = await house.join()
     answer = await house.http.get(f"/v1/sessions/{session}/snapshots/{event}.jpg")
     assert answer.status_code == 404
+
+
+async def test_events_come_on_the_data_channel_and_are_counted(house: House) -> None:
+    session, peer = await house.join()
+    peer.channel.is_open.set()
+    await watched(house, session, query="is it there since 0")
+    await shown(house, session, peer, 2.1)
+    while (message := json.loads(await peer.channel.sent.get()))["type"] != "x.watch.event":
+        pass
+    assert (message["event"]["change"], message["event"]["started_s"]) == ("new", 0.0)
+    metrics = (await house.http.get("/metrics")).text
+    assert "echosieve_watch_windows_judged_total 1\n" in metrics
