@@ -255,8 +255,7 @@ async def test_a_question_is_cancelled_by_its_id(house: House) -> None:
     asking = asyncio.create_task(
         house.http.post(f"{path}/ask", json={"question": "slowly", "max_tokens": 256})
     )
-    started = await subscription.next()
-    assert started is not None
+    started = await anext(n async for n in subscription if n.event.type == "answer.started")
     answer_id = json.loads(started.event.model_dump_json())["id"]
     cancelled = await house.http.delete(f"{path}/answers/{answer_id}")
     answer = (await asking).json()
