@@ -1,5 +1,6 @@
 // The page: picks a source, opens a session, asks, and shows what the session says.
 
+import { askForToken, request } from "./access.js";
 import { exchange } from "./answers.js";
 import { Film, Overlay, Recorder } from "./overlay.js";
 import { Session } from "./session.js";
@@ -142,7 +143,7 @@ function list(name, says = "") {
 
 /** List the selectors that the service offers. */
 async function offer() {
-  const response = await fetch("/v1/selectors").catch(() => null);
+  const response = await request("/v1/selectors").catch(() => null);
   if (!response?.ok) return; // the one in force is listed all the same
   for (const { name, says } of (await response.json()).selectors) list(name, says);
 }
@@ -231,5 +232,9 @@ video.addEventListener("resize", () => {
 setInterval(() => {
   if (session) at("clock").textContent = clockText(session.clock_s);
 }, 500);
+askForToken(at("access"), () => {
+  problem(null);
+  offer();
+});
 offer();
 addEventListener("pagehide", () => session?.close());

@@ -1,6 +1,7 @@
 // One session with the service: questions go out and everything it says comes in on the data
 // channel; settings go over HTTP. The messages are those of session/wire/.
 
+import { request } from "./access.js";
 import { errorText, publish } from "./whip.js";
 
 const DISCONNECTED_MS = 5000; // a connection that is back within this time was never lost
@@ -63,7 +64,7 @@ export class Session {
 
   /** Change `{retention, selector, instruction}`. Throws an Error with the service's own words. */
   async configure(settings) {
-    const response = await fetch(`/v1/sessions/${this.#id}`, {
+    const response = await request(`/v1/sessions/${this.#id}`, {
       method: "PATCH",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(settings),
@@ -77,7 +78,7 @@ export class Session {
     this.#over = true;
     this.#giveUp();
     const gone = () => this.#link.peer.close(); // told or not: the service sees the end itself
-    fetch(this.#link.resource, { method: "DELETE", keepalive: true }).then(gone, gone);
+    request(this.#link.resource, { method: "DELETE", keepalive: true }).then(gone, gone);
   }
 
   #send(message) {

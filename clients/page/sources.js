@@ -1,5 +1,7 @@
 // Where picture and sound come from.
 
+import { address } from "./access.js";
+
 /** There is no picture or sound to send. `message` is for the person in front of the page. */
 export class NoSource extends Error {}
 
@@ -37,7 +39,7 @@ export async function demoScene(video, seed) {
   if (!video.captureStream) {
     throw new NoSource("This browser cannot send a playing video. Use Chromium, or the camera.");
   }
-  video.src = `/v1/demo/scene.webm?seed=${seed}`;
+  video.src = await address(`/v1/demo/scene.webm?seed=${seed}`);
   video.loop = true;
   await new Promise((resolve, reject) => {
     video.addEventListener("loadeddata", resolve, { once: true });

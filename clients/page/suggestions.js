@@ -1,5 +1,7 @@
 // Questions to try about the demo scene, fitting the moment that is playing.
 
+import { request } from "./access.js";
+
 const REFRESH_MS = 2000;
 const SHOWN = 4;
 const NEAR_S = 1.5; // asked further from its moment than this, a question's truth is not known
@@ -21,7 +23,7 @@ export class Suggestions {
 
   /** Without questions the scene is still worth watching: a failure leaves the list empty. */
   async load(seed) {
-    const response = await fetch(`/v1/demo/questions?seed=${seed}`).catch(() => null);
+    const response = await request(`/v1/demo/questions?seed=${seed}`).catch(() => null);
     this.#questions = response?.ok ? (await response.json()).questions : [];
   }
 

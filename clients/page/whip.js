@@ -1,5 +1,7 @@
 // One WebRTC connection to the service, opened with a single POST (WHIP, RFC 9725).
 
+import { request } from "./access.js";
+
 const GATHER_MS = 1000; // candidates found later than this are left to the other side to discover
 const VIDEO = { maxFramerate: 10, maxBitrate: 1_200_000 };
 const AUDIO = { maxBitrate: 64_000 };
@@ -54,7 +56,7 @@ async function offer(url, sdp) {
   const headers = { "Content-Type": "application/sdp" };
   let response;
   try {
-    response = await fetch(url, { method: "POST", headers, body: sdp });
+    response = await request(url, { method: "POST", headers, body: sdp });
   } catch {
     throw new Refused("The service cannot be reached. Is it still running?");
   }
