@@ -66,6 +66,21 @@ async def test_no_event_is_lost_or_doubled_however_the_network_is_cut(line: Line
     assert reasons == [str(number) for number in range(told)]
 
 
+async def test_events_before_the_first_cut_count_also_from_now_on(line: Line) -> None:
+    """Following from now on, cut before anything came: what happens meanwhile is not lost."""
+    session, _ = await line.join()
+    async with network(line.url) as net, EchoSieve(net.url, backoff=QUICK) as client:
+        stream = (await client.sessions.get(session.id)).events()
+        following = asyncio.create_task(collected(stream))
+        await eventually(lambda: stream.last_id is not None)
+        net.cut()
+        await session.ask("what now")
+        await session.close()
+        kinds = [event.type for _, event in await following]
+    assert kinds[0] == "answer.started"
+    assert kinds[-1] == "session.closed"
+
+
 async def test_a_service_that_is_not_there_at_first_is_an_error(line: Line) -> None:
     session, _ = await line.join()
     async with AsyncExitStack() as stack:
