@@ -50,6 +50,17 @@ def load(db: sqlite3.Connection, session: str) -> list[tuple[str, wire.WatchCrea
     ]
 
 
+def events(db: sqlite3.Connection, session: str, limit: int) -> list[wire.WatchEvent]:
+    """The newest that has been told of each of the newest `limit` events, oldest first."""
+    rows = db.execute(
+        """SELECT body, max(number) AS newest FROM events
+        WHERE session = ? AND type = 'watch.event' GROUP BY body ->> 'id'
+        ORDER BY newest DESC LIMIT ?""",
+        (session, limit),
+    ).fetchall()
+    return [wire.WatchEvent.model_validate_json(body) for body, _ in reversed(rows)]
+
+
 def bury(db: sqlite3.Connection, session: str) -> list[wire.WatchEvent]:
     """End what was open when the process was killed, where it was last told of; what is to be
     told of that."""

@@ -55,6 +55,17 @@ async def delete_watch(session_id: str, watch_id: str, service: Running) -> wire
     return await (await attendant_of(service, session_id)).watches.remove(watch_id, clock_s)
 
 
+@router.get("/watch-events", dependencies=[WATCHER])
+async def list_watch_events(
+    session_id: str,
+    service: Running,
+    limit: Annotated[int, Query(ge=1, le=wire.MAX_WATCH_EVENTS)] = wire.MAX_WATCH_EVENTS,
+) -> wire.WatchEventList:
+    """What happened: the events of its watches, also of those that were removed."""
+    await service.manager.find(session_id)
+    return wire.WatchEventList(events=await service.shelf.watch_events(session_id, limit))
+
+
 @router.get("/snapshots/{event_id}.jpg", dependencies=[WATCHER])
 async def get_snapshot(session_id: str, event_id: str, service: Running) -> Response:
     """The newest picture of the window in which an event began."""

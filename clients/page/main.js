@@ -1,17 +1,27 @@
-// The page: picks a source, opens a session, asks, and shows what the session says.
+// The page: picks a source or a session, and lets every part hear what the session says.
 
-import { askForToken, request } from "./access.js";
 import { exchange } from "./answers.js";
+import { call, Refused, token } from "./api.js";
+import { at, onSubmit } from "./dom.js";
+import { showMemory } from "./memory.js";
+import { Notes } from "./notes.js";
 import { Film, Overlay, Recorder } from "./overlay.js";
+import { isWanted, Publication } from "./publication.js";
+import { DemoScene } from "./scene.js";
 import { Session } from "./session.js";
+import { Sessions } from "./sessions.js";
+import { Settings } from "./settings.js";
 import { camera, clear, demoScene, NoSource, stop } from "./sources.js";
 import { Strip } from "./strip.js";
 import { Suggestions } from "./suggestions.js";
-import { clockText, keptText, percent, plural } from "./text.js";
-import { Refused } from "./whip.js";
+import { Tabs } from "./tabs.js";
+import { clockText, keptText, plural, whenText } from "./text.js";
+import { Timeline } from "./timeline.js";
+import { pace, problem, show } from "./view.js";
+import { Watches } from "./watches.js";
 
-const SETTINGS = ["question", "send", "retention", "selector", "instruction", "apply"];
-const at = (id) => document.getElementById(id);
+const TABS = ["tab-ask", "tab-watches", "tab-timeline", "tab-settings"];
+const OF_THE_PAST = ["tab-ask", "tab-timeline"];
 
 const video = at("video");
 const recorder = new Recorder(video, () => session?.clock_s ?? 0);
@@ -19,163 +29,234 @@ const overlay = new Overlay(at("overlay"), recorder);
 const film = new Film(at("film"), recorder);
 const strip = new Strip(at("strip"));
 const suggestions = new Suggestions(at("suggestions"), video, ask);
+const timeline = new Timeline(at("timeline"));
+const notes = new Notes(timeline);
+const watches = new Watches(at("watch-list"), (text) => {
+  at("watch-text").textContent = text ?? "";
+});
+const settings = new Settings((changes) => session.configure(changes));
+const tabs = new Tabs(at("tabs"));
+const scene = new DemoScene(new URLSearchParams(location.search).get("seed") ?? undefined);
+const sessions = new Sessions(at("sessions"), { join, goOn, lookBack, remove, refused: locked });
 
 let session = null;
-let inForce = null; // the Session of session/wire/, as last told
+let publication = null;
 let stream = null;
-let source = null; // "demo" or "camera", as last chosen
+let source = null; // "demo" or "camera", as last chosen; null where somebody else sends
+let goingOn = null; // the id of the session that the next stream goes on with
 let attempt = 0; // counts up with every leaving, so that a late connection knows it is not wanted
 
-// --- Connecting and leaving ---------------------------------------------------------------------
+// --- Coming and leaving -------------------------------------------------------------------------
 
 async function start(chosen) {
+  const wanted = goingOn;
   leave();
+  sessions.stop();
   const mine = attempt;
   source = chosen;
-  show("connecting", chosen === "demo" ? "Preparing the scene" : "Connecting");
+  problem(null);
+  show("connecting", chosen === "demo" ? "Preparing the scene" : "Connecting", source);
   try {
     const media = await (chosen === "demo" ? openDemo() : camera(video));
     if (mine !== attempt) return stop(media);
     stream = media;
-    const opened = await Session.open(media, on);
+    const opened = await Publication.open(media, wanted, { lost, back, gone });
     if (mine !== attempt) return opened.close();
-    session = opened;
-    session.listen();
+    publication = opened;
+    await enter(opened.session, wanted ? null : 0);
   } catch (error) {
     if (mine !== attempt) return;
-    leave();
-    problem(error.message, true);
-    if (!(error instanceof NoSource || error instanceof Refused)) throw error;
+    fail(error);
   }
 }
 
 async function openDemo() {
-  const seed = new URLSearchParams(location.search).get("seed") ?? Math.floor(Math.random() * 1000);
-  await suggestions.load(seed);
-  return demoScene(video, seed);
+  const [blob] = await Promise.all([scene.film(), suggestions.load(scene.seed)]);
+  return demoScene(video, blob);
+}
+
+/** Listen to session `id`: to what it says after event number `after`, or null for from now on. */
+async function enter(id, after) {
+  const mine = attempt;
+  forgetShown();
+  session = new Session(id);
+  session.follow(after, hear, (error) => gone(error.message));
+  if (after === null) await recall(session, mine);
+}
+
+/** What a session has been through before this page came to it. */
+async function recall(known, mine) {
+  const [described, given, events] = await Promise.all([
+    known.describe(),
+    known.answers(),
+    known.watchEvents(),
+  ]);
+  if (mine !== attempt) return;
+  for (const answer of given) exchange(at("answers"), answer.question).done(answer);
+  for (const event of events) timeline.event(event, false);
+  hear({ type: "session.updated", session: described });
+  if (described.state === "ended") await notes.of(known);
+}
+
+async function join({ id }) {
+  leave();
+  sessions.stop();
+  source = null;
+  problem(null);
+  show("connecting", "Connecting");
+  await enter(id, null).catch(fail);
+}
+
+async function lookBack({ id, created_at, room }) {
+  leave();
+  sessions.stop();
+  source = null;
+  problem(null);
+  forgetShown();
+  const past = new Session(id);
+  session = past;
+  show("past", `${room}, ${whenText(created_at)}`);
+  tabs.offer(OF_THE_PAST);
+  at("close").focus();
+  await recall(past, attempt).catch(fail);
+}
+
+function goOn({ id, room, created_at }) {
+  goingOn = id;
+  at("going-on").hidden = false;
+  at("going-on-text").textContent =
+    `The next stream goes on with ${room} of ${whenText(created_at)}.`;
+  at("camera").focus();
+}
+
+async function remove({ id, room, created_at }) {
+  const name = `${room} of ${whenText(created_at)}`;
+  if (!confirm(`Delete everything of ${name}: questions, answers, events, notes, pictures?`)) return;
+  await new Session(id).remove().catch((error) => problem(error.message));
+  await sessions.refresh();
+  at("demo").focus();
 }
 
 function leave() {
   attempt += 1;
-  session?.close();
+  publication?.close();
+  session?.leave();
   stop(stream);
   clear(video);
-  session = stream = null;
+  session = publication = stream = null;
+  notGoingOn();
   recorder.stop();
   overlay.stop();
   suggestions.stop();
+  watches.of(null);
+  notes.of(null);
+  tabs.offer(TABS);
+  pace("");
   show("idle", "Not connected");
+  sessions.start();
 }
 
-function show(name, text) {
-  for (const id of ["page", "status"]) at(id).dataset.state = name;
-  at("status").textContent = text;
-  at("start").hidden = name !== "idle";
-  at("live").hidden = at("close").hidden = name === "idle";
-  at("clock").hidden = name !== "live";
-  at("sound").hidden = source !== "demo";
-  for (const id of SETTINGS) at(id).disabled = name !== "live";
-  if (name === "connecting") problem(null);
+function fail(error) {
+  leave();
+  problem(error.message, source !== null);
+  if (!(error instanceof NoSource || error instanceof Refused)) throw error;
 }
 
-function problem(message, again = false) {
-  at("problem").hidden = !message;
-  at("problem-text").textContent = message ?? "";
-  at("again").hidden = !again;
+function notGoingOn() {
+  goingOn = null;
+  at("going-on").hidden = true;
+}
+
+/** The service wants a token, or a better one. */
+function locked(error) {
+  at("access").hidden = error.status !== 401 && error.status !== 403;
+  at("access-text").textContent = token.get() ? error.message : "";
+}
+
+// --- The connection -----------------------------------------------------------------------------
+
+function lost() {
+  show("lost", "Connection lost, trying again", source);
+}
+
+function back() {
+  suggestions.interrupted();
+  show("live", "Live", source);
+}
+
+function gone(message) {
+  publication?.drop();
+  publication = null; // there is nothing left to end
+  leave();
+  problem(message, source !== null);
 }
 
 // --- What the session says ----------------------------------------------------------------------
 
-const on = {
-  state(told, model) {
-    if (told.state === "live" && at("status").dataset.state !== "live") begin(model);
-    inForce = told;
-    showSettings();
-    memory(told.memory);
+const told = {
+  "session.created": ({ session }) => state(session),
+  "session.updated": ({ session }) => state(session),
+  "session.reopened": ({ session }) => state(session),
+  "session.closed": ({ reason }) => {
+    if (publication && !isWanted(reason)) publication.renew();
+    else gone(`The service closed the session: ${reason}.`);
   },
-
-  window(ingested) {
+  "window.ingested": (ingested) => {
     const { kept } = ingested;
     overlay.show(kept);
     film.show(kept);
     strip.window(ingested);
-    memory(ingested.memory);
+    showMemory(ingested.memory);
     at("caption").textContent =
       `${clockText(ingested.start_s)} to ${clockText(ingested.end_s)}: kept ` +
       keptText(kept.kept, kept.seen);
     at("sieved-text").textContent = `What is kept of it, ${overlay.lag_s.toFixed(1)} s later`;
-    pace(ingested.behind_windows);
+    pace(ingested.behind_windows ? `${plural(ingested.behind_windows, "window")} behind` : "");
+    if (!at("watches").hidden) watches.refresh();
   },
-
-  skipped(window) {
+  "window.skipped": (window) => {
     strip.skipped(window);
-    pace(0, `Live, skipped ${clockText(window.start_s)} to ${clockText(window.end_s)}`);
+    pace(`skipped ${clockText(window.start_s)} to ${clockText(window.end_s)}`);
   },
-
-  overload({ level, reason }) {
-    problem(level === "none" ? null : `The service cannot keep up: ${reason}.`);
-  },
-
-  problem: (message) => problem(message),
-
-  closed(message) {
-    leave();
-    problem(message, true);
-  },
+  overload: ({ level, reason }) =>
+    problem(level === "none" ? null : `The service cannot keep up: ${reason}.`),
+  "watch.updated": () => watches.refresh(),
+  "watch.removed": () => watches.refresh(),
+  "watch.unanswered": () => watches.refresh(),
+  "watch.event": (event) => timeline.event(event),
+  "note.added": ({ note }) => timeline.note(note),
+  "notes.set": ({ settings }) => notes.settings(settings),
+  error: ({ error }) => problem(error.message),
 };
 
-/** Show the settings that are in force. */
-function showSettings() {
-  at("retention").value = Math.round(inForce.retention * 100);
-  at("retention-text").textContent = percent(inForce.retention);
-  list(inForce.selector);
-  at("selector").value = inForce.selector;
-  if (document.activeElement !== at("instruction")) {
-    at("instruction").value = inForce.instruction ?? "";
-  }
+function hear(event) {
+  told[event.type]?.(event);
 }
 
-/** Put a selector on the list, once. */
-function list(name, says = "") {
-  const known = [...at("selector").options].some((option) => option.value === name);
-  if (!known) at("selector").add(new Option(says ? `${name}: ${says}` : name, name));
+function state(described) {
+  if (at("page").dataset.state === "past") return;
+  if (described.state === "live" && at("page").dataset.state === "connecting") begin();
+  settings.show(described);
+  showMemory(described.memory);
 }
 
-/** List the selectors that the service offers. */
-async function offer() {
-  const response = await request("/v1/selectors").catch(() => null);
-  if (!response?.ok) return; // the one in force is listed all the same
-  for (const { name, says } of (await response.json()).selectors) list(name, says);
-}
-
-function begin(model) {
-  show("live", "Live");
+function begin() {
+  show("live", "Live", source);
   if (source === "demo") suggestions.start();
-  recorder.start();
-  overlay.start();
-  film.clear();
-  strip.clear();
-  at("answers").replaceChildren();
-  at("model-note").hidden = !(model === "demo" && source === "camera");
-  at("caption").textContent = "Waiting for the first two seconds";
+  if (source) recorder.start();
+  if (source) overlay.start();
+  watches.of(session);
+  notes.of(session).catch((error) => problem(error.message));
   if (matchMedia("(pointer: fine)").matches) at("question").focus(); // no keyboard over a phone
 }
 
-function pace(behind, text = behind ? `Live, ${plural(behind, "window")} behind` : "Live") {
-  at("status").dataset.behind = behind > 0 || text !== "Live";
-  if (at("status").textContent !== text) at("status").textContent = text;
-}
-
-function memory({ slots, used, prompt, video, audio }) {
-  const parts = { prompt, video, audio };
-  for (const [name, count] of Object.entries(parts)) {
-    at("memory").querySelector(`.${name}`).style.width = `${(100 * count) / slots}%`;
-  }
-  const text =
-    `${used} of ${slots} slots: ${prompt} for the instruction, ${video} for the picture, ` +
-    `${audio} for sound`;
-  at("memory-text").textContent = text;
-  at("memory").setAttribute("aria-label", text);
+function forgetShown() {
+  film.clear();
+  strip.clear();
+  timeline.clear();
+  at("answers").replaceChildren();
+  at("caption").textContent = "Waiting for the first two seconds";
+  at("model-note").hidden = !(model === "demo" && source === "camera");
 }
 
 // --- What the person does -----------------------------------------------------------------------
@@ -185,44 +266,47 @@ function ask(question, truth = null) {
   session.ask(question, exchange(at("answers"), question, truth));
 }
 
-async function configure(settings) {
-  at("tune-text").textContent = "";
-  try {
-    await session.configure(settings);
-    at("tune-text").textContent = "Set; it holds from the next window on.";
-  } catch (error) {
-    at("tune-text").textContent = error.message;
-    showSettings(); // what was refused is not what holds
-  }
+async function addWatch() {
+  const threshold = at("watch-threshold").value / 100;
+  const query = at("watch-query").value.trim();
+  if (!query) return;
+  const describe = at("watch-describe").checked;
+  const taken = await watches.add({ query, threshold, release: threshold / 2, describe, snapshot: true });
+  if (taken) at("watch-query").value = "";
 }
 
-function listen(id, type, handle) {
-  at(id).addEventListener(type, (event) => {
-    if (type === "submit") event.preventDefault();
-    handle(event);
-  });
-}
-
-listen("demo", "click", () => start("demo"));
-listen("camera", "click", () => start("camera"));
-listen("again", "click", () => start(source));
-listen("close", "click", leave);
-listen("ask", "submit", () => {
+at("demo").addEventListener("click", () => start("demo"));
+at("camera").addEventListener("click", () => start("camera"));
+at("again").addEventListener("click", () => start(source));
+at("new-one").addEventListener("click", () => {
+  notGoingOn();
+  at("demo").focus();
+});
+at("close").addEventListener("click", () => {
+  leave();
+  at("demo").focus();
+});
+at("tabs").addEventListener("chosen", () => watches.refresh());
+onSubmit(at("ask"), () => {
   const question = at("question").value.trim();
   if (!question) return;
   at("question").value = "";
   ask(question);
 });
-listen("tune", "submit", () => configure({ instruction: at("instruction").value.trim() || null }));
-listen("retention", "input", () => {
-  at("retention-text").textContent = percent(at("retention").value / 100);
+onSubmit(at("watch-form"), addWatch);
+onSubmit(at("access"), () => {
+  token.set(at("token").value.trim());
+  problem(null);
+  sessions.refresh();
+  settings.offer();
 });
-listen("retention", "change", () => configure({ retention: at("retention").value / 100 }));
-listen("selector", "change", () => configure({ selector: at("selector").value }));
-listen("show-kept", "change", () => {
+at("watch-threshold").addEventListener("input", () => {
+  at("watch-threshold-text").textContent = `${at("watch-threshold").value} %`;
+});
+at("show-kept").addEventListener("change", () => {
   at("sieved").hidden = !at("show-kept").checked;
 });
-listen("sound", "click", () => {
+at("sound").addEventListener("click", () => {
   video.muted = !video.muted;
   at("sound").setAttribute("aria-pressed", String(!video.muted));
 });
@@ -232,9 +316,9 @@ video.addEventListener("resize", () => {
 setInterval(() => {
   if (session) at("clock").textContent = clockText(session.clock_s);
 }, 500);
-askForToken(at("access"), () => {
-  problem(null);
-  offer();
-});
-offer();
-addEventListener("pagehide", () => session?.close());
+addEventListener("pagehide", () => publication?.close());
+
+let model = null; // the service's
+call("GET", "/readyz").then((ready) => (model = ready.model), () => null);
+settings.offer();
+sessions.start();

@@ -1,42 +1,36 @@
-// One session with the service: questions go out and everything it says comes in on the data
-// channel; settings go over HTTP. The messages are those of session/wire/.
+// One session of the service: what it tells, and what can be asked of it and set. The messages are
+// those of session/wire/.
 
-import { request } from "./access.js";
-import { errorText, publish } from "./whip.js";
+import { call, Refused, request } from "./api.js";
+import { events, Follower } from "./sse.js";
 
-const DISCONNECTED_MS = 5000; // a connection that is back within this time was never lost
-
-/**
- * What a session tells: `state(session, model)`, `window(ingested)`, `skipped(window)`,
- * `overload(overload)`, `problem(message)` and, once at the end, `closed(message)`.
- */
 export class Session {
-  #link;
-  #on;
-  #asked = new Map(); // our id of a question -> who waits for its answer
-  #answering = new Map(); // the service's id of a response -> the same
-  #count = 0;
-  #id = null;
-  #over = false;
+  #path;
+  #follower = null;
+  #asking = new Set(); // AbortControllers of the questions in flight
   #clock_start = Infinity; // page seconds when the session's clock stood at 0
 
-  static async open(stream, on) {
-    return new Session(await publish(stream, "page"), on);
+  constructor(id) {
+    this.id = id;
+    this.#path = `/v1/sessions/${encodeURIComponent(id)}`;
   }
 
-  constructor(link, on) {
-    this.#link = link;
-    this.#on = on;
+  /**
+   * Listen: `hear(event)` takes every event after number `after` (null: from now on), and
+   * `refused(error)` the end of it that nobody wanted.
+   */
+  follow(after, hear, refused) {
+    const both = (event) => {
+      this.#hearClock(event);
+      hear(event);
+    };
+    this.#follower = new Follower(`${this.#path}/events`, { after, hear: both, refused });
   }
 
-  /** Begin to tell, with what has been said so far first. */
-  listen() {
-    const { channel, early, peer } = this.#link;
-    for (const event of early) this.#hear(JSON.parse(event.data));
-    channel.onmessage = (event) => this.#hear(JSON.parse(event.data));
-    channel.addEventListener("close", () => this.#lost());
-    peer.addEventListener("connectionstatechange", () => this.#watch());
-    if (channel.readyState === "closed") this.#lost();
+  /** Listen no more, and give up the questions in flight. */
+  leave() {
+    this.#follower?.stop();
+    for (const asking of this.#asking) asking.abort();
   }
 
   /** Seconds on the session clock, a little late at first. */
@@ -45,116 +39,100 @@ export class Session {
     return Number.isFinite(now_s) ? now_s : 0;
   }
 
-  /** Ask. `asker` has `delta(text)`, `done(response)` and `failed(message)`. */
-  ask(question, asker) {
-    if (this.#link.channel.readyState !== "open") {
-      asker.failed("The connection is not open yet.");
-      return;
-    }
-    const id = `ask-${++this.#count}`;
-    this.#asked.set(id, asker);
-    const item = {
-      type: "message",
-      role: "user",
-      content: [{ type: "input_text", text: question }],
-    };
-    const response = { input: [item], metadata: { ask: id } };
-    this.#send({ type: "response.create", event_id: id, response });
+  describe() {
+    return call("GET", this.#path);
   }
 
-  /** Change `{retention, selector, instruction}`. Throws an Error with the service's own words. */
-  async configure(settings) {
-    const response = await request(`/v1/sessions/${this.#id}`, {
-      method: "PATCH",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(settings),
-    });
-    if (!response.ok) throw new Error(await errorText(response));
+  configure(settings) {
+    return call("PATCH", this.#path, settings);
   }
 
-  /** End the session, also while the page is being left; without a word to `closed`. */
-  close() {
-    if (this.#over) return;
-    this.#over = true;
-    this.#giveUp();
-    const gone = () => this.#link.peer.close(); // told or not: the service sees the end itself
-    request(this.#link.resource, { method: "DELETE", keepalive: true }).then(gone, gone);
+  /** Remove everything of it, for ever. */
+  remove() {
+    return call("DELETE", `${this.#path}/record`);
   }
 
-  #send(message) {
-    this.#link.channel.send(JSON.stringify(message));
-  }
-
-  #hear(message) {
-    if (!this.#over && !this.#answers(message)) this.#events(message);
-  }
-
-  #answers(message) {
-    const ask = message.response?.metadata?.ask ?? message.error?.event_id;
-    const asker = this.#answering.get(message.response_id) ?? this.#asked.get(ask);
-    if (!asker) return false;
-    if (message.type === "response.created") this.#answering.set(message.response.id, asker);
-    if (message.type === "response.output_text.delta") asker.delta(message.delta);
-    if (message.type === "response.done") asker.done(message.response);
-    if (message.type === "error") asker.failed(message.error.message);
-    if (message.type === "response.done" || message.type === "error") {
-      this.#asked.delete(ask);
-      this.#answering.delete(message.response?.id);
-    }
-    return true;
-  }
-
-  #events(message) {
-    switch (message.type) {
-      case "session.created":
-      case "session.updated":
-        this.#id = message.session.id;
-        if (message.session.x.state === "live") this.#hearClock(message.session.x.clock_s);
-        return this.#on.state(message.session.x, message.session.model);
-      case "x.window.ingested":
-        this.#hearClock(message.window.end_s);
-        return this.#on.window(message.window);
-      case "x.window.skipped":
-        return this.#on.skipped(message.window);
-      case "x.overload":
-        return this.#on.overload(message.overload);
-      case "x.session.closed":
-        return this.#end(`The service closed the session: ${message.reason}.`);
-      case "error":
-        return this.#on.problem(message.error.message);
+  /** Ask. `asker` has `delta(text)`, `done(answer)` and `failed(message)`. */
+  async ask(question, asker) {
+    const asking = new AbortController();
+    this.#asking.add(asking);
+    try {
+      const response = await request("POST", `${this.#path}/ask`, {
+        headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
+        body: JSON.stringify({ question }),
+        signal: asking.signal,
+      });
+      if (!(await told(response, asker))) asker.failed("The connection broke off.");
+    } catch (error) {
+      asker.failed(error instanceof Refused ? error.message : "There is no answer any more.");
+    } finally {
+      this.#asking.delete(asking);
     }
   }
 
-  #hearClock(clock_s) {
+  /** What was asked before, newest last; the first page of it. */
+  async answers() {
+    return (await call("GET", `${this.#path}/answers?limit=200`)).answers;
+  }
+
+  async watches() {
+    return (await call("GET", `${this.#path}/watches`)).watches;
+  }
+
+  addWatch(settings) {
+    return call("POST", `${this.#path}/watches`, settings);
+  }
+
+  changeWatch(id, settings) {
+    return call("PATCH", `${this.#path}/watches/${id}`, settings);
+  }
+
+  removeWatch(id) {
+    return call("DELETE", `${this.#path}/watches/${id}`);
+  }
+
+  /** The newest events of watches, oldest first. */
+  async watchEvents() {
+    return (await call("GET", `${this.#path}/watch-events`)).events;
+  }
+
+  /** `{settings, notes}`: the newest notes, or those that hold any of the words. */
+  notes(search = "") {
+    const query = search ? `?search=${encodeURIComponent(search)}` : "";
+    return call("GET", `${this.#path}/notes${query}`);
+  }
+
+  /** The notes as a file: "md" or "vtt". */
+  async notesFile(format) {
+    return (await request("GET", `${this.#path}/notes?format=${format}`)).blob();
+  }
+
+  takeNotes(settings) {
+    return call("PATCH", `${this.#path}/notes`, settings);
+  }
+
+  #hearClock(event) {
+    if (event.type === "session.reopened") this.#clock_start = Infinity;
+    if (event.type === "window.ingested") this.#clockIs(event.end_s);
+    if (event.session?.state === "live") this.#clockIs(event.session.clock_s);
+  }
+
+  #clockIs(clock_s) {
     this.#clock_start = Math.min(this.#clock_start, pageSeconds() - clock_s);
   }
+}
 
-  #watch() {
-    const state = this.#link.peer.connectionState;
-    if (state === "failed") this.#lost();
-    if (state === "disconnected") {
-      setTimeout(() => {
-        if (this.#link.peer.connectionState === "disconnected") this.#lost();
-      }, DISCONNECTED_MS);
+/** Hand the events of an answer on; whether it came to its end. */
+async function told(response, asker) {
+  for await (const { data } of events(response)) {
+    const event = data ? JSON.parse(data) : {};
+    if (event.type === "answer.delta") asker.delta(event.delta);
+    if (event.type === "answer.done") {
+      asker.done(event.answer);
+      return true;
     }
   }
-
-  #lost() {
-    this.#end("The connection to the service was lost.");
-  }
-
-  #end(message) {
-    if (this.#over) return;
-    this.#over = true;
-    this.#link.peer.close();
-    this.#giveUp();
-    this.#on.closed(message);
-  }
-
-  #giveUp() {
-    for (const asker of this.#asked.values()) asker.failed("The session ended before the answer.");
-    this.#asked.clear();
-  }
+  return false;
 }
 
 function pageSeconds() {

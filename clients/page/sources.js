@@ -1,7 +1,5 @@
 // Where picture and sound come from.
 
-import { address } from "./access.js";
-
 /** There is no picture or sound to send. `message` is for the person in front of the page. */
 export class NoSource extends Error {}
 
@@ -34,12 +32,12 @@ export async function camera(video) {
   return stream;
 }
 
-/** The demo scene of `seed`, playing in `video`, as a MediaStream. Throws `NoSource`. */
-export async function demoScene(video, seed) {
+/** The film of the demo scene, a Blob, playing in `video`, as a MediaStream. Throws `NoSource`. */
+export async function demoScene(video, film) {
   if (!video.captureStream) {
     throw new NoSource("This browser cannot send a playing video. Use Chromium, or the camera.");
   }
-  video.src = await address(`/v1/demo/scene.webm?seed=${seed}`);
+  video.src = URL.createObjectURL(film);
   video.loop = true;
   await new Promise((resolve, reject) => {
     video.addEventListener("loadeddata", resolve, { once: true });
@@ -59,6 +57,7 @@ export function stop(stream) {
 /** Let go of whatever `video` shows. */
 export function clear(video) {
   video.pause();
+  if (video.src) URL.revokeObjectURL(video.src);
   video.srcObject = null;
   video.removeAttribute("src");
   video.load();

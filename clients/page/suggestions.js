@@ -1,6 +1,7 @@
 // Questions to try about the demo scene, fitting the moment that is playing.
 
-import { request } from "./access.js";
+import { call } from "./api.js";
+import { button } from "./dom.js";
 
 const REFRESH_MS = 2000;
 const SHOWN = 4;
@@ -13,6 +14,8 @@ export class Suggestions {
   #questions = []; // the service's, see DemoQuestion in session/wire/
   #timer = 0;
   #turn = 0;
+  #newest_s = 0; // of the scene, as far as it was played
+  #again = false; // the scene has been seen before, or not from its beginning
 
   /** `ask(text, truth)` is called with a chosen question and what the scene says about it. */
   constructor(box, video, ask) {
@@ -23,11 +26,14 @@ export class Suggestions {
 
   /** Without questions the scene is still worth watching: a failure leaves the list empty. */
   async load(seed) {
-    const response = await request(`/v1/demo/questions?seed=${seed}`).catch(() => null);
-    this.#questions = response?.ok ? (await response.json()).questions : [];
+    const found = await call("GET", `/v1/demo/questions?seed=${seed}`).catch(() => null);
+    this.#questions = found?.questions ?? [];
   }
 
   start() {
+    this.stop();
+    this.#again = false;
+    this.#newest_s = 0;
     this.#renew();
     this.#timer = setInterval(() => this.#refresh(), REFRESH_MS);
   }
@@ -37,9 +43,23 @@ export class Suggestions {
     this.#box.replaceChildren();
   }
 
+  /** The memory began anew in the middle of the scene: only what lasts is certain from here on. */
+  interrupted() {
+    this.#again = true;
+  }
+
+  /** Where the scene is; notices that it has begun again. */
+  #moment() {
+    const { currentTime } = this.#video;
+    if (currentTime < this.#newest_s) this.#again = true;
+    this.#newest_s = currentTime;
+    return currentTime;
+  }
+
   #refresh() {
     const choosing = this.#box.matches(":hover") || this.#box.querySelector(":focus-visible");
-    if (!choosing) this.#renew();
+    if (choosing) this.#moment();
+    else this.#renew();
   }
 
   #renew() {
@@ -49,24 +69,26 @@ export class Suggestions {
 
   /** A few questions of kinds that lie apart, other ones each time. */
   #fitting() {
-    const middle_s = this.#video.currentTime + REFRESH_MS / 2000; // of the time they are shown
+    const middle_s = this.#moment() + REFRESH_MS / 2000; // of the time they are shown
     const fitting = this.#questions.filter((one) => Math.abs(one.asked_s - middle_s) <= 0.5);
     const step = Math.max(1, Math.floor(fitting.length / SHOWN));
     this.#turn += 1;
     return fitting.filter((_, i) => (i + this.#turn) % step === 0).slice(0, SHOWN);
   }
 
+  /** What is certain about a question now: itself, with its answer, or null. */
+  #truth(question) {
+    const late_s = Math.abs(question.asked_s - this.#moment());
+    return late_s < NEAR_S && (question.lasting || !this.#again) ? question : null;
+  }
+
   #button(question) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = question.text;
-    button.addEventListener("click", () => {
-      const byKeyboard = button.matches(":focus-visible");
-      const late_s = Math.abs(question.asked_s - this.#video.currentTime);
-      this.#ask(question.text, late_s < NEAR_S ? question : null);
+    const made = button(question.text, () => {
+      const byKeyboard = made.matches(":focus-visible");
+      this.#ask(question.text, this.#truth(question));
       this.#renew();
       if (byKeyboard) this.#box.firstChild.focus();
     });
-    return button;
+    return made;
   }
 }

@@ -25,3 +25,9 @@ export function keptText(kept, seen) {
 export function plural(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+/** Unix seconds as a date and time of day. */
+export function whenText(seconds) {
+  const style = { dateStyle: "medium", timeStyle: "short" };
+  return new Intl.DateTimeFormat(undefined, style).format(1000 * seconds);
+}

@@ -11,6 +11,7 @@ from session.wire.nouns import Incoming, KeptMap, Outgoing, Span
 MAX_QUERY_CHARS = 500
 MAX_QUIET = 8
 MAX_NOTES = 1_000
+MAX_WATCH_EVENTS = 200
 
 WatchState = Literal["waiting", "calm", "open", "unanswered"]
 
@@ -53,7 +54,7 @@ class Watch(Outgoing):
     """A standing query. `question` is what the model is asked after each window.
 
     `state`: `waiting` for the first window, `calm`, an event is `open`, or `unanswered`: the model
-    answers with neither yes nor no (`answered` is the share of either), which counts as no yes.
+    answers with neither yes nor no (`answered` is the share of either), so it cannot be judged.
     """
 
     id: str
@@ -111,6 +112,13 @@ class WatchEvent(Outgoing):
     sentence: str | None = None
 
 
+class WatchEventList(Outgoing):
+    """`GET /v1/sessions/{id}/watch-events?limit=`: the newest events, oldest first, each as it was
+    last told of; also of a session that ended."""
+
+    events: list[WatchEvent]
+
+
 class WatchesSkipped(Outgoing):
     """After this window the standing queries were not judged; windows go first."""
 
@@ -121,8 +129,8 @@ class WatchesSkipped(Outgoing):
 
 
 class WatchUnanswered(Outgoing):
-    """The model answered a watch with neither yes nor no, for the first time. That counts as no
-    yes; where it stays so, the query should be put in another way."""
+    """The model answers a watch with something else than yes or no: it tells nothing until the
+    query is put in another way."""
 
     type: Literal["watch.unanswered"] = "watch.unanswered"
     watch: str

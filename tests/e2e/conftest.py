@@ -13,6 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e.browsing import browser, chromium, devices, open_page
+
+__all__ = ["browser", "chromium", "devices", "open_page"]
+
 ROOT = Path(__file__).parents[2]
 START_S = 90.0
 STOP_S = 15.0

@@ -66,6 +66,19 @@ async def test_an_event_begins_and_ends_once_with_its_evidence(house: House) -> 
     assert Image.open(io.BytesIO(picture.content)).size == (28, 28)
 
 
+async def test_past_events_are_listed_once_as_they_were_last_told_of(house: House) -> None:
+    session, peer = await house.join()
+    watch = await watched(house, session, query=SEEN_FROM_4_TO_8)
+    await shown(house, session, peer, 14.0)
+    path = f"/v1/sessions/{session}/watch-events"
+    listed = wire.WatchEventList.model_validate_json((await house.http.get(path)).content)
+    assert [(e.id, e.change, e.ended_s) for e in listed.events] == [
+        (f"{watch['id']}.1", "end", 8.0)
+    ]
+    assert (await house.http.get(f"{path}?limit=0")).status_code == 422
+    assert (await house.http.get("/v1/sessions/nobody/watch-events")).status_code == 404
+
+
 async def test_the_sentence_follows_while_the_event_is_open(house: House) -> None:
     session, peer = await house.join()
     await watched(house, session, query="is it there since 0", describe=True)
@@ -148,14 +161,6 @@ async def test_a_watch_that_cannot_be_is_refused_by_name(
     refused = await house.http.post(f"/v1/sessions/{session}/watches", json=settings)
     assert (refused.status_code, says in refused.json()["error"]["message"]) == (status, True)
     assert not (await house.http.get(f"/v1/sessions/{session}/watches")).json()["watches"]
-
-
-async def test_an_event_ends_where_the_model_stops_to_answer(house: House) -> None:
-    session, peer = await house.join()
-    await watched(house, session, query="is it answered, that is there since 0 until 4")
-    await shown(house, session, peer, 8.1)
-    new, end = told(house, session)
-    assert (new.change, end.change, end.ended_s) == ("new", "end", 4.0)
 
 
 async def test_there_is_an_end_to_the_number_of_watches(house: House) -> None:

@@ -1,0 +1,52 @@
+// Requests to the service, with the token where it wants one.
+
+const KEY = "echosieve-token";
+
+/** The service refused, or cannot be reached (status 0). `message` is for the person in front. */
+export class Refused extends Error {
+  constructor(message, status, retry_s = null) {
+    super(message);
+    this.status = status;
+    this.retry_s = retry_s;
+  }
+}
+
+/** The token that requests carry; it is gone with the tab. */
+export const token = {
+  get: () => sessionStorage.getItem(KEY) ?? "",
+  set: (text) => sessionStorage.setItem(KEY, text),
+};
+
+/** A request; resolves to the response. Throws `Refused`, and AbortError. */
+export async function request(method, path, { body, headers = {}, ...options } = {}) {
+  const bearer = token.get();
+  const carried = bearer ? { ...headers, Authorization: `Bearer ${bearer}` } : headers;
+  let response;
+  try {
+    response = await fetch(path, { method, headers: carried, body, ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused("The service cannot be reached. Is it still running?", 0);
+  }
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
+/** A request whose answer is JSON, or nothing. `content`, where given, is sent as JSON. */
+export async function call(method, path, content) {
+  const headers = content === undefined ? {} : { "Content-Type": "application/json" };
+  const response = await request(method, path, { body: JSON.stringify(content), headers });
+  return response.status === 204 ? null : response.json();
+}
+
+async function refusal(response) {
+  const { status } = response;
+  const retry_s = response.headers.get("Retry-After");
+  if (status === 503) {
+    const when = retry_s ? `in ${retry_s} s` : "soon";
+    return new Refused(`The service is busy with other streams. Try again ${when}.`, 503, retry_s);
+  }
+  const body = await response.json().catch(() => null);
+  const message = body?.error?.message ?? `The service answered with status ${status}.`;
+  return new Refused(message, status, retry_s);
+}

@@ -1,0 +1,105 @@
+// Keeps picture and sound going to one session, over cuts of the network and restarts.
+
+import { call, Refused, request } from "./api.js";
+import { publish } from "./whip.js";
+
+const ROOM = "page";
+const DISCONNECTED_MS = 5000; // a connection that is back within this time was never lost
+const WAITS_MS = [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000, 8000];
+const FOR_NOW = new Set([0, 409, 429, 500, 502, 503, 504]); // refusals that may not last
+const WANTED = ["ended by request", "the sender ended it", "its record is removed"];
+
+/** Whether somebody wanted this end of a session, so that it is not ours to undo. */
+export const isWanted = (reason) => WANTED.includes(reason);
+
+export class Publication {
+  #stream;
+  #link;
+  #on;
+  #over = false;
+  #renewing = false;
+
+  /**
+   * Publish `stream`, as a new session or going on with `session` (an id). `on` hears `lost()`,
+   * `back()` and, at the end, `gone(message)`. Throws `Refused`.
+   */
+  static async open(stream, session, on) {
+    return new Publication(stream, await publish(stream, ROOM, session), on);
+  }
+
+  constructor(stream, link, on) {
+    this.#stream = stream;
+    this.#on = on;
+    this.#take(link);
+  }
+
+  /** The id of the session. */
+  get session() {
+    return this.#link.session;
+  }
+
+  /** End the session, also while the page is being left. */
+  close() {
+    if (this.#over) return;
+    this.#over = true;
+    const { peer, resource } = this.#link;
+    const gone = () => peer.close(); // told or not: the service sees the end itself
+    request("DELETE", resource, { keepalive: true }).then(gone, gone);
+  }
+
+  /** The service has ended it: nothing is sent any more. */
+  drop() {
+    this.#over = true;
+    this.#link.peer.close();
+  }
+
+  /** Connect again, to the same session. */
+  async renew() {
+    if (this.#over || this.#renewing) return;
+    this.#renewing = true;
+    this.#link.peer.close();
+    this.#on.lost();
+    const trouble = await this.#again();
+    this.#renewing = false;
+    if (this.#over) return;
+    if (trouble) this.drop();
+    trouble ? this.#on.gone(trouble) : this.#on.back();
+  }
+
+  /** Why it did not work, or null. */
+  async #again() {
+    let trouble = null;
+    for (const wait_ms of WAITS_MS) {
+      await new Promise((resolve) => setTimeout(resolve, wait_ms));
+      if (this.#over) return null;
+      try {
+        const { state, reason } = await call("GET", `/v1/sessions/${this.session}`);
+        if (state === "ended" && isWanted(reason)) {
+          return `The service closed the session: ${reason}.`;
+        }
+        const link = await publish(this.#stream, ROOM, this.session);
+        if (this.#over) link.peer.close();
+        else this.#take(link);
+        return null;
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        trouble = error.message;
+        if (!FOR_NOW.has(error.status)) break;
+      }
+    }
+    return `The connection to the service was lost: ${trouble}`;
+  }
+
+  #take(link) {
+    this.#link = link;
+    const { peer } = link;
+    peer.addEventListener("connectionstatechange", () => {
+      if (peer !== this.#link.peer) return;
+      if (peer.connectionState === "failed") this.renew();
+      if (peer.connectionState !== "disconnected") return;
+      setTimeout(() => {
+        if (peer.connectionState === "disconnected") this.renew();
+      }, DISCONNECTED_MS);
+    });
+  }
+}

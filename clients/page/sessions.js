@@ -1,0 +1,85 @@
+// The sessions of the service: those that are here, and those that the journal holds.
+
+import { call } from "./api.js";
+import { button, make } from "./dom.js";
+import { clockText, whenText } from "./text.js";
+
+const REFRESH_MS = 5000;
+const ENDED = 20;
+
+export class Sessions {
+  #box;
+  #on;
+  #shown = "";
+  #timer = 0;
+
+  /**
+   * `on` hears what a person chose for a session: `join(session)`, `goOn(session)`,
+   * `lookBack(session)`, `remove(session)`, and `refused(error)` where there is no list.
+   */
+  constructor(box, on) {
+    this.#box = box;
+    this.#on = on;
+  }
+
+  start() {
+    this.stop();
+    this.refresh();
+    this.#timer = setInterval(() => document.hidden || this.refresh(), REFRESH_MS);
+  }
+
+  stop() {
+    clearInterval(this.#timer);
+  }
+
+  async refresh() {
+    try {
+      const here = await call("GET", "/v1/sessions");
+      const ended = await call("GET", `/v1/sessions?state=ended&limit=${ENDED}`);
+      const known = new Set(here.sessions.map((session) => session.id));
+      this.#show([...here.sessions, ...ended.sessions.filter(({ id }) => !known.has(id))]);
+    } catch (error) {
+      this.#show([]);
+      this.#on.refused(error);
+    }
+  }
+
+  /** Anew only where something changed: a focus within stays where it is. */
+  #show(sessions) {
+    const state = JSON.stringify(sessions.map(({ id, state, reason }) => [id, state, reason]));
+    if (state === this.#shown) return this.#tick(sessions);
+    this.#shown = state;
+    this.#box.querySelector("ul").replaceChildren(...sessions.map((one) => this.#item(one)));
+  }
+
+  #tick(sessions) {
+    const items = this.#box.querySelectorAll("li");
+    sessions.forEach((session, i) => {
+      items[i].querySelector(".about").textContent = aboutText(session);
+    });
+  }
+
+  #item(session) {
+    const name = `${session.room}, ${whenText(session.created_at)}`;
+    return make(
+      "li",
+      {},
+      make("b", {}, name),
+      make("span", { className: "about quiet" }, aboutText(session)),
+      make("span", { className: "acts" }, ...this.#acts(session, name)),
+    );
+  }
+
+  #acts(session, name) {
+    const act = (text, key) => button(text, () => this.#on[key](session), `${text}: ${name}`);
+    if (session.state === "ended") {
+      return [act("Look back", "lookBack"), act("Go on", "goOn"), act("Delete", "remove")];
+    }
+    return session.state === "waiting" ? [act("Go on", "goOn")] : [act("Join", "join")];
+  }
+}
+
+function aboutText({ state, clock_s, reason }) {
+  const length = clock_s ? `, ${clockText(clock_s)} long` : "";
+  return `${state}${length}${state === "ended" && reason ? `: ${reason}` : ""}`;
+}

@@ -1,0 +1,57 @@
+// What a session is set to: how much is kept, by what, and what it pays attention to.
+
+import { call } from "./api.js";
+import { at, onSubmit } from "./dom.js";
+import { percent } from "./text.js";
+
+export class Settings {
+  #inForce = null; // the Session of session/wire/, as last told
+  #configure;
+
+  /** `configure(settings)` sends a change; it may throw with the service's own words. */
+  constructor(configure) {
+    this.#configure = configure;
+    const set = (settings) => this.#set(settings);
+    onSubmit(at("tune"), () => set({ instruction: at("instruction").value.trim() || null }));
+    at("retention").addEventListener("change", () => set({ retention: at("retention").value / 100 }));
+    at("selector").addEventListener("change", () => set({ selector: at("selector").value }));
+    at("retention").addEventListener("input", () => {
+      at("retention-text").textContent = percent(at("retention").value / 100);
+    });
+  }
+
+  /** Show the settings that are in force. */
+  show(session) {
+    this.#inForce = session;
+    at("retention").value = Math.round(session.retention * 100);
+    at("retention-text").textContent = percent(session.retention);
+    list(session.selector);
+    at("selector").value = session.selector;
+    if (document.activeElement !== at("instruction")) {
+      at("instruction").value = session.instruction ?? "";
+    }
+  }
+
+  /** List the selectors that the service offers; the one in force is listed all the same. */
+  async offer() {
+    const found = await call("GET", "/v1/selectors").catch(() => null);
+    for (const { name, says } of found?.selectors ?? []) list(name, says);
+  }
+
+  async #set(settings) {
+    at("tune-text").textContent = "";
+    try {
+      await this.#configure(settings);
+      at("tune-text").textContent = "Set; it holds from the next window on.";
+    } catch (error) {
+      at("tune-text").textContent = error.message;
+      this.show(this.#inForce); // what was refused is not what holds
+    }
+  }
+}
+
+/** Put a selector on the list, once. */
+function list(name, says = "") {
+  const known = [...at("selector").options].some((option) => option.value === name);
+  if (!known) at("selector").add(new Option(says ? `${name}: ${says}` : name, name));
+}

@@ -1,0 +1,87 @@
+// Server-sent events over fetch, which can carry a token (EventSource cannot).
+
+import { Refused, request } from "./api.js";
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 8000;
+const FOR_NOW = new Set([0, 408, 429, 500, 502, 503, 504]); // refusals that may not last
+
+/** The events of a response, as `{id, data}`; either may be missing. HTML Living Standard, 9.2.6. */
+export async function* events(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value;
+    const blocks = text.split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) yield parsed(block);
+  }
+}
+
+function parsed(block) {
+  const part = {};
+  for (const line of block.split("\n")) {
+    const [, name, value] = /^(id|data): ?(.*)$/.exec(line) ?? [];
+    if (name) part[name] = name === "data" && part.data ? `${part.data}\n${value}` : value;
+  }
+  return part;
+}
+
+/**
+ * Listens to a stream of events for as long as it is wanted: when it breaks it comes back and goes
+ * on after the last number it heard. `after` is the number to begin after; null begins now.
+ */
+export class Follower {
+  #path;
+  #hear;
+  #after;
+  #abort = new AbortController();
+
+  /** `hear(event)` takes each event; `refused(error)` is the end that nobody wanted. */
+  constructor(path, { after = null, hear, refused }) {
+    this.#path = path;
+    this.#after = after;
+    this.#hear = hear;
+    this.#run().catch((error) => {
+      if (error instanceof Refused) refused(error);
+      else if (error.name !== "AbortError") throw error;
+    });
+  }
+
+  stop() {
+    this.#abort.abort();
+  }
+
+  async #run() {
+    let wait_ms = FIRST_WAIT_MS;
+    for (;;) {
+      try {
+        if (await this.#listen()) wait_ms = FIRST_WAIT_MS;
+      } catch (error) {
+        if (this.#abort.signal.aborted) return;
+        if (error instanceof Refused && !FOR_NOW.has(error.status)) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, wait_ms));
+      if (this.#abort.signal.aborted) return;
+      wait_ms = Math.min(2 * wait_ms, LONGEST_WAIT_MS);
+    }
+  }
+
+  /** Until the stream ends; whether anything came. */
+  async #listen() {
+    const headers = { Accept: "text/event-stream" };
+    if (this.#after !== null) headers["Last-Event-ID"] = String(this.#after);
+    const { signal } = this.#abort;
+    const response = await request("GET", this.#path, { headers, signal, cache: "no-store" });
+    let heard = false;
+    for await (const { id, data } of events(response)) {
+      if (signal.aborted) return heard;
+      if (data) this.#hear(JSON.parse(data));
+      if (id) this.#after = id;
+      heard = true;
+    }
+    return heard;
+  }
+}

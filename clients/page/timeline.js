@@ -1,0 +1,81 @@
+// What happened, newest first: events of watches with their pictures, and notes.
+
+import { request } from "./api.js";
+import { announce, make } from "./dom.js";
+import { clockText } from "./text.js";
+
+const HELD = 200;
+
+export class Timeline {
+  #list;
+  #items = new Map(); // id of an event or a note -> its item
+
+  constructor(list) {
+    this.#list = list;
+  }
+
+  clear() {
+    for (const item of this.#items.values()) forget(item);
+    this.#items.clear();
+    this.#list.replaceChildren();
+  }
+
+  /** A WatchEvent of session/wire/; `live` ones are also said aloud when they are new. */
+  event(event, live = true) {
+    const isNew = !this.#items.has(event.id);
+    const item = this.#items.get(event.id) ?? this.#place(event.id, event.started_s, "event");
+    const end = event.ended_s === null ? "now" : clockText(event.ended_s);
+    item.dataset.open = String(event.change !== "end");
+    item.querySelector(".when").textContent = `${clockText(event.started_s)} to ${end}`;
+    item.querySelector(".what").textContent = event.query;
+    if (event.sentence) item.querySelector(".said").textContent = event.sentence;
+    if (event.snapshot) picture(item, event.snapshot, clockText(event.started_s));
+    if (live && isNew) announce(`${event.query}, at ${clockText(event.started_s)}`);
+  }
+
+  note(note) {
+    if (this.#items.has(note.id)) return;
+    const item = this.#place(note.id, note.start_s, "note");
+    item.querySelector(".when").textContent = `${clockText(note.start_s)} to ${clockText(note.end_s)}`;
+    item.querySelector(".said").textContent = note.text;
+  }
+
+  /** Show only what is in `ids`, in their order; everything where it is null. */
+  only(ids) {
+    for (const [id, item] of this.#items) item.hidden = ids !== null && !ids.includes(id);
+  }
+
+  #place(id, start_s, kind) {
+    const text = make("div", {}, ...["when quiet", "what", "said"].map((c) => make("p", { className: c })));
+    const item = make("li", { className: kind }, text);
+    item.dataset.start = String(start_s);
+    const later = [...this.#list.children].find((other) => Number(other.dataset.start) <= start_s);
+    this.#list.insertBefore(item, later ?? null);
+    this.#items.set(id, item);
+    if (this.#items.size > HELD) this.#drop(this.#list.lastChild);
+    return item;
+  }
+
+  #drop(item) {
+    forget(item);
+    item.remove();
+    for (const [id, held] of this.#items) if (held === item) this.#items.delete(id);
+  }
+}
+
+/** Put the picture at `path` into `item`, once. It is fetched: a picture's address has no token. */
+async function picture(item, path, time) {
+  if (item.querySelector("img")) return;
+  const image = make("img", { alt: `The picture at ${time}` });
+  item.prepend(image);
+  try {
+    image.src = URL.createObjectURL(await (await request("GET", path)).blob());
+  } catch {
+    image.remove(); // there may be none any more; the event itself stands
+  }
+}
+
+function forget(item) {
+  const image = item.querySelector("img");
+  if (image) URL.revokeObjectURL(image.src);
+}

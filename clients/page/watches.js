@@ -1,0 +1,125 @@
+// Standing queries: what is waited for, how likely it is now, and from when on it counts.
+
+import { button, make } from "./dom.js";
+import { percent } from "./text.js";
+
+const STATES = {
+  waiting: "waits for a first look",
+  calm: "not now",
+  open: "happening now",
+  unanswered: "cannot be judged: put it as a question of yes or no",
+};
+
+export class Watches {
+  #list;
+  #session = null;
+  #items = new Map(); // id of a watch -> its parts on the page
+  #busy = false;
+
+  /** `trouble(message)` is called with what went wrong, or null. */
+  constructor(list, trouble) {
+    this.#list = list;
+    this.trouble = trouble;
+  }
+
+  /** Show those of `session`; of none where it is null. */
+  async of(session) {
+    this.#session = session;
+    this.#items.clear();
+    this.#list.replaceChildren();
+    if (session) await this.refresh();
+  }
+
+  /** Look again; at most one look is under way. */
+  async refresh() {
+    const session = this.#session;
+    if (!session || this.#busy) return;
+    this.#busy = true;
+    try {
+      const watches = await session.watches();
+      if (session === this.#session) this.#show(watches);
+    } catch (error) {
+      if (error.status !== 409) this.trouble(error.message); // 409: it is not live yet
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Whether it was taken. */
+  add(settings) {
+    return this.#try(() => this.#session.addWatch(settings));
+  }
+
+  async #try(act) {
+    try {
+      await act();
+      this.trouble(null);
+    } catch (error) {
+      this.trouble(error.message);
+      return false;
+    } finally {
+      this.#busy = false;
+      await this.refresh();
+    }
+    return true;
+  }
+
+  #show(watches) {
+    const known = new Set(watches.map(({ id }) => id));
+    for (const [id, { item }] of this.#items) {
+      if (!known.has(id)) {
+        item.remove();
+        this.#items.delete(id);
+      }
+    }
+    for (const watch of watches) {
+      if (!this.#items.has(watch.id)) this.#append(watch);
+      fill(this.#items.get(watch.id), watch);
+    }
+  }
+
+  #append({ id, query }) {
+    const state = make("p", { className: "quiet state" });
+    const bar = make("span", { className: "bar" }, make("span"));
+    bar.setAttribute("role", "meter");
+    bar.setAttribute("aria-label", `How likely it is now: ${query}`);
+    bar.setAttribute("aria-valuemin", "0");
+    bar.setAttribute("aria-valuemax", "100");
+    const threshold = make("input", { type: "range", min: 5, max: 95, step: 5 });
+    threshold.ariaLabel = `Told from this probability on: ${query}`;
+    const output = make("output");
+    threshold.addEventListener("input", () => {
+      output.textContent = `from ${threshold.value} %`;
+    });
+    threshold.addEventListener("change", () => this.#setThreshold(id, threshold.value / 100));
+    const gone = button("Remove", () => this.#remove(id), `Remove: ${query}`);
+    const head = make("p", { className: "head" }, make("b", {}, query), gone);
+    const now = make("span");
+    const scale = make("div", { className: "scale" }, bar, now, threshold, output);
+    const item = make("li", {}, head, state, scale);
+    this.#items.set(id, { item, state, bar, now, threshold, output });
+    this.#list.append(item);
+  }
+
+  #setThreshold(id, threshold) {
+    return this.#try(() => this.#session.changeWatch(id, { threshold, release: threshold / 2 }));
+  }
+
+  async #remove(id) {
+    await this.#try(() => this.#session.removeWatch(id));
+    const next = this.#list.querySelector("button") ?? document.getElementById("watch-query");
+    next.focus();
+  }
+}
+
+function fill({ item, state, bar, now, threshold, output }, watch) {
+  item.dataset.state = watch.state;
+  const likely = watch.probability === null ? 0 : Math.round(100 * watch.probability);
+  state.textContent = `${STATES[watch.state]}${watch.events ? `, ${watch.events} so far` : ""}`;
+  bar.setAttribute("aria-valuenow", String(likely));
+  bar.firstChild.style.width = `${likely}%`;
+  now.textContent = watch.probability === null ? "" : `now ${likely} %`;
+  if (document.activeElement === threshold) return; // it is being moved
+  threshold.value = Math.round(100 * watch.threshold);
+  output.textContent = `from ${percent(watch.threshold)}`;
+}
