@@ -9,6 +9,7 @@ from clients.sdk.asking import Asking
 from clients.sdk.backoff import Backoff
 from clients.sdk.errors import Forbidden
 from clients.sdk.events import EventStream, Following
+from clients.sdk.notes import Notes
 from clients.sdk.publication import Publication
 from clients.sdk.transport import Transport, made
 from clients.sdk.watches import Watches
@@ -36,6 +37,7 @@ class Session:
         self._backoff = backoff
         self._path = f"/v1/sessions/{info.id}"
         self.watches = Watches(transport, self._path)
+        self.notes = Notes(transport, self._path)
 
     def __repr__(self) -> str:
         return f"<Session {self.id} in {self.info.room!r}, {self.info.state}>"

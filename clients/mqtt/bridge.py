@@ -1,0 +1,255 @@
+"""Between the sessions of a service and a broker: events go out, requests come in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self, cast
+
+from pydantic import BaseModel
+
+from clients.mqtt import requests
+from clients.mqtt.broker import Broker, Received
+from clients.mqtt.discovery import device
+from clients.mqtt.following import follow
+from clients.mqtt.mapping import EventMessage, Outgoing, Picture, Story, tell
+from clients.mqtt.places import Places
+from clients.mqtt.replies import Replies, Reply
+from clients.mqtt.requests import Malformed, Request
+from clients.mqtt.settings import BrokerSettings
+from clients.mqtt.topics import Message, Topics
+from clients.sdk import Backoff, Session
+from clients.sdk.backoff import BACKOFF
+from clients.sdk.errors import EchoSieveError, NotFound
+from clients.sdk.watches import WatchSettings
+from session import wire
+
+log = logging.getLogger("echosieve")
+
+STATS_S = 30.0
+MOST_AT_ONCE = 8  # requests being carried out
+
+Heard = Callable[[Story, int | None, wire.Event], Awaitable[None]]
+
+
+class BridgeStats(BaseModel):
+    """On `<prefix>/stats`, every half a minute."""
+
+    up_s: float
+    sessions: int
+    events: int  # told since the bridge started
+    requests: int
+    connections: int  # to the broker, since then
+
+
+class Bridge:
+    """Use as `async with`; then `follow` the sessions that are to be told of."""
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        places: Places,
+        *,
+        stats_s: float = STATS_S,
+        backoff: Backoff = BACKOFF,
+    ) -> None:
+        """Raises EchoSieveError for a password or a certificate that cannot be read."""
+        self.topics: Topics = settings.topics
+        self._places = places
+        self._broker = Broker(
+            settings,
+            subscriptions=requests.subscriptions(self.topics),
+            take=self._take,
+            greeting=self._devices,
+            backoff=backoff,
+        )
+        self._replies = Replies(self.topics, self._broker)
+        self._sessions: dict[str, Session] = {}  # by name
+        self._stories: dict[str, Story] = {}  # by name
+        self._working: set[asyncio.Task[None]] = set()
+        self._stats_s = stats_s
+        self._began = time.monotonic()
+        self._events = self._requests = 0
+
+    async def __aenter__(self) -> Self:
+        """Raises BrokerUnreachable."""
+        await self._broker.__aenter__()
+        self._working.add(asyncio.create_task(self._tell_stats()))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        working = set(self._working)
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+        await self._broker.__aexit__(kind, error, trace)
+
+    async def ended(self) -> None:
+        """Wait for what should never come: an error within. Raises it."""
+        await self._broker.ended()
+
+    # --- Out ---
+
+    async def follow(
+        self,
+        session: Session,
+        name: str,
+        heard: Heard | None = None,
+        goes_on: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Tell everything of a session, from where it was left, up to its end (see `follow`).
+
+        `heard` is given every event when the broker has it. Raises EchoSieveError where the service
+        gives no more of it.
+        """
+        self._sessions[name] = session
+
+        async def hear(before: Story, story: Story, number: int | None, event: wire.Event) -> None:
+            _, out = tell(self.topics, before, number, event)
+            await self._send(session, before, story, out)
+            self._events += 1
+            if heard is not None:
+                await heard(story, number, event)
+
+        await follow(self._places, self.topics, session, name, hear, goes_on)
+
+    async def _send(self, session: Session, before: Story, story: Story, out: Outgoing) -> None:
+        first = story.name not in self._stories
+        self._stories[story.name] = story
+        for one in out:
+            if isinstance(one, Message):
+                await self._broker.publish(one)
+            else:
+                await self._send_picture(session, one)
+        described = device(self.topics, story)
+        if first or described != device(self.topics, before):
+            await self._broker.publish(described)
+
+    async def _send_picture(self, session: Session, picture: Picture) -> None:
+        """One that is gone, or that the broker does not take, is not worth the events after it."""
+        try:
+            jpeg = await session.watches.picture(picture.event)
+        except NotFound:
+            log.info("the picture of %s is gone", picture.event.id)
+            return
+        await self._broker.publish(
+            Message(picture.topic, jpeg, retain=True, once=True, content_type="image/jpeg")
+        )
+
+    def _devices(self) -> Iterable[Message]:
+        """What Home Assistant is told whenever it, or the broker, has started anew."""
+        return [device(self.topics, story) for story in self._stories.values() if story.info]
+
+    async def _tell_stats(self) -> None:
+        while True:
+            stats = BridgeStats(
+                up_s=round(time.monotonic() - self._began, 1),
+                sessions=sum(not story.closed for story in self._stories.values()),
+                events=self._events,
+                requests=self._requests,
+                connections=self._broker.connections,
+            )
+            payload = stats.model_dump_json().encode()
+            await self._broker.publish(Message(self.topics.stats, payload, qos=0))
+            await asyncio.sleep(self._stats_s)
+
+    # --- In ---
+
+    async def _take(self, received: Received) -> None:
+        """A message of the broker; what it asks for is done beside."""
+        if received.topic == self.topics.birth:
+            work = self._introduce(received)
+        else:
+            self._requests += 1
+            work = self._answer(received)
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def _introduce(self, received: Received) -> None:
+        if received.payload == b"online":
+            for message in self._devices():
+                await self._broker.publish(message)
+
+    async def _answer(self, received: Received) -> None:
+        """Whatever is wrong with a request is told to whoever made it."""
+        name, kind = requests.name_of(self.topics, received.topic)
+        reply = self._replies.to(received, name)
+        try:
+            if len(self._working) > MOST_AT_ONCE:
+                await reply.refuse("busy", f"{MOST_AT_ONCE} requests are being carried out")
+            elif received.retained:
+                await reply.refuse(
+                    "retained", "a request must not be retained: it would come again"
+                )
+            elif (session := self._sessions.get(name)) is None:
+                await reply.refuse("session_unknown", f"there is no session {name[:64]!r}")
+            else:
+                await self._carry_out(session, requests.read(kind, received.payload), reply)
+        except Malformed as error:
+            await reply.refuse("malformed", str(error), error.param)
+        except EchoSieveError as error:
+            await reply.fail(error)
+
+    async def _carry_out(self, session: Session, request: Request, reply: Reply) -> None:
+        match request:
+            case wire.AskRequest():
+                await reply.answer(session, request)
+            case requests.SetInstruction():
+                await session.update(instruction=request.instruction)
+                await reply.done()
+            case requests.SetRetention():
+                await session.update(retention=request.retention)
+                await reply.done()
+            case requests.SetWatches():
+                await set_watches(session, request.watches)
+                await reply.done()
+            case requests.Replay():
+                await self._replay(session, request.after, reply)
+
+    async def _replay(self, session: Session, after: int, reply: Reply) -> None:
+        """The events of watches after a number, as far as they have been told: a receiver that was
+        away asks for what it missed. `before` is null where it lies before `after`."""
+        place = self._places.find(session.id)
+        last = place.number if place else 0
+        story = Story(name=self._name_of(session), session=session.id)
+        stream = session.events(after=after)
+        if after >= last:
+            await reply.done()
+            return
+        async with aclosing(aiter(stream)) as events:
+            async for event in events:
+                story, out = tell(self.topics, story, stream.last_id, event)
+                for one in out:
+                    if isinstance(one, Message) and one.topic == self.topics.events:
+                        await reply.send(EventMessage.model_validate_json(one.payload))
+                if stream.last_id is not None and stream.last_id >= last:
+                    break
+        await reply.done()
+
+    def _name_of(self, session: Session) -> str:
+        return next(name for name, one in self._sessions.items() if one.id == session.id)
+
+
+async def set_watches(session: Session, wanted: Iterable[wire.WatchCreate]) -> None:
+    """Let exactly these stand: what is there already is changed where it must be, not made anew."""
+    standing = {watch.query: watch for watch in await session.watches.list()}
+    for settings in wanted:
+        given = settings.model_fields_set - {"query"}
+        fields = cast(WatchSettings, {name: getattr(settings, name) for name in given})
+        watch = standing.pop(settings.query, None)
+        if watch is None:
+            await session.watches.create(settings.query, **fields)
+        elif fields:
+            await session.watches.update(watch.id, **fields)
+    for watch in standing.values():
+        await session.watches.delete(watch.id)

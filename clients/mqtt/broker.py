@@ -1,0 +1,242 @@
+"""The connection to an MQTT 5 broker, which comes back by itself. The one user of aiomqtt.
+
+Sent is what the broker has acknowledged. QoS 1 is enough for that: the sender is a reader of the
+journal and sends again what was not acknowledged, and a receiver knows a message by its key. QoS 2
+would not help, as a broker that is killed forgets the handshakes it was in.
+
+The broker keeps our subscriptions, and what comes for them, for `session_s` while we are away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from clients.mqtt.settings import BrokerSettings, password_of, tls_context
+from clients.mqtt.topics import OFFLINE, ONLINE, Message
+from clients.sdk.backoff import BACKOFF, Backoff
+from clients.sdk.errors import EchoSieveError
+
+log = logging.getLogger("echosieve")
+
+CONNECT_S = 5.0  # to connect, and for an acknowledgement
+MOST_WAITING = 256  # messages that came in and are not yet taken
+
+
+class BrokerUnreachable(EchoSieveError):
+    """The broker is not there, or does not let us in; the text says which broker, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came in; `respond_to`, `correlation` and `expiry_s` (what is left of it) are its
+    sender's (MQTT 5, 4.10)."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    respond_to: str | None = None
+    correlation: bytes | None = None
+    expiry_s: int | None = None
+
+
+@dataclass(slots=True)
+class Link:
+    """One connection, until it is gone."""
+
+    client: aiomqtt.Client
+    gone: asyncio.Event
+
+
+class Broker:
+    """Use as `async with`. `take` is given what comes in; `greeting` is sent first on every
+    connection, `online` (retained) before it; `offline` is the Last Will and the farewell."""
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        *,
+        subscriptions: Iterable[str],
+        take: Callable[[Received], Awaitable[None]],
+        greeting: Callable[[], Iterable[Message]] = tuple,
+        backoff: Backoff = BACKOFF,
+    ) -> None:
+        """Raises EchoSieveError for a password or a certificate that cannot be read."""
+        self.connections = 0
+        self._settings = settings
+        self._password = password_of(settings)
+        self._tls = tls_context(settings)
+        self._subscriptions = tuple(subscriptions)
+        self._take = take
+        self._greeting = greeting
+        self._backoff = backoff
+        self._link: Link | None = None
+        self._linked = asyncio.Event()
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Broker:
+        """Raises BrokerUnreachable: what is wrong at first is for the user."""
+        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._keeping = asyncio.create_task(self._keep(first), name="mqtt")
+        await asyncio.wait({first, self._keeping}, return_when=asyncio.FIRST_COMPLETED)
+        if self._keeping.done():
+            self._keeping.result()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait({self._keeping})
+
+    @property
+    def connected(self) -> bool:
+        return self._link is not None
+
+    async def ended(self) -> None:
+        """Wait for what should never come: an error within. Raises it."""
+        if self._keeping is not None:
+            await asyncio.shield(self._keeping)
+
+    async def publish(self, message: Message) -> None:
+        """Returns when the broker has it (see `Message` for what is dropped instead)."""
+        while message.qos or self._link:
+            await self._linked.wait()
+            link = self._link
+            if link is not None and (await self._sent(link, message) or message.once):
+                return
+            if message.qos == 0:
+                return
+
+    async def _sent(self, link: Link, message: Message) -> bool:
+        """Whether it was acknowledged on this connection."""
+        sending = asyncio.create_task(_publish(link.client, message))
+        gone = asyncio.create_task(link.gone.wait())
+        try:
+            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+            return sending.done() and sending.result()
+        finally:
+            for task in (sending, gone):
+                task.cancel()
+            await asyncio.gather(sending, gone, return_exceptions=True)
+
+    async def _keep(self, first: asyncio.Future[None]) -> None:
+        failures = 0
+        while True:
+            try:
+                async with self._connected() as client:
+                    failures = 0
+                    if not first.done():
+                        first.set_result(None)
+                    async for message in client.messages:
+                        await self._take(received(message))
+            except aiomqtt.MqttError as error:
+                if not first.done():
+                    raise BrokerUnreachable(self._complaint(error)) from error
+                failures += 1
+                wait_s = self._backoff.wait_s(failures)
+                log.warning("%s; back in %.1f s", self._complaint(error), wait_s)
+                await asyncio.sleep(wait_s)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[aiomqtt.Client]:
+        """A new client each time: one that is used again would send by itself what we send."""
+        available = self._settings.topics.available
+        async with self._client() as client:
+            for topic in self._subscriptions:
+                await client.subscribe(topic, qos=1)
+            await _publish_or_raise(client, Message(available, ONLINE.encode(), retain=True))
+            for message in self._greeting():
+                await _publish_or_raise(client, message)
+            link = Link(client, asyncio.Event())
+            self._link = link
+            self._linked.set()
+            self.connections += 1
+            try:
+                yield client
+            except asyncio.CancelledError:
+                await _publish(client, Message(available, OFFLINE.encode(), retain=True))
+                raise
+            finally:
+                self._link = None
+                self._linked.clear()
+                link.gone.set()
+
+    def _client(self) -> aiomqtt.Client:
+        settings = self._settings
+        host, port = settings.address
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = settings.session_s
+        return aiomqtt.Client(
+            host,
+            port,
+            identifier=settings.identifier,
+            username=settings.username,
+            password=self._password,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=False,
+            properties=properties,
+            will=aiomqtt.Will(settings.topics.available, OFFLINE, qos=1, retain=True),
+            tls_context=self._tls,
+            keepalive=settings.keepalive_s,
+            timeout=CONNECT_S,
+            max_queued_incoming_messages=MOST_WAITING,
+        )
+
+    def _complaint(self, error: aiomqtt.MqttError) -> str:
+        """Never with the password."""
+        host, port = self._settings.address
+        return f"the MQTT broker at {host}:{port}: {reason_of(error)}"
+
+
+def reason_of(error: aiomqtt.MqttError) -> str:
+    """What happened, and what would be right where that can be told."""
+    if isinstance(error, MqttConnectError):
+        return f"refuses us ({error}): are mqtt.username and the password right?"
+    return f"{error}: does a broker listen there, and is mqtt.tls right?"
+
+
+def received(message: aiomqtt.Message) -> Received:
+    """What aiomqtt gives as what it means."""
+    payload = message.payload if isinstance(message.payload, bytes) else b""
+    properties: Any = message.properties
+    return Received(
+        topic=message.topic.value,
+        payload=payload,
+        retained=bool(message.retain),
+        respond_to=getattr(properties, "ResponseTopic", None),
+        correlation=getattr(properties, "CorrelationData", None),
+        expiry_s=getattr(properties, "MessageExpiryInterval", None),
+    )
+
+
+async def _publish(client: aiomqtt.Client, message: Message) -> bool:
+    """Whether the broker has it."""
+    try:
+        await _publish_or_raise(client, message)
+    except aiomqtt.MqttError as error:
+        log.info("%s was not sent: %s", message.topic, error)
+        return False
+    return True
+
+
+async def _publish_or_raise(client: aiomqtt.Client, message: Message) -> None:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.ContentType = message.content_type
+    if message.correlation is not None:
+        properties.CorrelationData = message.correlation
+    await client.publish(
+        message.topic,
+        message.payload,
+        qos=message.qos,
+        retain=message.retain,
+        properties=properties,
+    )

@@ -1,0 +1,77 @@
+"""What Home Assistant is told of a session, so that it shows up there by itself. Pure.
+
+One retained message a session under `homeassistant/device/<id>/config` (Home Assistant's
+device-based discovery): `dev` the device, `o` the origin, `cmps` its entities.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from clients.mqtt.mapping import Story
+from clients.mqtt.topics import OFFLINE, ONLINE, Message, Topics, slug
+
+Entity = dict[str, Any]
+
+
+def device(topics: Topics, story: Story) -> Message:
+    """The retained description of a session with its watches."""
+    id = f"{topics.prefix}_{story.name}".replace("/", "_")
+    entities = _fixed(topics, story.name)
+    for watch in story.watches.values():
+        entities[f"watch_{slug(watch.query)}"] = _watch(topics, story.name, watch.query)
+    for key, entity in entities.items():
+        entity["unique_id"] = f"{id}_{key}"
+    described = {
+        "dev": {"ids": [id], "name": story.name, "mf": "EchoSieve"},
+        "o": {"name": "EchoSieve"},
+        "avty_t": topics.available,
+        "pl_avail": ONLINE,
+        "pl_not_avail": OFFLINE,
+        "cmps": entities,
+    }
+    return Message(topics.device(story.name), json.dumps(described).encode(), retain=True)
+
+
+def _fixed(topics: Topics, name: str) -> dict[str, Entity]:
+    """The entities that every session has."""
+    return {
+        "state": {
+            "p": "sensor",
+            "name": "State",
+            "stat_t": topics.of(name, "state"),
+            "val_tpl": "{{ value_json.state }}",
+        },
+        "instruction": {
+            "p": "text",
+            "name": "Instruction",
+            "stat_t": topics.of(name, "instruction", "state"),
+            "cmd_t": topics.of(name, "instruction", "set"),
+        },
+        "retention": {
+            "p": "number",
+            "name": "Retention",
+            "stat_t": topics.of(name, "retention", "state"),
+            "cmd_t": topics.of(name, "retention", "set"),
+            "min": 0.01,
+            "max": 1.0,
+            "step": 0.01,
+        },
+        "snapshot": {
+            "p": "image",
+            "name": "Newest event",
+            "image_topic": topics.of(name, "snapshot"),
+            "content_type": "image/jpeg",
+        },
+    }
+
+
+def _watch(topics: Topics, name: str, query: str) -> Entity:
+    return {
+        "p": "binary_sensor",
+        "name": query,
+        "stat_t": topics.of(name, "watch", slug(query), "state"),
+        "pl_on": "ON",
+        "pl_off": "OFF",
+    }

@@ -1,0 +1,80 @@
+"""How far each session has been told: the number of the last event that the broker acknowledged.
+
+The service's journal is the outbox; this is the reader's place in it, one SQLite file (WAL). Number
+and story are written together, so after a kill both are of the same moment. What was acknowledged
+and not noted is told again, under the same key.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from clients.mqtt.mapping import Story
+from clients.sdk.errors import EchoSieveError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS places (
+    session TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,  -- of the last event that was told
+    story TEXT NOT NULL,      -- as JSON
+    closed INTEGER NOT NULL   -- the session has ended, and this was told
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    number: int
+    story: Story
+
+
+class Places:
+    """One process at a time; a write takes well below a millisecond."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Raises EchoSieveError where the file cannot be used."""
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute(SCHEMA)
+        except sqlite3.Error as error:
+            raise EchoSieveError(
+                f"{path}: cannot be used to keep what was told ({error}): name another file, or "
+                "remove it to begin anew"
+            ) from error
+
+    def close(self) -> None:
+        self._db.close()
+
+    def note(self, number: int, story: Story) -> None:
+        """Everything up to `number` has been told."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)",
+            (story.session, number, story.model_dump_json(), story.closed),
+        )
+
+    def find(self, session: str) -> Place | None:
+        query = "SELECT number, story FROM places WHERE session = ?"
+        row = self._db.execute(query, (session,)).fetchone()
+        return _place(*row) if row else None
+
+    def unfinished(self) -> list[Place]:
+        """Sessions whose end has not been told."""
+        rows = self._db.execute("SELECT number, story FROM places WHERE NOT closed").fetchall()
+        return [place for row in rows if (place := _place(*row))]
+
+    def forget(self, session: str) -> None:
+        self._db.execute("DELETE FROM places WHERE session = ?", (session,))
+
+
+def _place(number: int, story: str) -> Place | None:
+    """None where the story is of another version: then it is told from the beginning."""
+    try:
+        return Place(number, Story.model_validate_json(story))
+    except ValidationError:
+        return None

@@ -1,0 +1,153 @@
+"""The other end: the events that a bridge tells of, each once, over restarts of everything between.
+
+    async for event in EventReceiver(BrokerSettings(host="broker"), "my-logger"):
+        print(event.type, event.name, event.after.query)
+
+A broker that is killed can lose what it had acknowledged, and a bridge that is killed tells again
+what it had not noted. So whenever the bridge says `online`, what came after the last number is
+asked for, and what was there already is dropped by its key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from pydantic import BaseModel, ValidationError
+
+from clients.mqtt.mapping import EventMessage
+from clients.mqtt.requests import Replay
+from clients.mqtt.settings import BrokerSettings, password_of, tls_context
+from clients.mqtt.topics import ONLINE
+from clients.sdk.backoff import BACKOFF, Backoff
+from session import wire
+
+log = logging.getLogger("echosieve")
+
+MOST_KEYS = 8_192
+
+
+class Known(BaseModel):
+    """How far a session's events have come; ``number`` is the highest."""
+
+    session: str
+    number: int = 0
+
+
+class EventReceiver:
+    """Iterate over it. `again` counts the messages that came more than once."""
+
+    def __init__(
+        self, settings: BrokerSettings, identifier: str, *, backoff: Backoff = BACKOFF
+    ) -> None:
+        """`identifier`: of this receiver, the same whenever it comes back; a broker knows it by it.
+        Raises EchoSieveError for a password or a certificate that cannot be read."""
+        self.again = 0
+        self._settings = settings
+        self._password = password_of(settings)
+        self._tls = tls_context(settings)
+        self._identifier = identifier
+        self._backoff = backoff
+        self._known: dict[str, Known] = {}  # by name
+        self._keys: set[str] = set()
+        self._order: deque[str] = deque()
+
+    async def __aiter__(self) -> AsyncGenerator[EventMessage]:
+        """Every event of the sessions there are, from their first on. Does not end."""
+        failures = 0
+        while True:
+            try:
+                async with self._client() as client:
+                    failures = 0
+                    await self._subscribe(client)
+                    async for message in client.messages:
+                        if event := await self._take(client, message):
+                            yield event
+            except aiomqtt.MqttError as error:
+                failures += 1
+                wait_s = self._backoff.wait_s(failures)
+                log.info("the broker is gone: %s; back in %.1f s", error, wait_s)
+                await asyncio.sleep(wait_s)
+
+    @property
+    def _replies(self) -> str:
+        return f"{self._identifier}/replayed"
+
+    async def _subscribe(self, client: aiomqtt.Client) -> None:
+        topics = self._settings.topics
+        for topic in (self._replies, topics.events, topics.of("+", "state"), topics.available):
+            await client.subscribe(topic, qos=1)
+
+    async def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> EventMessage | None:
+        """An event that was not there before."""
+        topic, payload = message.topic.value, message.payload
+        if topic == self._settings.topics.available:
+            if payload == ONLINE.encode():
+                for name, known in self._known.items():
+                    await self._ask(client, name, known)
+            return None
+        if topic.endswith("/state"):
+            await self._learn(client, topic.split("/")[-2], payload)
+            return None
+        return self._new(payload)
+
+    async def _learn(self, client: aiomqtt.Client, name: str, payload: Any) -> None:
+        """A session there is; what it told before is asked for."""
+        try:
+            session = wire.Session.model_validate_json(payload).id
+        except ValidationError:
+            return  # of another program
+        if name not in self._known or self._known[name].session != session:
+            self._known[name] = Known(session=session)
+            await self._ask(client, name, self._known[name])
+
+    async def _ask(self, client: aiomqtt.Client, name: str, known: Known) -> None:
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.ResponseTopic = self._replies
+        replay = Replay(after=known.number).model_dump_json()
+        topic = self._settings.topics.of(name, "replay")
+        await client.publish(topic, replay, qos=1, properties=properties)
+
+    def _new(self, payload: Any) -> EventMessage | None:
+        try:
+            event = EventMessage.model_validate_json(payload)
+        except ValidationError:
+            return None  # the end of a replay, or of another program
+        if event.key in self._keys:
+            self.again += 1
+            return None
+        self._remember(event.key)
+        known = self._known.get(event.name)
+        if event.number is not None and known is not None and known.session == event.session:
+            known.number = max(known.number, event.number)
+        return event
+
+    def _remember(self, key: str) -> None:
+        self._keys.add(key)
+        self._order.append(key)
+        if len(self._order) > MOST_KEYS:
+            self._keys.discard(self._order.popleft())
+
+    def _client(self) -> aiomqtt.Client:
+        settings = self._settings
+        host, port = settings.address
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = settings.session_s
+        return aiomqtt.Client(
+            host,
+            port,
+            identifier=self._identifier,
+            username=settings.username,
+            password=self._password,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=False,
+            properties=properties,
+            tls_context=self._tls,
+            keepalive=settings.keepalive_s,
+        )

@@ -1,0 +1,100 @@
+"""Which broker, and how. The password stands in a file or in the environment, never here."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from clients.mqtt.topics import PREFIX, Topics
+from clients.sdk.errors import EchoSieveError
+
+PORT, TLS_PORT = 1883, 8883
+
+
+class BrokerSettings(BaseModel):
+    """The table `[mqtt]` of a configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(min_length=1)
+    port: int | None = Field(default=None, ge=1, le=65_535)  # 1883, or 8883 over TLS
+    prefix: str = Field(default="echosieve", pattern=PREFIX)
+    discovery: str = Field(default="homeassistant", pattern=PREFIX)  # of Home Assistant
+    client_id: str | None = Field(default=None, min_length=1, max_length=64)
+    username: str | None = None
+    password_file: Path | None = None
+    password_env: str | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    keepalive_s: int = Field(default=30, ge=5, le=3_600)
+    session_s: int = Field(default=3_600, ge=0, le=604_800)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BrokerSettings:
+        if self.password_file and self.password_env:
+            raise ValueError("give password_file or password_env, not both")
+        if (self.password_file or self.password_env) and self.username is None:
+            raise ValueError("a password needs a username")
+        if (self.ca_file or self.cert_file or self.key_file) and not self.tls:
+            raise ValueError("ca_file, cert_file and key_file need tls = true")
+        if self.key_file and not self.cert_file:
+            raise ValueError("key_file needs cert_file")
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.host, self.port or (TLS_PORT if self.tls else PORT)
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(self.prefix, self.discovery)
+
+    @property
+    def identifier(self) -> str:
+        """The broker keeps what came for it while it was away; so one bridge a prefix."""
+        return self.client_id or f"echosieve-{self.prefix.replace('/', '-')}"
+
+
+def password_of(settings: BrokerSettings) -> str | None:
+    """Raises EchoSieveError where it is not where the settings say."""
+    if settings.password_env is not None:
+        return from_environment(settings.password_env, "mqtt.password_env")
+    if settings.password_file is not None:
+        return from_file(settings.password_file, "mqtt.password_file")
+    return None
+
+
+def from_environment(name: str, key: str) -> str:
+    """A secret of the environment. Raises EchoSieveError."""
+    if not (value := os.environ.get(name)):
+        raise EchoSieveError(f"{key}: the variable {name} is not set in the environment")
+    return value
+
+
+def from_file(path: Path, key: str) -> str:
+    """A secret that is the first line of a file. Raises EchoSieveError."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EchoSieveError(f"{key}: {path} cannot be read ({error})") from error
+    if not lines or not lines[0].strip():
+        raise EchoSieveError(f"{key}: {path} is empty; its first line is the secret")
+    return lines[0].strip()
+
+
+def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
+    """Raises EchoSieveError where a certificate cannot be used."""
+    if not settings.tls:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.cert_file:
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise EchoSieveError(f"mqtt: a certificate cannot be used ({error})") from error
+    return context

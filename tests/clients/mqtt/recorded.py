@@ -1,0 +1,94 @@
+"""A session whose events a test writes down, in the place of the service's journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import cast
+
+from clients.sdk import Session
+from session import wire
+
+MEMORY = wire.Memory(
+    slots=512, used=12, prompt=12, video=0, audio=0, bytes=0, oldest_s=None, newest_s=None
+)
+
+
+def info(state: wire.SessionState = "live") -> wire.Session:
+    return wire.Session(
+        id="ses_1",
+        room="kitchen",
+        state=state,
+        created_at=0.0,
+        clock_s=0.0,
+        has_video=True,
+        has_audio=True,
+        instruction=None,
+        retention=0.2,
+        selector="cs2",
+        memory=MEMORY,
+        windows=0,
+        skipped=0,
+        behind_windows=0,
+        overload="none",
+        answering=0,
+    )
+
+
+def happened(number: int, change: str, snapshot: str | None = None) -> wire.WatchEvent:
+    """The event of a watch with this number, in one of its changes."""
+    return wire.WatchEvent.model_validate(
+        {
+            "change": change,
+            "id": f"wat_1.{number}",
+            "watch": "wat_1",
+            "query": "a red circle appears",
+            "started_s": 10.0 * number,
+            "ended_s": 10.0 * number + 4 if change == "end" else None,
+            "probability": 0.9,
+            "spans": [],
+            "snapshot": snapshot,
+        }
+    )
+
+
+class Journal:
+    """The events of one session, numbered from 1 on."""
+
+    def __init__(self) -> None:
+        self.id = "ses_1"
+        self.written: list[wire.Event] = [wire.SessionCreated(session=info())]
+        self._more = asyncio.Event()
+
+    def write(self, *events: wire.Event) -> None:
+        self.written += events
+        self._more.set()
+
+    @property
+    def session(self) -> Session:
+        return cast(Session, self)  # as much of one as a bridge needs to follow it
+
+    def follow(self, *, after: int | None = None) -> Reading:
+        return Reading(self, after or 0)
+
+    events = follow
+
+    async def grown(self, beyond: int) -> None:
+        while len(self.written) <= beyond:
+            self._more.clear()
+            await self._more.wait()
+
+
+class Reading:
+    """One reader of the journal."""
+
+    def __init__(self, journal: Journal, after: int) -> None:
+        self.last_id = after
+        self._journal = journal
+
+    async def __aiter__(self) -> AsyncGenerator[wire.Event]:
+        while True:
+            await self._journal.grown(self.last_id)
+            event = self._journal.written[self.last_id]
+            self.last_id += 1
+            yield event

@@ -1,0 +1,109 @@
+"""What the events of a session become on the broker."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clients.mqtt.discovery import device
+from clients.mqtt.mapping import Outgoing, Picture, Story, tell
+from clients.mqtt.topics import Message, Topics, slug
+from session import wire
+from tests.clients.mqtt.recorded import happened, info
+
+TOPICS = Topics("es")
+STORY = Story(name="kitchen", session="ses_1")
+
+
+def told(events: list[wire.Event]) -> tuple[Story, Outgoing]:
+    """The story after the events, and everything that was sent."""
+    story, sent = STORY, Outgoing()
+    for number, event in enumerate(events, 1):
+        story, out = tell(TOPICS, story, number, event)
+        sent += out
+    return story, sent
+
+
+def on(topic: str, sent: Outgoing) -> list[bytes]:
+    return [m.payload for m in sent if isinstance(m, Message) and m.topic == topic]
+
+
+CHANGES = st.lists(st.sampled_from(["update", "end"]), max_size=4).map(
+    lambda changes: (
+        ["new", *changes[: changes.index("end")], "end"] if "end" in changes else ["new", *changes]
+    )
+)
+
+
+@given(st.lists(CHANGES, max_size=5), st.integers(0, 20))
+def test_an_alert_for_each_beginning_and_end_whenever_it_was_broken_off(
+    courses: list[list[str]], cut: int
+) -> None:
+    events: list[wire.Event] = [
+        happened(number, change) for number, course in enumerate(courses) for change in course
+    ]
+    whole, sent = told(events)
+    assert len(on("es/alerts", sent)) == sum(c != "update" for course in courses for c in course)
+    keys = [json.loads(payload)["key"] for payload in on("es/events", sent)]
+    assert len(keys) == len(set(keys)) == len(events)
+    still_open = {f"wat_1.{n}" for n, course in enumerate(courses) if course[-1] != "end"}
+    assert set(whole.open) == still_open
+    story, _ = told(events[:cut])  # what a bridge keeps when it is stopped there
+    story = Story.model_validate_json(story.model_dump_json())
+    for number, event in enumerate(events[cut:], cut + 1):
+        story, _ = tell(TOPICS, story, number, event)
+    assert story == whole
+
+
+def test_the_urgent_comes_first() -> None:
+    _, out = tell(TOPICS, STORY, 7, happened(1, "new", snapshot="/v1/s.jpg"))
+    kinds = [m.topic.removeprefix("es/") for m in out]
+    assert kinds == [
+        "alerts",
+        "events",
+        "kitchen/watch/a-red-circle-appears/state",
+        "kitchen/snapshot",
+    ]
+    assert isinstance(out[-1], Picture)
+
+
+def test_the_end_of_a_session_is_its_last_state() -> None:
+    closed = wire.SessionClosed(session="ses_1", reason="the sender left")
+    story, sent = told([wire.SessionCreated(session=info()), closed])
+    state = json.loads(on("es/kitchen/state", sent)[-1])
+    assert (state["state"], state["reason"]) == ("ended", "the sender left")
+    assert story.closed
+    story, _ = tell(TOPICS, story, 3, wire.SessionReopened(session=info()))
+    assert not story.closed
+
+
+def test_state_is_retained_and_events_are_not() -> None:
+    _, sent = told([wire.SessionCreated(session=info()), happened(1, "new")])
+    retained = {m.topic for m in sent if isinstance(m, Message) and m.retain}
+    assert "es/kitchen/state" in retained
+    assert not retained & {"es/events", "es/alerts"}
+
+
+def test_a_slug_is_a_level_of_a_topic_whatever_the_query() -> None:
+    assert slug("A red circle appears!") == "a-red-circle-appears"
+    for query in ("eine Tür", "#/+", "x" * 500, "\u2603"):
+        assert set(slug(query)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+        assert 0 < len(slug(query)) <= 64
+    assert slug("eine Tür") != slug("eine Tor")
+
+
+@given(st.text())
+def test_a_slug_never_breaks_a_topic(query: str) -> None:
+    assert slug(query).isascii()
+    assert not set(slug(query)) & set("/+#$")
+
+
+def test_every_entity_of_a_device_has_an_id_of_its_own() -> None:
+    story, _ = told([wire.SessionCreated(session=info())])
+    described = json.loads(device(TOPICS, story).payload)
+    ids = [entity["unique_id"] for entity in described["cmps"].values()]
+    assert len(set(ids)) == len(ids) == 4
+    assert all("p" in entity for entity in described["cmps"].values())
+    assert described["avty_t"] == "es/available"

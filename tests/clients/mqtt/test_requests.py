@@ -1,0 +1,67 @@
+"""What comes in over MQTT is a request, or refused as malformed; nothing else happens."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clients.mqtt import requests
+from clients.mqtt.requests import READERS, Malformed, read
+from clients.mqtt.topics import Topics
+from session import wire
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.sampled_from(sorted(READERS)), st.binary() | JSON.map(lambda v: json.dumps(v).encode()))
+def test_any_payload_is_a_request_or_malformed(kind: str, payload: bytes) -> None:
+    try:
+        request = read(kind, payload)
+    except Malformed:
+        return
+    assert isinstance(request, requests.Request)
+
+
+def test_a_question_is_text_or_json() -> None:
+    assert read("ask", b" what now? ") == wire.AskRequest(question="what now?")
+    asked = read("ask", b'{"question": "and then?", "conversation": "none"}')
+    assert asked == wire.AskRequest(question="and then?", conversation="none")
+
+
+def test_an_empty_instruction_takes_it_away() -> None:
+    assert read("instruction/set", b"") == requests.SetInstruction(None)
+
+
+def test_the_field_at_fault_is_named() -> None:
+    with pytest.raises(Malformed) as raised:
+        read("watches/set", b'[{"query": "a dog", "threshold": 2}]')
+    assert raised.value.param == "0.threshold"
+
+
+@pytest.mark.parametrize(
+    ("topic", "may"),
+    [
+        ("answers/me", True),
+        ("es/kitchen/ask", False),
+        ("es/available", False),
+        ("homeassistant/status", False),
+        ("$SYS/broker", False),
+        ("answers/+", False),
+        ("answers/#", False),
+        ("", False),
+    ],
+)
+def test_answers_go_only_where_nothing_is_commanded(topic: str, may: bool) -> None:
+    assert Topics("es").answerable(topic) is may
+
+
+def test_a_topic_names_its_session_and_what_is_asked() -> None:
+    topics = Topics("home/es")
+    assert requests.name_of(topics, "home/es/kitchen/watches/set") == ("kitchen", "watches/set")
+    assert "home/es/+/watches/set" in requests.subscriptions(topics)
