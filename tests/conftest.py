@@ -7,13 +7,16 @@ import os
 # Two threads per test process at most: the machines this runs on are small and shared.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
+import asyncio
+import inspect
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from sieve import Model, load_model
@@ -79,6 +82,23 @@ def no_thread_is_left_running() -> Iterator[None]:
     while (left := _threads_since(before)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left, f"threads left running: {left}"
+
+
+@pytest.fixture(autouse=True)
+def no_task_is_left_running(request: pytest.FixtureRequest) -> None:
+    """Nor a task; asked for before all other fixtures, it is the last to look."""
+    if inspect.iscoroutinefunction(request.function):
+        request.getfixturevalue("tasks_ended")
+
+
+@pytest_asyncio.fixture
+async def tasks_ended() -> AsyncIterator[None]:
+    yield
+    mine = asyncio.current_task()
+    deadline = time.monotonic() + 5.0
+    while (left := asyncio.all_tasks() - {mine}) and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert not left, f"tasks left running: {left}"
 
 
 def _threads_since(before: set[threading.Thread]) -> list[str]:
