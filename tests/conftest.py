@@ -85,8 +85,11 @@ def no_thread_is_left_running() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def no_task_is_left_running(request: pytest.FixtureRequest) -> None:
-    """Nor a task; asked for before all other fixtures, it is the last to look."""
+def no_task_is_left_running(
+    request: pytest.FixtureRequest, no_thread_is_left_running: None
+) -> None:
+    """Nor a task. Asked for before all other fixtures this looks last, but for the threads: some
+    end with the loop."""
     if inspect.iscoroutinefunction(request.function):
         request.getfixturevalue("tasks_ended")
 
