@@ -14,9 +14,11 @@ PROC = Path("/proc/self")
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Resident memory in bytes; threads of every library; open file descriptors; asyncio tasks."""
+    """Resident memory in bytes, without the pages of files: the system drops those when they have
+    not been used for a while and reads them again, so that they come and go with what it has to do.
+    Threads of every library; open file descriptors; asyncio tasks."""
 
-    rss_bytes: int
+    anonymous_bytes: int
     threads: int
     fds: int
     tasks: int
@@ -34,9 +36,9 @@ def footprint() -> Footprint | None:
     """Taken on the event loop's thread. None where the system has no /proc."""
     if not PROC.exists():
         return None
-    pages = int((PROC / "statm").read_text().split()[1])
+    _, resident, of_files, *_ = map(int, (PROC / "statm").read_text().split())
     return Footprint(
-        rss_bytes=pages * os.sysconf("SC_PAGE_SIZE"),
+        anonymous_bytes=(resident - of_files) * os.sysconf("SC_PAGE_SIZE"),
         threads=sum(1 for _ in (PROC / "task").iterdir()),
         fds=sum(1 for _ in (PROC / "fd").iterdir()) - 1,  # one of them reads this list
         tasks=len(asyncio.all_tasks()),

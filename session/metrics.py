@@ -79,7 +79,7 @@ class Metrics:
 def _gauges(live: int, held: Footprint | None) -> Iterator[str]:
     gauges = {"echosieve_sessions": live}
     if held is not None:  # the first two have the names that Prometheus gives them everywhere
-        gauges["process_resident_memory_bytes"] = held.rss_bytes
+        gauges["process_anonymous_memory_bytes"] = held.anonymous_bytes
         gauges["process_open_fds"] = held.fds
         gauges["process_threads"] = held.threads
         gauges["echosieve_tasks"] = held.tasks

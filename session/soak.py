@@ -39,12 +39,12 @@ from session.server import run as run_server
 from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 
-BOUNDS = Footprint(rss_bytes=32 * 2**20, threads=0, fds=0, tasks=0)  # above the first round
+BOUNDS = Footprint(anonymous_bytes=32 * 2**20, threads=0, fds=0, tasks=0)  # above the first round
 GUEST_S = 24.0  # a guest's scene
 READY_S = 300.0  # for the model to load
 SETTLE_S = 15.0  # for threads and memory to be given back
 METRICS = {
-    "rss_bytes": "process_resident_memory_bytes",
+    "anonymous_bytes": "process_anonymous_memory_bytes",
     "threads": "process_threads",
     "fds": "process_open_fds",
     "tasks": "echosieve_tasks",
@@ -262,7 +262,7 @@ def growth_per_h(rounds: Sequence[Round]) -> dict[str, float]:
 def line_of(number: int, one: Round) -> str:
     return (
         f"round {number}, {one.ended_s:.0f} s: {one.right} right, {one.wrong} wrong, "
-        f"{one.failed} failed; {one.held.rss_bytes / MIB:.0f} MiB, {one.held.threads} threads"
+        f"{one.failed} failed; {one.held.anonymous_bytes / MIB:.0f} MiB, {one.held.threads} threads"
     )
 
 
@@ -281,9 +281,14 @@ def table_of(soak: Soak) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for one in soak.rounds:
         counted = (one.right, one.wrong, one.open, one.cut, one.failed, one.windows, one.skipped)
-        held = (f"{one.held.rss_bytes / MIB:.1f}", one.held.threads, one.held.fds, one.held.tasks)
+        held = (
+            f"{one.held.anonymous_bytes / MIB:.1f}",
+            one.held.threads,
+            one.held.fds,
+            one.held.tasks,
+        )
         table.add_row(f"{one.ended_s:.0f} s", *map(str, (*counted, *held)))
     growth = soak.growth_per_h
-    slopes = [growth["rss_bytes"] / MIB, growth["threads"], growth["fds"], growth["tasks"]]
+    slopes = [growth["anonymous_bytes"] / MIB, growth["threads"], growth["fds"], growth["tasks"]]
     table.add_row("per h", *[""] * 7, *(f"{slope:+.1f}" for slope in slopes))
     return table

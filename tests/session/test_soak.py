@@ -15,7 +15,7 @@ from session.footprint import Footprint
 from session.soak import Round, SoakError, excess, growth_per_h, over
 from tests import tiny
 
-HELD = Footprint(rss_bytes=400 * soak.MIB, threads=8, fds=20, tasks=3)
+HELD = Footprint(anonymous_bytes=400 * soak.MIB, threads=8, fds=20, tasks=3)
 
 
 def arguments(*given: str) -> argparse.Namespace:
@@ -56,8 +56,8 @@ def test_guests_that_leave_are_ended_or_killed_leave_nothing_behind(
     ("grown", "told"),
     [
         (HELD, []),
-        (replace(HELD, rss_bytes=431 * soak.MIB, threads=7), []),
-        (replace(HELD, rss_bytes=433 * soak.MIB), ["rss_bytes"]),
+        (replace(HELD, anonymous_bytes=431 * soak.MIB, threads=7), []),
+        (replace(HELD, anonymous_bytes=433 * soak.MIB), ["anonymous_bytes"]),
         (replace(HELD, threads=9, tasks=4), ["threads", "tasks"]),
         (replace(HELD, fds=21), ["fds"]),
     ],
@@ -75,7 +75,7 @@ def test_growth_is_the_slope_over_the_hours() -> None:
     rounds = [after(1_800.0 * i, replace(HELD, threads=8 + i, fds=20 + i % 2)) for i in range(5)]
     growth = growth_per_h(rounds)
     assert growth["threads"] == pytest.approx(2.0)
-    assert growth["rss_bytes"] == pytest.approx(0.0)
+    assert growth["anonymous_bytes"] == pytest.approx(0.0)
     assert growth["fds"] == pytest.approx(0.0)
 
 
