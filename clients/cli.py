@@ -1,5 +1,5 @@
-"""The command line: echosieve serve | token | demo | ask | webcam | watch | bench | eval | report
-| train.
+"""The command line: echosieve serve | token | demo | ask | webcam | watch | monitor | bench | eval
+| report | train.
 
 Everything heavy is imported by the command that needs it, so that `--help` is instant. Bad usage
 exits with 2; a failure with 1 and one line that says what was wrong.
@@ -50,11 +50,11 @@ class CommandError(Exception):
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script. Exits with 0, 1 (failure) or 2 (bad usage)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    args = build_parser(given).parse_args(given)
     # Threads of the model that wait must not spin: they share the machine with the decoders.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
+        args = build_parser(given).parse_args(given)
         sys.exit(args.carry_out(args))
     except KeyboardInterrupt:
         sys.exit(130)
@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except MemoryError:
         fail("there is not enough memory for this")
     except ModuleNotFoundError as error:
-        fail(f"{error.name} is not installed: pip install 'echosieve[serve]'")
+        extra = "monitor" if given[:1] == ["monitor"] else "serve"
+        fail(f"{error.name} is not installed: pip install 'echosieve[{extra}]'")
 
 
 def fail(message: str) -> NoReturn:
@@ -207,6 +208,7 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_ask(commands.add_parser("ask", help="ask about a media file"))
     _add_webcam(commands.add_parser("webcam", help="talk about what the camera sees"), given)
     _add_watch(commands.add_parser("watch", help="watch a camera, a channel, files"), given)
+    _add_monitor(commands.add_parser("monitor", help="watch for hours and report"), given)
     _add_bench(commands.add_parser("bench", help="measure on this machine"), given)
     _add_eval(
         commands.add_parser("eval", help="run the evaluation's studies, or a --benchmark"), given
@@ -293,6 +295,14 @@ def _add_webcam(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
 def _add_watch(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
     if given[:1] == ["watch"]:
         from clients.watching import add_arguments, run
+
+        add_arguments(parser)
+        parser.set_defaults(carry_out=of_a_client(run))
+
+
+def _add_monitor(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
+    if given[:1] == ["monitor"]:
+        from clients.monitor.command import add_arguments, run
 
         add_arguments(parser)
         parser.set_defaults(carry_out=of_a_client(run))

@@ -40,13 +40,15 @@ class Feed:
         room: str,
         tell: Tell,
         backoff: Backoff = BACKOFF,
+        session: Session | None = None,
     ) -> None:
+        """Begins with a session of its own, or with one that waits for it."""
         self._client = client
         self._media = media
         self._room = room
         self._tell = tell
         self._backoff = backoff
-        self._publication = client.publish(media, room)
+        self._publication = session.publish(media) if session else client.publish(media, room)
         self._keeping: asyncio.Task[None] | None = None
 
     @property

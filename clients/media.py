@@ -27,6 +27,10 @@ Media: TypeAlias = "Named"
 Picture: TypeAlias = "NDArray[np.uint8]"  # [H, W, 3], RGB
 
 
+WAITING = 64  # pieces that were delivered and are not taken
+MOST_PIXELS = 16_000_000
+
+
 @contextmanager
 def failures() -> Iterator[None]:
     """What `stream` raises, as what it means to a client."""
@@ -120,6 +124,65 @@ def opencv() -> Any:
         from stream import capture
 
         return capture.opencv()
+
+
+class Delivered:
+    """A source of what somebody else delivers piece by piece, who waits while 64 are not taken."""
+
+    def __init__(self, *, has_audio: bool, has_video: bool) -> None:
+        self.has_audio, self.has_video = has_audio, has_video
+        self._items: asyncio.Queue[Item] = asyncio.Queue(WAITING)
+        self._ended = asyncio.Event()
+
+    async def sound(self, time_s: float, pcm: bytes) -> None:
+        """16 kHz, mono, 16 bit little endian; `time_s`: of the first sample."""
+        import numpy as np
+
+        from stream.window import Sound
+
+        samples = np.frombuffer(pcm, "<i2").astype(np.float32) * np.float32(1 / 32_768)
+        await self._items.put(Sound(time_s, samples))
+
+    async def picture(self, time_s: float, jpeg: bytes) -> None:
+        """Raises MediaFailed for what is no JPEG, or one of more than 16 million pixels."""
+        from stream.window import Frame
+
+        await self._items.put(Frame(time_s, await asyncio.to_thread(picture_of, jpeg)))
+
+    def end(self) -> None:
+        """Nothing more will come; what has come is still sent."""
+        self._ended.set()
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        ended = asyncio.create_task(self._ended.wait())
+        try:
+            while not (self._ended.is_set() and self._items.empty()):
+                taking = asyncio.create_task(self._items.get())
+                try:
+                    await asyncio.wait({taking, ended}, return_when=asyncio.FIRST_COMPLETED)
+                    if taking.done():
+                        yield taking.result()
+                finally:
+                    taking.cancel()
+        finally:
+            ended.cancel()
+
+
+def picture_of(jpeg: bytes) -> Picture:
+    """RGB. Raises MediaFailed."""
+    import av
+
+    from stream.frames import MAX_SIDE, to_rgb
+
+    decoder = av.CodecContext.create("mjpeg", "r")
+    decoder.options = {"max_pixels": str(MOST_PIXELS)}
+    try:
+        frames = decoder.decode(av.Packet(jpeg))
+    except (av.FFmpegError, ValueError) as error:
+        raise MediaFailed(f"this is no JPEG that can be used: {error}") from error
+    if not frames or not isinstance(frames[0], av.VideoFrame):
+        raise MediaFailed("this is no JPEG that can be used")
+    return to_rgb(frames[0], MAX_SIDE)
 
 
 class Shown:

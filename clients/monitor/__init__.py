@@ -1,0 +1,9 @@
+"""`echosieve monitor CONFIG.toml`: watches sources for hours, and reports.
+
+config     what is to be watched, and who is told; from TOML
+sources    how each source becomes a session: a room, an address or file, a bot's websocket
+bot        the websocket protocol of meeting bots
+webhook    signed reports by HTTP, from an outbox
+report     the record of a run, and its Markdown with a timeline
+run        these together
+"""

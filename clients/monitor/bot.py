@@ -1,0 +1,104 @@
+"""The way in for meeting bots: sound and pictures over a websocket. See docs/MONITOR.md.
+
+    bot -> monitor   {"type": "hello", "audio": true, "video": true, "secret": "..."}
+    monitor -> bot   {"type": "ready", "session": "ses_..."}
+    bot -> monitor   binary: length of the header (4 bytes, big endian), header (JSON), content
+                     {"kind": "audio", "time_s": 1.26}   16 kHz, mono, 16 bit little endian
+                     {"kind": "video", "time_s": 1.30}   one JPEG
+    bot -> monitor   {"type": "bye"}
+
+Times are seconds since the bot began, of the first sample or the picture, and do not go back.
+"""
+
+from __future__ import annotations
+
+import hmac
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from clients.sdk.errors import EchoSieveError
+
+LENGTH = struct.Struct(">I")
+MOST_HEADER = 1_024
+MOST_MESSAGE = 4 * 1024 * 1024
+MOST_AUDIO = 10 * 2 * 16_000  # bytes: ten seconds
+
+
+class BotError(EchoSieveError):
+    """A bot does not keep to the protocol; the text is sent to it before it is hung up on."""
+
+
+class FromBot(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Hello(FromBot):
+    """The first message."""
+
+    type: Literal["hello"]
+    audio: bool = True
+    video: bool = True
+    secret: str | None = Field(default=None, max_length=256)
+
+
+class Header(FromBot):
+    kind: Literal["audio", "video"]
+    time_s: float = Field(ge=0.0, le=31_536_000.0, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one binary message brought."""
+
+    header: Header
+    content: bytes
+
+
+def read_hello(message: str | bytes, secret: str | None) -> Hello:
+    """Raises BotError."""
+    try:
+        hello = Hello.model_validate_json(message)
+    except ValidationError as error:
+        raise BotError(f"the first message must be a hello: {_first(error)}") from None
+    if not (hello.audio or hello.video):
+        raise BotError("a bot must bring audio, video, or both")
+    given = (hello.secret or "").encode()
+    if secret is not None and not hmac.compare_digest(given, secret.encode()):
+        raise BotError("the secret is not the one this monitor expects")
+    return hello
+
+
+def read_piece(message: bytes, hello: Hello) -> Piece:
+    """Raises BotError."""
+    if len(message) < LENGTH.size:
+        raise BotError("a binary message begins with the length of its header, 4 bytes")
+    (length,) = LENGTH.unpack_from(message)
+    if length > min(MOST_HEADER, len(message) - LENGTH.size):
+        raise BotError(f"a header of {length} bytes does not fit: at most {MOST_HEADER}")
+    start = LENGTH.size + length
+    try:
+        header = Header.model_validate_json(message[LENGTH.size : start])
+    except ValidationError as error:
+        raise BotError(f"a header must be {{kind, time_s}}: {_first(error)}") from None
+    promised = hello.audio if header.kind == "audio" else hello.video
+    if not promised:
+        raise BotError(f"{header.kind} was not promised in the hello")
+    content = message[start:]
+    if header.kind == "audio" and (not content or len(content) % 2 or len(content) > MOST_AUDIO):
+        raise BotError("audio is 16 bit little endian, 16 kHz, mono, at most ten seconds at once")
+    return Piece(header, content)
+
+
+def packed(kind: Literal["audio", "video"], time_s: float, content: bytes) -> bytes:
+    """A binary message as a bot sends it."""
+    header = Header(kind=kind, time_s=time_s).model_dump_json().encode()
+    return LENGTH.pack(len(header)) + header + content
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else str(first["msg"])

@@ -1,0 +1,60 @@
+"""`echosieve monitor [--check] CONFIG.toml`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from pathlib import Path
+
+from clients.monitor.config import MonitorConfig, load
+from clients.monitor.run import Monitor, check, client_of
+from clients.mqtt.settings import password_of, tls_context
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="see docs/MONITOR.md")
+    parser.add_argument(
+        "--check", action="store_true", help="say whether the configuration can be used, and end"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Raises EchoSieveError."""
+    config = load(args.config)
+    if args.check:
+        check_all(config)
+        print(f"{args.config}: {summary(config)}")
+        return 0
+    path = asyncio.run(until_told(Monitor(config)))
+    print(f"the report is {path}")
+    return 0
+
+
+def check_all(config: MonitorConfig) -> None:
+    """Secrets and certificates too, nothing that needs the network. Raises EchoSieveError."""
+    check(config)
+    client_of(config)
+    if config.mqtt:
+        password_of(config.mqtt)
+        tls_context(config.mqtt)
+
+
+def summary(config: MonitorConfig) -> str:
+    names = ", ".join(f"{source.name} ({source.kind})" for source in config.source)
+    outlets = (["MQTT"] if config.mqtt else []) + ["webhook"] * len(config.webhook)
+    told = ", ".join([*outlets, f"{config.folder}/report.md"])
+    return f"watches {names}; {len(config.watch)} standing queries; tells {told}"
+
+
+async def until_told(monitor: Monitor) -> Path:
+    """Until every source has ended, or SIGINT or SIGTERM asks for an end: then the report is
+    written too."""
+    running = asyncio.create_task(monitor.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        return monitor.report

@@ -1,0 +1,195 @@
+"""A monitor's configuration: TOML, checked as a whole. See docs/MONITOR.md for every key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from clients.mqtt.settings import BrokerSettings
+from clients.mqtt.topics import NAME
+from clients.sdk.errors import EchoSieveError
+from session import wire
+
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+class ConfigError(EchoSieveError):
+    """A configuration that cannot be meant; the text names file, key and what would be right."""
+
+
+class Table(BaseModel):
+    """A table of the file: a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServiceTable(Table):
+    """`[service]`: the one that watches. Without a URL, that of the environment."""
+
+    url: str | None = None
+    token_file: Path | None = None
+    token_env: str | None = None
+
+
+class WatchTable(Table):
+    """`[[watch]]`: a standing query; `sources` are names, all of them where none is given."""
+
+    query: str = Field(min_length=1, max_length=wire.MAX_QUERY_CHARS)
+    sources: list[Name] | None = None
+    threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
+    release: float | None = Field(default=None, gt=0.0, lt=1.0)
+    min_s: float | None = Field(default=None, ge=0.0)
+    cooldown_s: float | None = Field(default=None, ge=0.0)
+    update_s: float | None = Field(default=None, ge=0.0)
+    quiet: list[wire.QuietHours] | None = Field(default=None, max_length=wire.MAX_QUIET)
+    describe: bool | None = None
+    snapshot: bool | None = None
+
+    @property
+    def settings(self) -> wire.WatchCreate:
+        given = self.model_fields_set - {"sources"}
+        return wire.WatchCreate.model_validate({name: getattr(self, name) for name in given})
+
+
+class NotesTable(Table):
+    """`[notes]`: a note every so often, and one for every event that is described."""
+
+    every_s: float | None = Field(default=60.0, ge=10.0, le=3_600.0)
+    events: bool = False
+
+
+class RoomSource(Table):
+    """Waits for whoever sends to a room by WHIP: a browser, OBS, ffmpeg."""
+
+    kind: Literal["room"]
+    name: Name
+    room: str | None = Field(default=None, pattern=wire.ROOM)  # its name's, where none is given
+    instruction: str | None = Field(default=None, max_length=wire.MAX_INSTRUCTION_CHARS)
+
+
+class MediaSource(Table):
+    """An address (RTSP, HLS, MPEG-TS), a file, a folder or a device."""
+
+    kind: Literal["media"]
+    name: Name
+    address: str = Field(min_length=1)
+    instruction: str | None = Field(default=None, max_length=wire.MAX_INSTRUCTION_CHARS)
+
+
+class BotSource(Table):
+    """A bot that delivers sound and pictures over a websocket, at `ws://host:port/NAME`."""
+
+    kind: Literal["bot"]
+    name: Name
+    secret_file: Path | None = None
+    secret_env: str | None = None
+    instruction: str | None = Field(default=None, max_length=wire.MAX_INSTRUCTION_CHARS)
+
+
+SourceTable = Annotated[RoomSource | MediaSource | BotSource, Field(discriminator="kind")]
+
+
+class BotsTable(Table):
+    """`[bots]`: where bots connect to. Beyond loopback every bot must have a secret."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8090, ge=0, le=65_535)
+
+
+class WebhookTable(Table):
+    """`[[webhook]]`: gets every event and note as a signed POST."""
+
+    url: str = Field(pattern=r"^https?://[^\s/]+")
+    secret_file: Path | None = None
+    secret_env: str | None = None
+    give_up_s: float = Field(default=86_400.0, gt=0.0)
+
+    @model_validator(mode="after")
+    def _has_a_secret(self) -> WebhookTable:
+        if (self.secret_file is None) == (self.secret_env is None):
+            raise ValueError("give secret_file or secret_env: a report is signed with it")
+        return self
+
+
+class MonitorConfig(Table):
+    """The whole file. `folder` holds what the monitor must know after a restart, and its report."""
+
+    folder: Path = Path("monitor")
+    service: ServiceTable = ServiceTable()
+    source: list[SourceTable] = Field(min_length=1, max_length=64)
+    watch: list[WatchTable] = Field(default=[], max_length=64)
+    notes: NotesTable | None = None
+    mqtt: BrokerSettings | None = None
+    bots: BotsTable = BotsTable()
+    webhook: list[WebhookTable] = []
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> MonitorConfig:
+        names = [source.name for source in self.source]
+        if double := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"source.name: {', '.join(sorted(double))} stands more than once")
+        for place, watch in enumerate(self.watch):
+            for name in watch.sources or []:
+                if name not in names:
+                    known = ", ".join(names)
+                    raise ValueError(
+                        f"watch.{place}.sources: no source is called {name!r}: {known}"
+                    )
+        return self
+
+    def watches_of(self, source: str) -> list[wire.WatchCreate]:
+        """The standing queries of one source."""
+        return [w.settings for w in self.watch if w.sources is None or source in w.sources]
+
+
+def load(path: Path) -> MonitorConfig:
+    """Raises ConfigError. Paths in the file count from where it lies."""
+    try:
+        text = path.read_text()
+        tables = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    try:
+        return MonitorConfig.model_validate(tables)
+    except ValidationError as error:
+        lines = [f"{path}: {_complaint(text, one)}" for one in error.errors(include_url=False)]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _complaint(text: str, error: Any) -> str:
+    """Line, key, what is there and what would be right."""
+    keys = [str(part) for part in error["loc"] if part not in ("room", "media", "bot")]
+    said = str(error["msg"]).removeprefix("Value error, ")
+    key = ".".join(keys)
+    if not key:
+        return said
+    line = _line_of(text, keys)
+    where = f"line {line}, {key}" if line else key
+    found = error["input"]
+    shown = f" (there is {found!r})" if isinstance(found, str | int | float) else ""
+    return f"{where}: {said}{shown}"
+
+
+def _line_of(text: str, keys: list[str]) -> int | None:
+    """The line of the key, as far as plain TOML tells: within the n-th table of its name."""
+    table, rest = keys[0], keys[1:]
+    place = int(rest.pop(0)) if rest and rest[0].isdigit() else 0
+    last = next((key for key in reversed(rest) if not key.isdigit()), None)
+    heads = [
+        number
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.replace(" ", "").startswith((f"[[{table}]]", f"[{table}]", f"{table}="))
+    ]
+    if place >= len(heads):
+        return None
+    for number, line in enumerate(text.splitlines()[heads[place] :], heads[place] + 1):
+        if line.lstrip().startswith("["):
+            break
+        if last is not None and line.split("=")[0].strip() == last:
+            return number
+    return heads[place]

@@ -1,0 +1,207 @@
+"""The monitor: sources in, standing queries and notes on them, reports out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from clients.monitor.config import BotSource, MediaSource, MonitorConfig, RoomSource
+from clients.monitor.report import Entry, Record, write
+from clients.monitor.sources import Bots, watch_media, watch_room
+from clients.monitor.webhook import Outbox, Webhook
+from clients.mqtt.bridge import Bridge, set_watches
+from clients.mqtt.following import follow
+from clients.mqtt.mapping import Story
+from clients.mqtt.places import Places
+from clients.mqtt.settings import from_environment, from_file
+from clients.mqtt.topics import Topics
+from clients.sdk import EchoSieve, Session
+from clients.sdk.errors import EchoSieveError
+from clients.together import until_first
+from session import wire
+
+log = logging.getLogger("echosieve")
+
+LAST_REPORTS_S = 10.0  # for webhooks, when everything has ended
+
+
+def secret_of(key: str, file: Path | None, variable: str | None) -> str | None:
+    """Raises EchoSieveError where it is not where the configuration says."""
+    if variable is not None:
+        return from_environment(variable, f"{key}.secret_env")
+    if file is not None:
+        return from_file(file, f"{key}.secret_file")
+    return None
+
+
+class Monitor:
+    """One run of a configuration; `run` ends when every source has, rooms and bots never do."""
+
+    def __init__(self, config: MonitorConfig, *, client: EchoSieve | None = None) -> None:
+        """Raises EchoSieveError for a secret or a file that cannot be used."""
+        check(config)
+        config.folder.mkdir(parents=True, exist_ok=True)
+        self._config = config
+        self._client = client or client_of(config)
+        self._places = Places(config.folder / "places.db")
+        self._outbox = Outbox(config.folder / "outbox.db")
+        self._record = Record(config.folder / "record.db")
+        self._bridge = Bridge(config.mqtt, self._places) if config.mqtt else None
+        self._webhooks = [
+            Webhook(hook.url, secret or "", self._outbox, give_up_s=hook.give_up_s)
+            for hook, secret in zip(config.webhook, webhook_secrets(config), strict=True)
+        ]
+
+    async def run(self) -> Path:
+        """Returns the report's path. Raises EchoSieveError; the report is written in any case."""
+        try:
+            async with AsyncExitStack() as stack:
+                stack.push_async_callback(self._client.close)
+                if self._bridge is not None:
+                    await stack.enter_async_context(self._bridge)
+                await self._watch()
+        finally:
+            path = write(self._record.entries(), self._config.folder)
+            for file in (self._places, self._outbox, self._record):
+                file.close()
+        return path
+
+    @property
+    def report(self) -> Path:
+        """Where the report is, once `run` is over."""
+        return self._config.folder / "report.md"
+
+    async def _watch(self) -> None:
+        beside = [hook.run() for hook in self._webhooks]
+        ends = [self._sources()]
+        if self._bridge is not None:
+            ends.append(self._bridge.ended())
+        await until_first(ends, beside)
+
+    async def _sources(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for place in self._places.unfinished():
+                group.create_task(self._finish(place.story))
+            for source in self._config.source:
+                if isinstance(source, RoomSource):
+                    group.create_task(watch_room(self._client, source, self))
+                elif isinstance(source, MediaSource):
+                    group.create_task(watch_media(self._client, source, self))
+            if bots := bots_of(self._config):
+                listening = Bots(self._client, self._config.bots, bots, self)
+                group.create_task(listening.run(self._told_port))
+        await self._last_reports()
+
+    def _told_port(self, port: int) -> None:
+        log.warning("bots connect to ws://%s:%d/NAME", self._config.bots.host, port)
+
+    async def _finish(self, story: Story) -> None:
+        """What is left to be told of a session of an earlier run."""
+        try:
+            session = await self._client.sessions.get(story.session)
+        except EchoSieveError as error:
+            log.warning("what was left of %s is gone: %s", story.name, error)
+            self._places.forget(story.session)
+            return
+        if session.info.state == "ended":
+            await self.follow(story.name, session, lambda: False)
+
+    async def _last_reports(self) -> None:
+        try:
+            async with asyncio.timeout(LAST_REPORTS_S):
+                for hook in self._webhooks:
+                    await hook.emptied()
+        except TimeoutError:
+            log.warning("reports are left in %s/outbox.db for the next run", self._config.folder)
+
+    # --- What the sources ask for ---
+
+    async def prepare(self, name: str, session: Session) -> None:
+        """Let the session be set as its source is configured."""
+        source = next(source for source in self._config.source if source.name == name)
+        if source.instruction is not None:
+            await session.update(instruction=source.instruction)
+        await set_watches(session, self._config.watches_of(name))
+        if notes := self._config.notes:
+            await session.notes.set(notes.every_s, events=notes.events)
+
+    async def follow(self, name: str, session: Session, goes_on: Callable[[], bool]) -> None:
+        """Tell everything of it, to the broker first."""
+        if self._bridge is not None:
+            await self._bridge.follow(session, name, heard=self._heard, goes_on=goes_on)
+            return
+
+        async def hear(before: Story, story: Story, number: int | None, event: wire.Event) -> None:
+            await self._heard(story, number, event)
+
+        await follow(self._places, Topics(), session, name, hear, goes_on)
+
+    async def _heard(self, story: Story, number: int | None, event: wire.Event) -> None:
+        if not isinstance(event, wire.WatchEvent | wire.NoteAdded):
+            return
+        self._record.add(Entry(story.name, story.session, time.time(), event))
+        delivery = f"{story.session}/{number}"
+        body = report_of(story, delivery, event)
+        for hook in self._webhooks:
+            hook.put(delivery, body)
+
+
+def report_of(story: Story, delivery: str, event: wire.WatchEvent | wire.NoteAdded) -> bytes:
+    """What a webhook gets."""
+    report = {
+        "delivery": delivery,
+        "source": story.name,
+        "session": story.session,
+        "event": event.model_dump(mode="json", exclude={"kept"}),
+    }
+    return json.dumps(report).encode()
+
+
+def client_of(config: MonitorConfig) -> EchoSieve:
+    """Raises EchoSieveError."""
+    service = config.service
+    token = None
+    if service.token_env is not None:
+        token = from_environment(service.token_env, "service.token_env")
+    elif service.token_file is not None:
+        token = from_file(service.token_file, "service.token_file")
+    try:
+        return EchoSieve(service.url, token)
+    except ValueError as error:
+        raise EchoSieveError(f"service.url: {error}") from error
+
+
+def bots_of(config: MonitorConfig) -> dict[str, tuple[BotSource, str | None]]:
+    """By name, with their secrets. Raises EchoSieveError."""
+    return {
+        source.name: (
+            source,
+            secret_of(f"source {source.name}", source.secret_file, source.secret_env),
+        )
+        for source in config.source
+        if isinstance(source, BotSource)
+    }
+
+
+def webhook_secrets(config: MonitorConfig) -> Sequence[str | None]:
+    return [
+        secret_of(f"webhook.{place}", hook.secret_file, hook.secret_env)
+        for place, hook in enumerate(config.webhook)
+    ]
+
+
+def check(config: MonitorConfig) -> None:
+    """What only this machine can tell. Raises EchoSieveError."""
+    webhook_secrets(config)
+    loopback = config.bots.host in ("127.0.0.1", "::1", "localhost")
+    for name, (_, secret) in bots_of(config).items():
+        if secret is None and not loopback:
+            raise EchoSieveError(
+                f"bots.host is {config.bots.host}: beyond loopback the bot {name!r} needs "
+                "secret_file or secret_env"
+            )

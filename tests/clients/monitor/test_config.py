@@ -1,0 +1,107 @@
+"""A configuration is taken whole, or refused with file, line, key and what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clients.monitor.command import check_all, summary
+from clients.monitor.config import ConfigError, load
+from clients.sdk.errors import EchoSieveError
+
+WHOLE = """
+folder = "here"
+
+[service]
+url = "http://127.0.0.1:8080"
+
+[[source]]
+kind = "room"
+name = "door"
+instruction = "watch the door"
+
+[[source]]
+kind = "media"
+name = "yard"
+address = "rtsp://camera/yard"
+
+[[watch]]
+query = "a red circle appears"
+threshold = 0.7
+describe = true
+
+[[watch]]
+query = "a dog"
+sources = ["yard"]
+quiet = [{ start = "22:00", end = "07:00", zone = "Europe/Berlin" }]
+
+[notes]
+every_s = 60
+
+[mqtt]
+host = "127.0.0.1"
+prefix = "home/es"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "monitor.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_whole_configuration_is_taken(tmp_path: Path) -> None:
+    config = load(written(tmp_path, WHOLE))
+    assert [watch.query for watch in config.watches_of("door")] == ["a red circle appears"]
+    assert [watch.query for watch in config.watches_of("yard")] == ["a red circle appears", "a dog"]
+    watch = config.watches_of("yard")[0]
+    assert watch.model_fields_set == {"query", "threshold", "describe"}
+    assert config.mqtt is not None
+    assert config.mqtt.topics.available == "home/es/available"
+    assert summary(config).startswith("watches door (room), yard (media); 2 standing queries")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("threshold = 0.7", "threshold = 7"), "line 19, watch.0.threshold: Input should be less"),
+        (("threshold = 0.7", "treshold = 0.7"), "line 19, watch.0.treshold: Extra inputs are not"),
+        (('kind = "media"', 'kind = "tape"'), "'room', 'media', 'bot'"),
+        (('name = "yard"', 'name = "the yard"'), "line 14, source.1.name"),
+        (('["yard"]', '["cellar"]'), "no source is called 'cellar': door, yard"),
+        (('name = "yard"', 'name = "door"'), "door stands more than once"),
+        (("[mqtt]", "[mqtt]\nca_file = 'x'"), "need tls = true"),
+        (("[notes]", "[notes"), "is not TOML"),
+        (("every_s = 60", "every_s = 1"), "notes.every_s: Input should be greater"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    path = written(tmp_path, WHOLE.replace(*change))
+    with pytest.raises(ConfigError) as raised:
+        load(path)
+    assert str(raised.value).startswith(f"{path}: ")
+    assert said in str(raised.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_secret_that_is_missing_is_found_by_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, WHOLE + 'username = "me"\npassword_env = "ES_BROKER"\n')
+    with pytest.raises(EchoSieveError, match="the variable ES_BROKER is not set"):
+        check_all(load(path))
+    monkeypatch.setenv("ES_BROKER", "hush-hush")
+    config = load(path)
+    check_all(config)
+    assert "hush" not in repr(config)
+
+
+def test_bots_beyond_loopback_need_a_secret(tmp_path: Path) -> None:
+    text = '[[source]]\nkind = "bot"\nname = "meeting"\n[bots]\nhost = "0.0.0.0"\n'
+    with pytest.raises(EchoSieveError, match="needs secret_file or secret_env"):
+        check_all(load(written(tmp_path, text)))

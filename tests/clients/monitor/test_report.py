@@ -1,0 +1,66 @@
+"""The record of a run, and its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clients.monitor.report import Entry, Record, clock, markdown, write
+from session import wire
+from tests.clients.mqtt.recorded import happened
+
+
+def note(text: str) -> wire.NoteAdded:
+    return wire.NoteAdded(
+        note=wire.Note(
+            id="note_1",
+            session="ses_1",
+            start_s=0.0,
+            end_s=60.0,
+            noted_at=0.0,
+            text=text,
+            reason="time",
+        )
+    )
+
+
+def kept(path: Path, *events: wire.WatchEvent | wire.NoteAdded) -> list[Entry]:
+    record = Record(path)
+    for place, event in enumerate(events):
+        record.add(Entry("kitchen", "ses_1", float(place), event))
+    record.close()
+    again = Record(path)
+    entries = again.entries()
+    again.close()
+    return entries
+
+
+def test_an_event_counts_once_as_it_stood_last(tmp_path: Path) -> None:
+    entries = kept(tmp_path / "r.db", happened(1, "new"), note("calm"), happened(1, "end"))
+    assert len(entries) == 2
+    assert isinstance(entries[0].event, wire.WatchEvent)
+    assert (entries[0].event.change, entries[0].told_at) == ("end", 0.0)
+
+
+def test_the_report_lists_events_and_notes_with_a_timeline(tmp_path: Path) -> None:
+    entries = kept(tmp_path / "r.db", happened(1, "new"), happened(2, "end"), note("calm"))
+    text = write(entries, tmp_path).read_text()
+    assert "2 events, 1 notes." in text
+    assert "| 0:00:10 | still there | a red circle appears |" in text
+    assert "| 0:00:20 | 0:00:24 |" in text
+    assert "- 0:00:00 to 0:01:00: calm" in text
+    assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_was_said_is_text_and_not_markup() -> None:
+    entries = [Entry("kitchen", "ses_1", 0.0, note("![x](http://evil) | <b>\nnew line"))]
+    text = markdown(entries, timeline=False)
+    assert r"\!\[x\](http://evil) \| \<b\> new line" in text
+
+
+def test_nothing_seen_is_a_report_too(tmp_path: Path) -> None:
+    assert "0 events, 0 notes." in write([], tmp_path).read_text()
+    assert not (tmp_path / "timeline.png").exists()
+
+
+def test_session_time_is_shown_as_hours_minutes_seconds() -> None:
+    assert clock(3_725.9) == "1:02:05"

@@ -1,0 +1,168 @@
+"""A whole monitor on a real service around a fake engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self, cast
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+
+from clients.media import Delivered
+from clients.monitor.bot import packed
+from clients.monitor.config import BotSource, BotsTable, MonitorConfig
+from clients.monitor.run import Monitor
+from clients.monitor.sources import Bots
+from clients.sdk import EchoSieve, Session
+from stream.window import Sound
+from tests.clients.sdk.conftest import QUICK, Line, served
+from tests.session.fakes import eventually
+from tests.session.test_watch_rest import SEEN_FROM_4_TO_8, shown
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[Line]:
+    async with served() as line:
+        yield line
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_whoever_comes_to_a_room_is_watched_and_reported(line: Line, tmp_path: Path) -> None:
+    config = MonitorConfig.model_validate(
+        {
+            "folder": tmp_path,
+            "source": [{"kind": "room", "name": "door", "room": "room"}],
+            "watch": [{"query": SEEN_FROM_4_TO_8}],
+        }
+    )
+    monitor = Monitor(config, client=EchoSieve(line.url, backoff=QUICK))
+    running = asyncio.create_task(monitor.run())
+    session, peer = await line.join()
+    live = await line.house.manager.live(session.id)
+    await eventually(lambda: bool(live.attendant.watches.all()))
+    await shown(line.house, session.id, peer, 14.0)
+    await session.close()
+    await eventually(lambda: not monitor._places.unfinished() and ended(monitor))
+    running.cancel()
+    await asyncio.wait({running})
+    text = monitor.report.read_text()
+    assert f"## door ({session.id.replace('_', chr(92) + '_')})" in text
+    assert f"| 0:00:04 | 0:00:08 | {SEEN_FROM_4_TO_8} |" in text
+
+
+def ended(monitor: Monitor) -> bool:
+    return any(getattr(one.event, "change", "") == "end" for one in monitor._record.entries())
+
+
+# --- Bots -----------------------------------------------------------------------------------------
+
+
+class Taken:
+    """A session that keeps what is published to it."""
+
+    id = "ses_1"
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self._reading: asyncio.Task[None] | None = None
+
+    def publish(self, media: Delivered) -> Self:
+        self._reading = asyncio.create_task(self._read(media))
+        return self
+
+    async def _read(self, media: Delivered) -> None:
+        async for item in media:
+            self.items.append(item)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
+
+    async def finished(self) -> None:
+        if self._reading is not None:
+            await asyncio.shield(self._reading)
+
+
+class Host:
+    """What a bot meets: a service with one session, and nobody who watches."""
+
+    def __init__(self) -> None:
+        self.session = Taken()
+        self.sessions = self
+
+    async def create(self, room: str) -> Session:
+        return cast(Session, self.session)
+
+    async def prepare(self, name: str, session: Session) -> None: ...
+
+    async def follow(self, name: str, session: Session, goes_on: object) -> None: ...
+
+
+@asynccontextmanager
+async def bots(secret: str | None) -> AsyncIterator[tuple[Host, str]]:
+    host = Host()
+    source = BotSource(kind="bot", name="meeting")
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    table = BotsTable(port=0)
+    bots = Bots(cast(EchoSieve, host), table, {"meeting": (source, secret)}, host)
+    running = asyncio.create_task(bots.run(listening.set_result))
+    try:
+        yield host, f"ws://127.0.0.1:{await listening}"
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_a_bot_delivers_sound(tmp_path: Path) -> None:
+    async with bots("s") as (host, url), connect(f"{url}/meeting") as bot:
+        await bot.send(json.dumps({"type": "hello", "video": False, "secret": "s"}))
+        assert json.loads(await bot.recv()) == {"type": "ready", "session": "ses_1"}
+        await bot.send(packed("audio", 0.5, b"\x00\x40" * 320))
+        await bot.send(json.dumps({"type": "bye"}))
+        await eventually(lambda: bool(host.session.items))
+    (sound,) = host.session.items
+    assert isinstance(sound, Sound)
+    assert (sound.start_s, len(sound.samples), sound.samples[0]) == (0.5, 320, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("hello", "piece", "said"),
+    [
+        ({"type": "hello"}, None, "the secret is not the one"),
+        ({"type": "hello", "secret": "s"}, b"\0", "length of its header"),
+        ({"type": "hello", "secret": "s"}, packed("audio", 1e6, b"\0\0"), "ahead"),
+        ({"type": "hello", "secret": "s"}, packed("video", 0.0, b"no jpeg"), "no JPEG"),
+    ],
+)
+async def test_a_bot_that_does_not_keep_to_the_protocol_is_told_why(
+    hello: dict[str, str], piece: bytes | None, said: str
+) -> None:
+    async with bots("s") as (_, url), connect(f"{url}/meeting") as bot:
+        await bot.send(json.dumps(hello))
+        if piece is not None:
+            assert json.loads(await bot.recv())["type"] == "ready"
+            await bot.send(piece)
+        answer = json.loads(await bot.recv())
+        assert answer["type"] == "error"
+        assert said in answer["message"]
+        with pytest.raises(ConnectionClosedError):
+            await bot.recv()
+
+
+async def test_strangers_and_web_pages_are_turned_away() -> None:
+    async with bots(None) as (_, url):
+        with pytest.raises(InvalidStatus, match="404"):
+            async with connect(f"{url}/cellar"):
+                pass
+        with pytest.raises(InvalidStatus, match="403"):
+            async with connect(f"{url}/meeting", origin="http://evil.example"):  # type: ignore[arg-type]
+                pass

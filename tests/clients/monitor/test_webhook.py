@@ -1,0 +1,105 @@
+"""Reports by HTTP: signed, in order, and sent until they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from clients.monitor.webhook import Outbox, Webhook, signature
+from clients.sdk import Backoff
+
+QUICK = Backoff(first_s=0.001, most_s=0.002)
+URL = "http://receiver/reports"
+
+
+class Endpoint:
+    """Keeps what comes; answers with the statuses it was given, then with 200."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.got: list[httpx.Request] = []
+        self._statuses = list(statuses)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.got.append(request)
+        status = self._statuses.pop(0) if self._statuses else 200
+        if status == 0:
+            raise httpx.ConnectError("nobody there")
+        return httpx.Response(status)
+
+
+@asynccontextmanager
+async def hooked(
+    outbox: Outbox, endpoint: Callable[[httpx.Request], httpx.Response], give_up_s: float = 60.0
+) -> AsyncIterator[Webhook]:
+    hook = Webhook(
+        URL,
+        "secret",
+        outbox,
+        give_up_s=give_up_s,
+        backoff=QUICK,
+        transport=httpx.MockTransport(endpoint),
+        wall=lambda: 1_000.9,
+    )
+    running = asyncio.create_task(hook.run())
+    try:
+        yield hook
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+        outbox.close()
+
+
+async def test_a_report_is_signed_over_its_time_and_body() -> None:
+    endpoint = Endpoint()
+    async with hooked(Outbox(":memory:"), endpoint) as hook:
+        hook.put("ses/1", b'{"a": 1}')
+        await hook.emptied()
+    (request,) = endpoint.got
+    expected = hmac.new(b"secret", b'1000.{"a": 1}', hashlib.sha256).hexdigest()
+    assert request.headers["X-EchoSieve-Signature"] == f"v1={expected}"
+    assert request.headers["X-EchoSieve-Timestamp"] == "1000"
+    assert signature("other", 1000, b'{"a": 1}') != f"v1={expected}"
+
+
+async def test_reports_are_tried_again_and_stay_in_order() -> None:
+    endpoint = Endpoint(0, 503, 429)
+    async with hooked(Outbox(":memory:"), endpoint) as hook:
+        for number in (1, 2):
+            hook.put(f"ses/{number}", b"{}")
+        await hook.emptied()
+    deliveries = [request.headers["X-EchoSieve-Delivery"] for request in endpoint.got]
+    assert deliveries == ["ses/1", "ses/1", "ses/1", "ses/1", "ses/2"]
+
+
+async def test_one_that_is_refused_for_good_does_not_hold_up_the_next() -> None:
+    endpoint = Endpoint(410)
+    async with hooked(Outbox(":memory:"), endpoint) as hook:
+        hook.put("ses/1", b"{}")
+        hook.put("ses/2", b"{}")
+        await hook.emptied()
+    assert len(endpoint.got) == 2
+
+
+async def test_what_has_not_arrived_is_sent_by_the_next_run(tmp_path: Path) -> None:
+    first = Outbox(tmp_path / "outbox.db")
+    first.put(URL, "ses/1", b"{}", 999.0)
+    first.put(URL, "ses/1", b"{}", 999.0)
+    first.close()
+    endpoint = Endpoint()
+    async with hooked(Outbox(tmp_path / "outbox.db"), endpoint) as hook:
+        await hook.emptied()
+    assert len(endpoint.got) == 1
+
+
+async def test_a_report_that_nobody_takes_is_given_up_in_the_end() -> None:
+    outbox, endpoint = Outbox(":memory:"), Endpoint(500)
+    outbox.put(URL, "ses/1", b"{}", 0.0)
+    async with hooked(outbox, endpoint) as hook:
+        await hook.emptied()
+    assert len(endpoint.got) == 1
