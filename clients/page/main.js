@@ -169,8 +169,8 @@ function notGoingOn() {
 
 /** The service wants a token, or a better one. */
 function locked(error) {
-  at("access").hidden = error.status !== 401 && error.status !== 403;
-  at("access-text").textContent = token.get() ? error.message : "";
+  at("access").hidden = ![401, 403].includes(error?.status);
+  at("access-text").textContent = token.get() ? (error?.message ?? "") : "";
 }
 
 // --- The connection -----------------------------------------------------------------------------

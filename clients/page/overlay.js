@@ -80,14 +80,14 @@ export class Recorder {
 }
 
 /**
- * The stream as it was sieved, a little later than live: as much as the slowest window so far took
- * to come back.
+ * The stream as it was sieved, a little later than live: as much as the slowest of the last windows
+ * took to come back.
  */
 export class Overlay {
   #canvas;
   #recorder;
   #grids = []; // of the last windows, oldest first
-  #lag_s = 0;
+  #lags_s = []; // how long each of the last windows took to come back
   #timer = 0;
 
   constructor(canvas, recorder) {
@@ -103,26 +103,26 @@ export class Overlay {
   stop() {
     clearInterval(this.#timer);
     this.#grids = [];
-    this.#lag_s = 0;
+    this.#lags_s = [];
     this.#canvas.getContext("2d").clearRect(0, 0, this.#canvas.width, this.#canvas.height);
     delete this.#canvas.dataset.kept;
   }
 
   /** Seconds between live and what is shown. */
   get lag_s() {
-    return this.#lag_s;
+    return Math.max(0, ...this.#lags_s);
   }
 
   /** Take in a KeptMap of session/wire/. */
   show(kept) {
     this.#grids = [...this.#grids, ...kept.grids].slice(-FRAMES);
-    this.#lag_s = Math.max(this.#lag_s, this.#recorder.clock() - kept.start_s);
+    this.#lags_s = [...this.#lags_s, this.#recorder.clock() - kept.start_s].slice(-FRAMES);
   }
 
   #draw() {
-    const time_s = this.#recorder.clock() - this.#lag_s;
+    const time_s = this.#recorder.clock() - this.lag_s;
     const image = this.#recorder.at(time_s);
-    if (!image || !this.#lag_s) return;
+    if (!image || !this.lag_s) return;
     const covers = (grid) => grid.time_s <= time_s && time_s < grid.time_s + grid.grid_s;
     const grid = this.#grids.find(covers) ?? { rows: 1, cols: 1, kept: [] }; // a skipped window
     [this.#canvas.width, this.#canvas.height] = [image.width, image.height];

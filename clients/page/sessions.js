@@ -15,7 +15,7 @@ export class Sessions {
 
   /**
    * `on` hears what a person chose for a session: `join(session)`, `goOn(session)`,
-   * `lookBack(session)`, `remove(session)`, and `refused(error)` where there is no list.
+   * `lookBack(session)`, `remove(session)`, and `refused(error)` where there is no list (null: there is one).
    */
   constructor(box, on) {
     this.#box = box;
@@ -36,6 +36,7 @@ export class Sessions {
     try {
       const here = await call("GET", "/v1/sessions");
       const ended = await call("GET", `/v1/sessions?state=ended&limit=${ENDED}`);
+      this.#on.refused(null);
       const known = new Set(here.sessions.map((session) => session.id));
       this.#show([...here.sessions, ...ended.sessions.filter(({ id }) => !known.has(id))]);
     } catch (error) {

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.e2e.browsing import (
     READY_MS,
@@ -38,6 +38,7 @@ SMALL = """() => [...document.querySelectorAll("button, input, select")]
   .filter((one) => one.checkVisibility() && one.type !== "checkbox")
   .filter((one) => one.getBoundingClientRect().height < 40)
   .map((one) => one.id || one.textContent)"""
+NO_TOKEN = {"error": {"type": "unauthorized", "message": "send a token"}}
 CUT = "() => { for (const one of window.peers) one.close(); }"
 HOLD_PEERS = """() => {
   window.peers = [];
@@ -74,7 +75,7 @@ async def test_a_watch_is_set_judged_moved_and_removed(live: Page, service: str)
     await live.get_by_label("Tell me when").press("Enter")
     meter = live.get_by_role("meter", name="is there a red circle now?")
     await expect(meter).to_be_visible()
-    await expect(live.locator("#watch-list .state")).to_contain_text("%", timeout=WINDOW_MS)
+    await expect(live.locator("#watch-list .scale")).to_contain_text("now", timeout=WINDOW_MS)
     threshold = live.get_by_label("Told from this probability on: is there a red circle now?")
     await threshold.press("ArrowRight")
     path = f"/v1/sessions/{(await only_session(service))['id']}/watches"
@@ -173,6 +174,22 @@ async def test_a_connection_that_is_lost_comes_back_to_its_session(
     await expect(status).to_have_text("Live", timeout=READY_MS)
     assert (await only_session(service))["id"] == session
     await ask(page, "what do you see now?")
+
+
+async def test_a_token_is_asked_for_where_the_service_wants_one(open_page: Open) -> None:
+    sent: list[str | None] = []
+
+    async def locked(route: Route) -> None:
+        sent.append(route.request.headers.get("authorization"))
+        await (route.continue_() if sent[-1] else route.fulfill(status=401, json=NO_TOKEN))
+
+    page = await open_page()
+    await page.route("**/v1/sessions*", locked)
+    await page.reload()
+    await page.get_by_label("Access token").fill("abc")
+    await page.get_by_label("Access token").press("Enter")
+    await expect(page.get_by_label("Access token")).to_be_hidden()
+    assert sent[-1] == "Bearer abc"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
