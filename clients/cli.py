@@ -327,6 +327,7 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
     live = kinds.add_parser("live", help="the service: ingest, first token, memory, sessions")
     soak = kinds.add_parser("soak", help="the service for long: what comes and goes leaves nothing")
     watches = kinds.add_parser("watches", help="standing queries: what they cost, what they find")
+    monitor = kinds.add_parser("monitor", help="scripted events, to a broker that is killed")
     if given[:2] == ["bench", "prefill"]:
         from sieve.eval.prefill import add_arguments, run
 
@@ -346,6 +347,11 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
         from session.watch_bench import run as run_watches
 
         _add_lazily(watches, add_watches, with_writable_out(run_watches))
+    if given[:2] == ["bench", "monitor"]:
+        from clients.monitor_bench import add_arguments as add_monitor
+        from clients.monitor_bench import run as run_monitor
+
+        _add_lazily(monitor, add_monitor, with_writable_out(run_monitor))
 
 
 def _add_eval(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
