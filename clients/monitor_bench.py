@@ -38,6 +38,7 @@ from session.live import LiveSession
 from session.options import add_model, config_of, count
 from session.server import serving
 from session.watch_bench import NOW_S, Alarm, Alarms, Kept, Stretch, visible
+from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 from sieve.tokens import WINDOW_S
 from stream.plot import FIRST_WORLD
@@ -76,11 +77,11 @@ class Script:
 
 
 def script_of(seed: int, seconds: int, events: int) -> Script:
-    """Events spread over the stream. Raises ValueError where they do not fit."""
+    """Events spread over the stream. Raises SettingInvalid where they do not fit."""
     rng = np.random.default_rng([seed, 41])
     apart = int(seconds / SEGMENT_S / (events + 2))
     if apart < 4:
-        raise ValueError(f"{events} events do not fit into {seconds} s")
+        raise SettingInvalid(f"{events} events do not fit into {seconds} s: take fewer, or longer")
     return Script(tuple(apart * (n + 1) + int(rng.integers(-1, 2)) for n in range(events)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clients.monitor_bench import WATCHED, script_of, truth
+from sieve.errors import SettingInvalid
 from stream.scene import Scene
 
 
@@ -26,5 +27,5 @@ def test_an_event_can_be_told_at_the_first_window_that_shows_a_second_of_it() ->
 
 
 def test_more_events_than_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(SettingInvalid, match="do not fit"):
         script_of(1, 60, 20)
