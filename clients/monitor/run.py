@@ -81,7 +81,10 @@ class Monitor:
         ends = [self._sources()]
         if self._bridge is not None:
             ends.append(self._bridge.ended())
-        await until_first(ends, beside)
+        try:
+            await until_first(ends, beside)
+        except ExceptionGroup as group:  # of the sources: the first that failed is what to tell
+            raise group.exceptions[0] from group
 
     async def _sources(self) -> None:
         async with asyncio.TaskGroup() as group:
