@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -99,13 +100,15 @@ def run(args: argparse.Namespace) -> int:
     """Soak, print, write; 1 when something went wrong. Raises SettingInvalid."""
     if not PROC.exists():
         raise SettingInvalid("a soak needs Linux: what the service holds is read from /proc")
-    config = replace(config_of(args), rows=args.churn)
     console = Console()
-    try:
-        soak = asyncio.run(soaked(config, args.minutes, args.churn, console))
-    except (SoakError, httpx.HTTPError) as error:
-        console.print(f"[red]The soak could not go on:[/] {escape(str(error) or repr(error))}")
-        return 1
+    with tempfile.TemporaryDirectory(prefix="echosieve-soak-") as folder:
+        journal = str(Path(folder, "journal.db"))  # one in memory grows with what it holds
+        config = replace(config_of(args), rows=args.churn, journal=journal)
+        try:
+            soak = asyncio.run(soaked(config, args.minutes, args.churn, console))
+        except (SoakError, httpx.HTTPError) as error:
+            console.print(f"[red]The soak could not go on:[/] {escape(str(error) or repr(error))}")
+            return 1
     report = {
         "bench": "soak",
         "model": config.model,
