@@ -30,6 +30,7 @@ from session.app import model_of
 from session.bench import scene_windows, timed_ms
 from session.options import add_model, config_of, count
 from session.watch import Rule, Sight, State, advance, finish
+from session.watching import likely
 from session.wording import as_question
 from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
 from sieve.eval.machine import describe_machine
@@ -244,7 +245,7 @@ def watch_stream(model: Model, seed: int, plot: Plot, seconds: int, things: int)
         engine.ingest(row, window)
         for place, verdict in enumerate(engine.judge(asked)):
             end_s = window.start_s + WINDOW_S
-            sights[place].append(Sight(window.start_s, end_s, end_s, verdict.yes))
+            sights[place].append(Sight(window.start_s, end_s, end_s, likely(verdict)))
             answered[place] += verdict.answered / len(windows)
     return [
         Kept(seed, seconds, tuple(stretches(scene, name, windows)), tuple(alarms_of(seen)), share)

@@ -58,6 +58,10 @@ class Standing:
         return Standing(id, settings, as_question(settings.query), rule_of(settings), state)
 
     @property
+    def probability(self) -> float | None:
+        return likely(self.verdict) if self.verdict else None
+
+    @property
     def phase(self) -> wire.WatchState:
         if self.verdict is None:
             return "waiting"
@@ -151,9 +155,8 @@ class Watches:
     def _judged(self, standing: Standing, verdict: Verdict, done: reports.WindowDone) -> None:
         if verdict.answered < ANSWERED:
             self._doubt(standing, verdict)
-            return
         start_s = done.waiting.window.start_s
-        sight = Sight(start_s, start_s + WINDOW_S, self._wall(), verdict.yes)
+        sight = Sight(start_s, start_s + WINDOW_S, self._wall(), likely(verdict))
         before = standing.state
         standing.state, changes = advance(standing.rule, before, sight)
         for change in changes:
@@ -166,9 +169,8 @@ class Watches:
             standing.sentence, standing.snapshot = None, self._picture(standing, change, done)
             if standing.settings.describe:
                 self._ask(DESCRIBE, partial(self._say, standing, change))
-        assert standing.verdict is not None
         kept = views.kept_map(done.result.kept, done.waiting.window.grid_s)
-        self._tell_change(standing, change, kept, standing.verdict.yes)
+        self._tell_change(standing, change, kept, standing.probability)
 
     def _picture(self, standing: Standing, change: Change, done: reports.WindowDone) -> str | None:
         grids = done.waiting.window.grids
@@ -188,8 +190,7 @@ class Watches:
         standing.sentence = sentence
         if not standing.rule.is_quiet(self._wall()):
             update = Change("update", event.number, event.started_s, None, event.spans)
-            probability = standing.verdict.yes if standing.verdict else None
-            self._tell_change(standing, update, None, probability)
+            self._tell_change(standing, update, None, standing.probability)
 
     def _finish(self, standing: Standing, now_s: float) -> None:
         standing.state, changes = finish(standing.rule, standing.state, now_s)
@@ -261,7 +262,7 @@ class Watches:
             describe=bool(settings.describe),
             snapshot=bool(settings.snapshot),
             state=standing.phase,
-            probability=verdict.yes if verdict else None,
+            probability=standing.probability,
             answered=verdict.answered if verdict else None,
             judged_s=standing.judged_s,
             events=standing.state.events,
@@ -277,6 +278,12 @@ class Watches:
         if watch not in self._standing:
             raise WatchUnknown(f"there is no watch {watch[:64]!r}")
         return self._standing[watch]
+
+
+def likely(verdict: Verdict) -> float:
+    """The probability of yes against no; where the model says neither, against all it may say: what
+    is not answered is no yes."""
+    return verdict.yes if verdict.answered >= ANSWERED else verdict.yes * verdict.answered
 
 
 def ended_unheard(state: State) -> float | None:

@@ -106,10 +106,18 @@ class Sessions:
         return Session(self._transport, info, self._backoff)
 
     async def list(self, state: wire.SessionState | None = None) -> list[Session]:
-        """All sessions there are, those that have ended included; or those in one state."""
+        """The sessions that are here or wait for their sender, oldest first; or those in one
+        state. Of those that have ended (`state="ended"`), the newest first."""
         params: dict[str, str] = {} if state is None else {"state": state}
-        found = await self._transport.call("GET", "/v1/sessions", wire.SessionList, params=params)
-        return [Session(self._transport, info, self._backoff) for info in found.sessions]
+        sessions: list[Session] = []
+        while True:
+            found = await self._transport.call(
+                "GET", "/v1/sessions", wire.SessionList, params=params
+            )
+            sessions += [Session(self._transport, info, self._backoff) for info in found.sessions]
+            if not found.has_more:
+                return sessions
+            params["before"] = found.sessions[-1].id
 
     async def get(self, id: str) -> Session:
         """The session with this id. Raises NotFound."""

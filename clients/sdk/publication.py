@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
-from clients.sdk.errors import MediaFailed, NotFound, ServiceUnreachable
+from clients.sdk.errors import ConnectionLost, MediaFailed, NotFound, ServiceUnreachable
 from clients.sdk.transport import Transport
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class Publication:
             return
         try:
             await self._transport.request("DELETE", self._resource)
-        except (NotFound, ServiceUnreachable):
-            return  # the session, or the service, has ended already
+        except (NotFound, ConnectionLost, ServiceUnreachable):
+            return  # it is gone, or will miss its sender within seconds
         finally:
             await sender.close()
 

@@ -54,7 +54,7 @@ class Watch(Outgoing):
     """A standing query. `question` is what the model is asked after each window.
 
     `state`: `waiting` for the first window, `calm`, an event is `open`, or `unanswered`: the model
-    answers with neither yes nor no (`answered` is the share of either), so it cannot be judged.
+    answers with neither yes nor no (`answered` is the share of either), which counts as no yes.
     """
 
     id: str
@@ -129,8 +129,8 @@ class WatchesSkipped(Outgoing):
 
 
 class WatchUnanswered(Outgoing):
-    """The model answers a watch with something else than yes or no: it tells nothing until the
-    query is put in another way."""
+    """The model answered a watch with neither yes nor no, for the first time. That counts as no
+    yes; where it stays so, the query should be put in another way."""
 
     type: Literal["watch.unanswered"] = "watch.unanswered"
     watch: str

@@ -159,7 +159,8 @@ class FakeEngine:
 
     def judge(self, asked: Sequence[tuple[int, str]]) -> list[Verdict]:
         """Yes from the window on that a question names by "since <seconds>", to the one it names
-        by "until <seconds>"; half a yes without any."""
+        by "until <seconds>", from where on it is not answered if "answered," is in it; half a yes
+        without any."""
         if any("explode" in question for _, question in asked):
             raise RuntimeError("the accelerator is on fire")
         if any("too long" in question for _, question in asked):
@@ -176,6 +177,8 @@ class FakeEngine:
         if "since" not in said:
             return Verdict(0.5, 0.1)
         end_s = float(said.get("until", "inf"))
+        if "answered," in words and now_s >= end_s:
+            return Verdict(0.9, 0.1)
         return Verdict(0.9 if float(said["since"]) <= now_s < end_s else 0.1, 0.99)
 
     def step(self, branch: int) -> Step:

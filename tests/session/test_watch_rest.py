@@ -163,6 +163,14 @@ async def test_a_watch_that_cannot_be_is_refused_by_name(
     assert not (await house.http.get(f"/v1/sessions/{session}/watches")).json()["watches"]
 
 
+async def test_an_event_ends_where_the_model_stops_to_answer(house: House) -> None:
+    session, peer = await house.join()
+    await watched(house, session, query="is it answered, that is there since 0 until 4")
+    await shown(house, session, peer, 8.1)
+    new, end = told(house, session)
+    assert (new.change, end.change, end.ended_s) == ("new", "end", 4.0)
+
+
 async def test_there_is_an_end_to_the_number_of_watches(house: House) -> None:
     session, _ = await house.join()
     for _ in range(64):
