@@ -132,6 +132,7 @@ def _serve(config: ServiceConfig, tell: Pipe) -> None:
     """The service's process; tells its address as soon as it has one."""
     loaded = load_engine(config)
     listener = bound(config.host, 0)
+    listener.listen()  # whoever comes before the server is there waits, and is not refused
     tell.send(url_of(listener))
     run_server(create_app(config, loaded), listener)
 
