@@ -65,10 +65,12 @@ class Archive:
         return [self._idle(record) for record in found]
 
     def _idle(self, record: records.Record) -> Idle:
-        hub = self.hub(record.session.id, record.last_event)
-        idle = Idle(record.session, record.settings, hub)
-        if idle.ended:
-            hub.close()
+        """A hub that somebody holds is left as it is: a sender may have come to the session while
+        its record was read."""
+        held = record.session.id in self._hubs
+        idle = Idle(record.session, record.settings, self.hub(record.session.id, record.last_event))
+        if idle.ended and not held:
+            idle.hub.close()
         return idle
 
     async def ended(self, before: str | None, limit: int) -> wire.SessionList:

@@ -218,7 +218,8 @@ class Manager:
         try:
             return self.get(session_id)
         except SessionUnknown:
-            return await self._archive.find(session_id)
+            idle = await self._archive.find(session_id)
+        return self._sessions.get(session_id, idle)  # a sender may have come meanwhile
 
     async def live(self, session_id: str) -> LiveSession:
         """A session that a sender is in. Raises SessionUnknown, SessionOver, NothingSeen."""

@@ -17,7 +17,7 @@ from tests.clients.sdk.cuts import Network, network
 from tests.session.conftest import House
 from tests.session.fakes import FakeEngine, eventually
 
-RESTARTS = 20
+RESTARTS = 100
 PATIENCE_S = 300.0
 
 
