@@ -23,6 +23,7 @@ from tests.e2e.browsing import (
 pytestmark = pytest.mark.browser
 
 WINDOW_MS = 30_000  # for something to be seen, judged and told, on a busy machine
+LISTED_MS = 20_000  # the list of sessions is fetched every 5 s
 TABS = ("Ask", "Watches", "Timeline", "Settings")
 AXE = """() => axe.run().then(({ violations }) =>
   violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]))"""
@@ -137,7 +138,7 @@ async def test_an_ended_session_is_looked_back_at_gone_on_with_and_deleted(
     await live.get_by_role("button", name="Close").click()
     await sessions_gone(service)
     item = live.locator("#sessions li").first
-    await expect(item).to_contain_text("ended")
+    await expect(item).to_contain_text("ended", timeout=LISTED_MS)
     await item.get_by_role("button", name="Look back").click()
     await expect(live.locator("#answers .answer").first).to_have_text(answer)
     await expect(live.get_by_label("Your question")).to_be_hidden()
