@@ -5,7 +5,6 @@ The record is a SQLite file, so that a report covers what was before a restart t
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from clients.database import database
 from clients.sdk.errors import EchoSieveError
 from session import wire
 
@@ -44,12 +44,7 @@ class Record:
 
     def __init__(self, path: Path | str) -> None:
         """Raises EchoSieveError where the file cannot be used."""
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(SCHEMA)
-        except sqlite3.Error as error:
-            raise EchoSieveError(f"{path}: cannot be used as a record ({error})") from error
+        self._db = database(path, SCHEMA, "as a record")
 
     def close(self) -> None:
         self._db.close()

@@ -14,7 +14,6 @@ import asyncio
 import hashlib
 import hmac
 import logging
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +21,8 @@ from pathlib import Path
 
 import httpx
 
+from clients.database import database
 from clients.sdk.backoff import Backoff
-from clients.sdk.errors import EchoSieveError
 
 log = logging.getLogger("echosieve")
 
@@ -64,12 +63,7 @@ class Outbox:
 
     def __init__(self, path: Path | str) -> None:
         """Raises EchoSieveError where the file cannot be used."""
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(SCHEMA)
-        except sqlite3.Error as error:
-            raise EchoSieveError(f"{path}: cannot be used as an outbox ({error})") from error
+        self._db = database(path, SCHEMA, "as an outbox")
 
     def close(self) -> None:
         self._db.close()

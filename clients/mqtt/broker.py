@@ -1,4 +1,4 @@
-"""The connection to an MQTT 5 broker, which comes back by itself. The one user of aiomqtt.
+"""The connection to an MQTT 5 broker, which comes back by itself.
 
 Sent is what the broker has acknowledged. QoS 1 is enough for that: the sender is a reader of the
 journal and sends again what was not acknowledged, and a receiver knows a message by its key. QoS 2
@@ -21,7 +21,8 @@ from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from clients.mqtt.settings import BrokerSettings, password_of, tls_context
+from clients.mqtt.dial import Dial
+from clients.mqtt.settings import BrokerSettings
 from clients.mqtt.topics import OFFLINE, ONLINE, Message
 from clients.sdk.backoff import BACKOFF, Backoff
 from clients.sdk.errors import EchoSieveError
@@ -73,8 +74,7 @@ class Broker:
         """Raises EchoSieveError for a password or a certificate that cannot be read."""
         self.connections = 0
         self._settings = settings
-        self._password = password_of(settings)
-        self._tls = tls_context(settings)
+        self._dial = Dial.of(settings)
         self._subscriptions = tuple(subscriptions)
         self._take = take
         self._greeting = greeting
@@ -171,24 +171,12 @@ class Broker:
                 link.gone.set()
 
     def _client(self) -> aiomqtt.Client:
-        settings = self._settings
-        host, port = settings.address
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = settings.session_s
-        return aiomqtt.Client(
-            host,
-            port,
-            identifier=settings.identifier,
-            username=settings.username,
-            password=self._password,
-            protocol=aiomqtt.ProtocolVersion.V5,
-            clean_start=False,
-            properties=properties,
-            will=aiomqtt.Will(settings.topics.available, OFFLINE, qos=1, retain=True),
-            tls_context=self._tls,
-            keepalive=settings.keepalive_s,
-            timeout=CONNECT_S,
-            max_queued_incoming_messages=MOST_WAITING,
+        topics = self._settings.topics
+        return self._dial.client(
+            self._settings.identifier,
+            will=aiomqtt.Will(topics.available, OFFLINE, qos=1, retain=True),
+            timeout_s=CONNECT_S,
+            most_waiting=MOST_WAITING,
         )
 
     def _complaint(self, error: aiomqtt.MqttError) -> str:

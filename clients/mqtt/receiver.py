@@ -21,9 +21,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from pydantic import BaseModel, ValidationError
 
+from clients.mqtt.dial import Dial
 from clients.mqtt.mapping import EventMessage
 from clients.mqtt.requests import Replay
-from clients.mqtt.settings import BrokerSettings, password_of, tls_context
+from clients.mqtt.settings import BrokerSettings
 from clients.mqtt.topics import ONLINE
 from clients.sdk.backoff import BACKOFF, Backoff
 from session import wire
@@ -50,8 +51,7 @@ class EventReceiver:
         Raises EchoSieveError for a password or a certificate that cannot be read."""
         self.again = 0
         self._settings = settings
-        self._password = password_of(settings)
-        self._tls = tls_context(settings)
+        self._dial = Dial.of(settings)
         self._identifier = identifier
         self._backoff = backoff
         self._known: dict[str, Known] = {}  # by name
@@ -63,7 +63,7 @@ class EventReceiver:
         failures = 0
         while True:
             try:
-                async with self._client() as client:
+                async with self._dial.client(self._identifier) as client:
                     failures = 0
                     await self._subscribe(client)
                     async for message in client.messages:
@@ -133,21 +133,3 @@ class EventReceiver:
         self._order.append(key)
         if len(self._order) > MOST_KEYS:
             self._keys.discard(self._order.popleft())
-
-    def _client(self) -> aiomqtt.Client:
-        settings = self._settings
-        host, port = settings.address
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = settings.session_s
-        return aiomqtt.Client(
-            host,
-            port,
-            identifier=self._identifier,
-            username=settings.username,
-            password=self._password,
-            protocol=aiomqtt.ProtocolVersion.V5,
-            clean_start=False,
-            properties=properties,
-            tls_context=self._tls,
-            keepalive=settings.keepalive_s,
-        )
