@@ -109,3 +109,14 @@ async def test_the_end_of_the_service_ends_every_answer() -> None:
         await answering.next()
         await house.manager.close()
         assert (await asking).json()["status"] == "cancelled"
+
+
+async def test_memory_is_given_back_when_a_session_has_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[int] = []
+    monkeypatch.setattr("session.manager.trim", lambda: left.append(len(house.manager.all())))
+    session, _ = await house.join()
+    assert not left
+    await house.manager.end(session, "a test")
+    await eventually(lambda: left == [0])
