@@ -37,6 +37,7 @@ class Recipe:
 
 
 _RETENTIONS = {1.0: 0.06, 0.4: 0.09, 0.2: 0.35, 0.1: 0.35, 0.05: 0.15}
+_DEEP = 6  # layers of the decoder
 _SHORT, _LONG = (1, 3, 5, 7), (2, 4, 6, 8, 8, 12, 20, 30)
 
 DEMO = Recipe(
@@ -60,11 +61,24 @@ DEMO = Recipe(
             described_share=0.1,
         ),
         StageConfig(
+            name="bind",  # what belongs together, which takes longest, with two layers more
+            schedule=Schedule(6000, 1.5e-3, warmup=200, span=7500),
+            windows=((0.0, (1, *_LONG)),),
+            retentions={0.24: 1.0},
+            sieving=Sieving(0.24, refined=False, choice="labels"),
+            layers=_DEEP,
+            jumps=0.3,
+            token_loss=1.0,
+            single_modality_share=0.04,
+            described_share=0.1,
+        ),
+        StageConfig(
             name="refine",  # with the refiner
             schedule=Schedule(2000, 2e-3, warmup=150, span=2700),
             windows=((0.0, _SHORT), (0.3, _LONG)),
             retentions={0.24: 1.0},
             sieving=Sieving(0.24, choice="labels"),
+            layers=_DEEP,
             jumps=0.5,
             crowded=0.3,
             token_loss=0.5,
@@ -80,6 +94,7 @@ DEMO = Recipe(
             windows=((0.0, (1, *_LONG)),),
             retentions=_RETENTIONS,
             sieving=Sieving(0.2, noise=0.5, estimator="softmax"),
+            layers=_DEEP,
             jumps=0.5,
             crowded=0.4,
             token_loss=0.2,

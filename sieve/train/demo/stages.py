@@ -17,7 +17,7 @@ from sieve.train.demo.forward import Outcome, forward
 from sieve.train.demo.objective import TokenWords, answer_loss, score_loss, turns_right
 from sieve.train.demo.packing import Progress
 from sieve.train.demo.sieving import Sieving
-from sieve.train.demo.tiny import TinyModel
+from sieve.train.demo.tiny import TinyModel, deepen
 from sieve.train.optimise import Optimiser, Schedule
 from sieve.train.team import Team
 
@@ -30,6 +30,7 @@ class StageConfig:
     has ``windows_a_step`` of them in at most ``crops`` crops, and ``questions`` in all.
     ``retentions`` with their shares; ``jumps``: share of the crops whose clock jumps;
     ``crowded``: share of the steps in which the memory has too little room for what is kept;
+    ``layers``: of the decoder, which is deepened where it has fewer;
     ``described_share``: of the steps that ask for descriptions.
     Losses on the middle of the decoder (``token_loss``, fading out at ``token_loss_until``), on the
     refined tokens and on the scores."""
@@ -39,6 +40,7 @@ class StageConfig:
     windows: tuple[tuple[float, tuple[int, ...]], ...]
     retentions: Mapping[float, float]
     sieving: Sieving
+    layers: int = 4
     crops: int = 16
     windows_a_step: int = 96
     questions: int = 128
@@ -72,6 +74,7 @@ class Stage:
         self._team = team or Team()
         self._sampler = sampler
         self.progress = Progress()
+        deepen(model.lm, config.layers)
         model.thinker.model.visual.requires_grad_(False)
         model.thinker.model.audio_tower.requires_grad_(False)
         trained = [*model.lm.parameters(), *words.parameters()]

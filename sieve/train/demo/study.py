@@ -1,7 +1,7 @@
 """Ablations and estimators: from one checkpoint every arm is trained alike, but for one thing.
 
 ``python -m sieve.train.demo.study --run RUN --out study.json``: RUN is the folder of a training
-that has passed the stages ``read`` and ``refine``. Each arm takes as many steps with as many seeds
+that has passed the stages to ``refine``. Each arm takes as many steps with as many seeds
 and is examined on streams held out. A study that was stopped goes on; what is in the file is not
 repeated.
 """
@@ -22,6 +22,7 @@ from sieve.errors import TrainingError
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import RECIPES
 from sieve.train.demo.stages import StageConfig
+from sieve.train.demo.tiny import deepen
 from sieve.train.optimise import Schedule
 
 STAGE = "sieve"  # what the arms are variations of
@@ -48,7 +49,7 @@ class Arm:
 
 def _without_labels(estimator: str, noise: float) -> Arm:
     how = {"estimator": estimator, "noise": noise}
-    return Arm(f"{estimator}, no labels", how, {"score_loss": 0.0}, begin="read")
+    return Arm(f"{estimator}, no labels", how, {"score_loss": 0.0}, begin="bind")
 
 
 ARMS = (
@@ -67,7 +68,7 @@ ARMS = (
     Arm("labels alone", {"estimator": None}),
     Arm("identity", {"estimator": "identity"}),
     Arm("sigmoid", {"estimator": "sigmoid"}),
-    Arm("softmax, from read", begin="read"),
+    Arm("softmax, from bind", begin="bind"),
     _without_labels("softmax", 0.5),
     _without_labels("identity", 0.5),
     _without_labels("sigmoid", 0.5),
@@ -145,6 +146,7 @@ def _load(run: Run, stage: str) -> None:
     if not path.exists():
         raise TrainingError(f"{run.folder} has no checkpoint of the stage {stage}: train it first")
     state = torch.load(path, weights_only=True, map_location=run.model.device)
+    deepen(run.model.lm, next(c.layers for c in run.recipe.stages if c.name == stage))
     run.model.load_state_dict(state["model"])
     run.words.load_state_dict(state["words"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,8 @@ def _corpus() -> Iterator[str]:
 
 
 def thinker_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5OmniThinkerConfig:
-    """About 1.6 M parameters: 4 decoder layers of width 128, two towers of depth 2, width 96."""
+    """About 1.6 M parameters: 4 decoder layers of width 128, two towers of depth 2, width 96.
+    A stage may deepen the decoder."""
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
     towers = {"initializer_range": 0.05}
     return Qwen2_5OmniThinkerConfig(
@@ -217,6 +219,31 @@ def _let_like_attend_to_like(lm: Any) -> None:
             keys = attention.k_proj.weight.view(groups, width, -1)
             queries = attention.q_proj.weight.view(heads, width, -1)
             queries[:: heads // groups] = keys
+
+
+@torch.no_grad()
+def deepen(lm: Any, layers: int) -> None:
+    """Gives a decoder ``layers`` layers, two at a time: the last of its first half and the first of
+    its second half come a second time, with outputs of 0. So nothing it says changes yet."""
+    config = lm.config
+    missing = layers - len(lm.layers)
+    if missing < 0 or missing % 2:
+        raise ValueError(f"a decoder of {len(lm.layers)} layers cannot grow to {layers}")
+    for _ in range(missing // 2):
+        half = len(lm.layers) // 2
+        lm.layers.insert(half + 1, _silent_copy(lm.layers[half]))
+        lm.layers.insert(half, _silent_copy(lm.layers[half - 1]))
+    config.num_hidden_layers = layers
+    config.layer_types = [config.layer_types[0]] * layers
+    for i, layer in enumerate(lm.layers):
+        layer.self_attn.layer_idx = i
+
+
+def _silent_copy(layer: Any) -> Any:
+    copied = deepcopy(layer)
+    nn.init.zeros_(copied.self_attn.o_proj.weight)
+    nn.init.zeros_(copied.mlp.down_proj.weight)
+    return copied
 
 
 @torch.no_grad()

@@ -12,19 +12,21 @@ from sieve.errors import TrainingError
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import REHEARSAL
 from sieve.train.demo.study import ARMS, Arm, Plan, _config, study
+from sieve.train.demo.tiny import deepen
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """As after its first stage, towers as they were born."""
+    """As after the stage bind, towers as they were born."""
     run = Run(REHEARSAL, tmp_path_factory.mktemp("run"))
     torch.save(
         {"visual": run.model.thinker.model.visual.state_dict(),
          "audio": run.model.thinker.model.audio_tower.state_dict()},
         run.folder / "towers.pt",
     )  # fmt: skip
+    deepen(run.model.lm, 6)
     state = {"model": run.model.state_dict(), "words": run.words.state_dict()}
-    torch.save(state, run.folder / "stage-read.pt")
+    torch.save(state, run.folder / "stage-bind.pt")
     return run
 
 
@@ -52,7 +54,7 @@ def test_a_study_trains_what_is_missing_and_leaves_the_model_s_rotary(
     run: Run, tmp_path: Path
 ) -> None:
     out, axes = tmp_path / "study.json", run.model.lm.rotary_emb.axis_of_pair.clone()
-    arms = (Arm("one", begin="read"), Arm("turned", axes=(1,) * 4 + (0,) * 12, begin="read"))
+    arms = (Arm("one", begin="bind"), Arm("turned", axes=(1,) * 4 + (0,) * 12, begin="bind"))
     found = study(run, Plan(1, 1, arms[:1]), out)
     assert "seeds at 0.1" in found["arms"]["one"]["0"]
     found["arms"]["one"]["0"] = "kept"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sieve.prompt import DEFAULT_INSTRUCTION, Modalities, prompt_text
+from sieve.train.demo.decode import Branches, Streams, decode
 from sieve.train.demo.tiny import (
     INSTRUCTIONS,
     SPECIAL_TOKENS,
     TinyModel,
     batch_tower_chunks,
     build_tokenizer,
+    deepen,
     share_word_forms,
     thinker_config,
 )
@@ -70,3 +73,30 @@ def test_batched_tower_chunks_equal_the_library() -> None:
         assert torch.allclose(tower.visual(patches, grid_thw=grids).pooler_output, seen, atol=1e-5)
         again = tower.audio_tower(mel, feature_lens=lengths).last_hidden_state
     assert torch.allclose(again, heard, atol=1e-5)
+
+
+def test_a_deeper_decoder_says_what_it_said_before_and_can_learn_more() -> None:
+    model = TinyModel(thinker_config(TOKENIZER))
+    before = _read(model)
+    deepen(model.lm, 6)
+    after = _read(model)
+    assert torch.equal(before, after)
+    assert len(model.lm.layers) == model.lm.config.num_hidden_layers == 6
+    assert [layer.self_attn.layer_idx for layer in model.lm.layers] == list(range(6))
+    (after * torch.randn_like(after)).sum().backward()
+    for layer in model.lm.layers:
+        assert layer.self_attn.o_proj.weight.grad.abs().sum() > 0
+
+
+def _read(model: TinyModel) -> torch.Tensor:
+    ids, at, sees = torch.arange(40)[None], torch.arange(40).expand(3, 1, -1), torch.ones(1, 40, 40)
+    streams = Streams(model.embed(ids), at, sees.bool().tril())
+    branches = Branches(model.embed(ids), at + 40, sees[:, :1] > 0, sees[:, 0] > 0)
+    read: torch.Tensor = decode(model.lm, streams, branches, 40)[0]
+    return read
+
+
+@pytest.mark.parametrize("layers", [2, 5])
+def test_a_decoder_grows_by_pairs_and_does_not_shrink(layers: int) -> None:
+    with pytest.raises(ValueError, match=f"of 4 layers cannot grow to {layers}"):
+        deepen(TinyModel(thinker_config(TOKENIZER)).lm, layers)
