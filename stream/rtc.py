@@ -266,11 +266,18 @@ class Peer:
                 await self._connected.wait()
         except TimeoutError:
             return self._start_closing("timeout")
-        left_s = self._config.silence_s
-        while left_s > 0:
-            await asyncio.sleep(left_s)
-            left_s = self._config.silence_s - (self.now() - self._reception.heard_s)
+        await self._fall_silent()
         return self._start_closing("silent")
+
+    async def _fall_silent(self) -> None:
+        """Until nothing came for ``silence_s``. Waits are counted, not time: while this process was
+        held up or the machine slept, nobody listened."""
+        step_s, silent_s, heard_s = self._config.silence_s / 8, 0.0, self._reception.heard_s
+        while silent_s < self._config.silence_s:
+            await asyncio.sleep(step_s)
+            silent_s += step_s
+            if heard_s != self._reception.heard_s:
+                silent_s, heard_s = 0.0, self._reception.heard_s
 
     def _start_closing(self, reason: CloseReason) -> None:
         if self._closing is None:

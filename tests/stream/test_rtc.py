@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -206,6 +207,15 @@ async def test_a_sender_that_vanishes_is_noticed() -> None:
         for transceiver in sending._connection.pc.getTransceivers():
             transceiver.sender.transport.transport._send = unsent
         assert await peer.closed() == "silent"
+
+
+async def test_a_receiver_that_was_held_up_does_not_blame_the_sender() -> None:
+    async with loopback(FlashAndBeep(30.0), PeerConfig(silence_s=0.5)) as (_, peer):
+        for _ in range(3):
+            time.sleep(0.7)  # noqa: ASYNC251  as when the machine slept
+            await asyncio.sleep(0.2)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(peer.closed(), 0.5)
 
 
 async def test_a_sender_that_never_answers_consent_checks_is_heard_on(
