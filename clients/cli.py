@@ -94,7 +94,7 @@ def serve(args: argparse.Namespace) -> None:
         limits=replace(config.limits, questions_a_minute=args.questions_per_minute),
     )
     from session.app import create_app
-    from session.journal import JournalError, probe
+    from session.journal.journal import JournalError, probe
     from session.server import ServeError, bound, run, url_of
 
     try:
@@ -333,18 +333,18 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
 
         _add_lazily(prefill, add_arguments, with_writable_out(run))
     if given[:2] == ["bench", "live"]:
-        from session.bench import add_arguments as add_live
-        from session.bench import run as run_live
+        from session.bench.live import add_arguments as add_live
+        from session.bench.live import run as run_live
 
         _add_lazily(live, add_live, with_writable_out(run_live))
     if given[:2] == ["bench", "soak"]:
-        from session.soak import add_arguments as add_soak
-        from session.soak import run as run_soak
+        from session.bench.soak import add_arguments as add_soak
+        from session.bench.soak import run as run_soak
 
         _add_lazily(soak, add_soak, with_writable_out(run_soak))
     if given[:2] == ["bench", "watches"]:
-        from session.watch_bench import add_arguments as add_watches
-        from session.watch_bench import run as run_watches
+        from session.bench.watches import add_arguments as add_watches
+        from session.bench.watches import run as run_watches
 
         _add_lazily(watches, add_watches, with_writable_out(run_watches))
     if given[:2] == ["bench", "monitor"]:

@@ -34,10 +34,10 @@ from clients.mqtt.mapping import EventMessage
 from clients.mqtt.receiver import EventReceiver
 from clients.sdk import EchoSieve
 from session.app import create_app, load_engine
-from session.live import LiveSession
+from session.bench.watches import NOW_S, Alarm, Alarms, Kept, Stretch, visible
+from session.live.session import LiveSession
 from session.options import add_model, config_of, count
 from session.server import serving
-from session.watch_bench import NOW_S, Alarm, Alarms, Kept, Stretch, visible
 from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 from sieve.tokens import WINDOW_S

@@ -12,23 +12,25 @@ from pathlib import Path
 import torch
 from fastapi import FastAPI
 
-from session import access, pages, records, rest, system, watch_rest, whip
-from session.archive import Archive
+from session.api import access, pages, rest, system, whip
+from session.api import watches as watch_rest
+from session.api.http import KnownHosts, Origins, SecurityHeaders, install_errors
+from session.api.scenes import Scenes
+from session.api.service import Service
 from session.auth import Gate, guarded
 from session.config import ServiceConfig, Settings
+from session.engine.reports import Report
+from session.engine.worker import EngineLike, Worker
 from session.errors import BadRequest, NotAcceptable
-from session.http import KnownHosts, Origins, SecurityHeaders, install_errors
-from session.journal import IN_MEMORY, Journal
-from session.live import Shared
-from session.manager import Connect, Manager, Peer
+from session.journal import records
+from session.journal.journal import IN_MEMORY, Journal
+from session.journal.shelf import Shelf
+from session.live.pace import Pace
+from session.live.session import Shared
 from session.metrics import Metrics
-from session.pace import Pace
-from session.reports import Report
-from session.scenes import Scenes
-from session.service import Service
-from session.shelf import Shelf
-from session.snapshots import Snapshots
-from session.worker import EngineLike, Worker
+from session.roster.archive import Archive
+from session.roster.manager import Connect, Manager, Peer
+from session.watch.snapshots import Snapshots
 from sieve import Engine, EngineConfig, Model, RowConfig, load_model
 from sieve.errors import SettingInvalid
 from sieve.model import StreamLayout

@@ -17,9 +17,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from session import wire
+from session.api.scenes import askable
 from session.app import Loaded, create_app
 from session.config import ServiceConfig
-from session.scenes import askable
 from session.server import ServeError, serving
 from sieve.eval.machine import describe_machine
 from stream.publish import PublishError, publish

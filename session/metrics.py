@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from session import reports
+from session.engine import reports
 from session.footprint import Footprint
 
 

@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
-from session import views, wire
+from session import wire
 from session.app import Loaded
 from session.config import ServiceConfig
-from session.intake import raw_window
-from session.live import new_id
-from session.turn import Turn
-from session.worker import EngineLike
+from session.engine import views
+from session.engine.worker import EngineLike
+from session.live.intake import raw_window
+from session.live.session import new_id
+from session.live.turn import Turn
 from sieve import RowConfig
 from stream.source import FileSource, MediaError
 from stream.window import SAMPLE_RATE, Frame, Sound, Windower

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from session.service import Service
+from session.api.service import Service
 
 CONNECTIONS = 512  # at once; more are answered with 503
 HEADER_S = 15.0  # how long a client may take to send the header of a request

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from session.scenes import remembered_since
+from session.api.scenes import remembered_since
 from stream.scene import NATIVE_SIZE
 from tests.e2e.browsing import (
     ANSWER_MS,

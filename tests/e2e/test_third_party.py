@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from session.scenes import remembered_since
+from session.api.scenes import remembered_since
 from stream.render import render_file
 from stream.scene import Scene
 from stream.source import SceneSource

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from session.app import Loaded, create_app
 from session.config import ServiceConfig
-from session.manager import Manager
+from session.roster.manager import Manager
 from tests.session.fakes import Exchange, FakeEngine, FakePeer
 
 

@@ -8,7 +8,8 @@ import socket
 import httpx
 import pytest
 
-from session import http, scenes, server
+from session import server
+from session.api import http, scenes
 from session.app import Loaded, create_app
 from session.config import ServiceConfig
 from session.server import ServeError, bound, serving, url_of

@@ -21,8 +21,8 @@ from clients.monitor.sources import Bots
 from clients.sdk import EchoSieve, Session
 from stream.window import Sound
 from tests.clients.sdk.conftest import QUICK, Line, served
+from tests.session.api.test_watches import SEEN_FROM_4_TO_8, shown
 from tests.session.fakes import eventually
-from tests.session.test_watch_rest import SEEN_FROM_4_TO_8, shown
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from session import wire
 from tests.clients.mqtt.mosquitto import Mosquitto, Receiver, mosquitto, payload, receiving
 from tests.clients.mqtt.recorded import Journal, happened
 from tests.clients.sdk.conftest import Line, served
+from tests.session.api.test_watches import SEEN_FROM_4_TO_8, shown
 from tests.session.fakes import FakePeer
-from tests.session.test_watch_rest import SEEN_FROM_4_TO_8, shown
 
 QUICK = Backoff(first_s=0.02, most_s=0.1)
 PUBLISH = 3

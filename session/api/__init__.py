@@ -1,0 +1,1 @@
+"""The service over HTTP: a module for each part of its routes."""

@@ -1,0 +1,207 @@
+"""The JSON and SSE routes under /v1."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from session import wire
+from session.api.http import event_stream, read_json, unless_gone, wants_events, with_heartbeat
+from session.api.service import Running
+from session.auth import (
+    ADMIN,
+    ASKER,
+    PUBLISHER,
+    WATCHER,
+    Asking,
+    Grant,
+    Listing,
+    Watching,
+)
+from session.errors import (
+    BadRequest,
+    EngineFailed,
+    QuestionTooLong,
+    ServiceError,
+    TooManySubscribers,
+)
+from session.journal.events import Hub, Numbered, Subscription
+from session.journal.shelf import Shelf
+from session.live.session import Answering, LiveSession
+from session.notes import recall
+
+Id = Annotated[str, Query(max_length=64)]
+Limit = Annotated[int, Query(ge=1, le=wire.MAX_PAGE)]
+
+router = APIRouter(prefix="/v1/sessions")
+
+
+@router.get("")
+async def list_sessions(
+    service: Running,
+    grant: Listing,
+    state: wire.SessionState | None = None,
+    before: Id | None = None,
+    limit: Limit = wire.DEFAULT_PAGE,
+) -> wire.SessionList:
+    """Those that are here, or those of one state; of ended ones a page, newest first."""
+    if state == "ended":
+        found = await service.archive.ended(before, limit)
+    else:
+        described = [idle.describe() for idle in service.manager.waiting()]
+        described += [session.describe() for session in service.manager.all()]
+        found = wire.SessionList(sessions=[s for s in described if state in (None, s.state)])
+    mine = [session for session in found.sessions if grant.covers(session.id)]
+    return found.model_copy(update={"sessions": mine})
+
+
+@router.post("", status_code=201, dependencies=[PUBLISHER])
+async def create_session(request: Request, service: Running) -> wire.Session:
+    """A session that waits for its sender."""
+    asked = await read_json(request, wire.SessionCreate, service.config.limits.json_bytes)
+    return (await service.manager.prepare(asked)).describe()
+
+
+@router.get("/{session_id}", dependencies=[WATCHER])
+async def get_session(session_id: str, service: Running) -> wire.Session:
+    return (await service.manager.find(session_id)).describe()
+
+
+@router.patch("/{session_id}", dependencies=[PUBLISHER])
+async def patch_session(session_id: str, request: Request, service: Running) -> wire.Session:
+    await service.manager.find(session_id)
+    patch = await read_json(request, wire.SessionPatch, service.config.limits.json_bytes)
+    return await service.manager.configure(session_id, patch)
+
+
+@router.delete("/{session_id}", dependencies=[PUBLISHER])
+async def delete_session(session_id: str, service: Running) -> wire.Session:
+    """Ends the session; 200 with what it was, also when it has ended already."""
+    await service.manager.end(session_id, "ended by request")
+    return (await service.manager.find(session_id)).describe()
+
+
+@router.delete("/{session_id}/record", status_code=204, dependencies=[ADMIN])
+async def remove_record(session_id: str, service: Running) -> Response:
+    """Ends the session and removes everything of it: settings, questions, answers, events."""
+    await service.manager.remove(session_id)
+    return Response(status_code=204)
+
+
+@router.get("/{session_id}/answers", dependencies=[WATCHER])
+async def answers(
+    session_id: str,
+    service: Running,
+    after: Id | None = None,
+    limit: Limit = wire.DEFAULT_PAGE,
+) -> wire.AnswerList:
+    """What was asked and answered, oldest first, a page at a time."""
+    await service.manager.find(session_id)
+    return await service.archive.answers(session_id, after, limit)
+
+
+@router.post("/{session_id}/ask", response_model=wire.Answer)
+async def ask(session_id: str, request: Request, service: Running, grant: Asking) -> Response:
+    """Answers with one JSON document, or with the answer's events where the client accepts them.
+
+    A client that hangs up cancels its question.
+    """
+    session = await service.manager.live(session_id)
+    question = await read_json(request, wire.AskRequest, service.config.limits.json_bytes)
+    notes = await _recalled(session, question, service.shelf)
+    answering = session.ask(question, grant.holder, notes)
+    if wants_events(request):
+        return event_stream(_answer_events(session, answering))
+    answer = await _whole(request, session, answering)
+    if answer.status == "failed":
+        raise failure(answer)
+    return JSONResponse(answer.model_dump())
+
+
+@router.delete("/{session_id}/answers/{answer_id}", status_code=202, dependencies=[ASKER])
+async def cancel(session_id: str, answer_id: str, service: Running) -> Response:
+    """Cancels an answer; it ends within one step, as `cancelled`."""
+    (await service.manager.live(session_id)).cancel(answer_id)
+    return Response(status_code=202)
+
+
+@router.get("/{session_id}/events")
+async def events(session_id: str, request: Request, service: Running, grant: Watching) -> Response:
+    """The session's events as they happen; `Last-Event-ID` brings back what was missed. The stream
+    ends when the token expires."""
+    session = await service.manager.find(session_id)
+    after_id = last_event_id(request)
+    if session.hub.listening >= service.config.limits.subscribers:
+        raise TooManySubscribers(f"{session.hub.listening} subscribers are listening already")
+    hub = session.hub
+    begins = "" if after_id is not None else f"id: {hub.last_id}\n\n"  # a place to come back to
+    return event_stream(_session_events(hub, hub.subscribe(after_id), begins, grant))
+
+
+async def _session_events(
+    hub: Hub, subscription: Subscription, begins: str, grant: Grant
+) -> AsyncIterator[str]:
+    async def following() -> str | None:
+        numbered = await subscription.next()
+        return numbered.sse() if numbered and time.time() < grant.expires_at else None
+
+    try:
+        yield begins
+        async for part in with_heartbeat(following):
+            yield part
+            if time.time() >= grant.expires_at:
+                return
+    finally:
+        hub.unsubscribe(subscription)
+
+
+async def _recalled(
+    session: LiveSession, asked: wire.AskRequest, shelf: Shelf
+) -> list[wire.Note] | None:
+    """The notes that a question is answered from; None where it is not."""
+    now = session.describe()
+    if not recall.wants_notes(asked.notes, asked.question, now.clock_s, now.memory.oldest_s):
+        return None
+    found = await shelf.recalled(session.id, asked.question, now.clock_s)
+    return found if found or asked.notes == "only" else None
+
+
+async def _answer_events(session: LiveSession, answering: Answering) -> AsyncIterator[str]:
+    try:
+        async for event in answering:
+            yield Numbered(0, event).sse()
+    finally:
+        session.forget(answering)
+
+
+async def _whole(request: Request, session: LiveSession, answering: Answering) -> wire.Answer:
+    try:
+        answer = await unless_gone(request, answering.done())
+    finally:
+        session.forget(answering)
+    if answer is None:
+        raise BadRequest("the client hung up")
+    return answer
+
+
+def failure(answer: wire.Answer) -> ServiceError:
+    """The refusal that a failed answer stands for."""
+    error = answer.error
+    message = error.message if error else "the answer failed"
+    if error and error.type == QuestionTooLong.kind:
+        return QuestionTooLong(message, param="question")
+    return EngineFailed(message)
+
+
+def last_event_id(request: Request) -> int | None:
+    """The number the client saw last. Raises BadRequest when it is none of ours."""
+    text = request.headers.get("last-event-id")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise BadRequest("Last-Event-ID must be the number of an event", param="Last-Event-ID")
+    return int(text)

@@ -1,0 +1,86 @@
+"""Questions that the service itself asks: they have no history, leave none, and are told nobody."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from session.engine import reports, schedule
+from session.engine.worker import Worker
+
+WAITING = 4  # asides of a session that wait for the one being answered; more are not asked
+MAX_TOKENS = 64
+
+Then = Callable[[str | None], None]
+"""What is done with the answer; None where there is none."""
+
+Ask = Callable[[str, Then], None]
+
+
+@dataclass(slots=True)
+class Pending:
+    """An aside and what of its answer has been said."""
+
+    turn: str
+    question: str
+    then: Then
+    pieces: list[str] = field(default_factory=list)
+
+
+class Asides:
+    """Those of one session, one at a time: what people ask should not wait for them."""
+
+    def __init__(self, session: str, worker: Worker) -> None:
+        self._session, self._worker = session, worker
+        self._waiting: deque[Pending] = deque()
+        self._asked: Pending | None = None
+
+    @property
+    def idle(self) -> bool:
+        return self._asked is None and not self._waiting
+
+    def ask(self, question: str, then: Then) -> None:
+        """`then` gets the answer, sooner or later; at once, and None, where too many wait."""
+        if len(self._waiting) >= WAITING:
+            then(None)
+            return
+        self._waiting.append(Pending(f"aside_{secrets.token_urlsafe(16)}", question, then))
+        self._next()
+
+    def on_report(self, report: reports.TurnReport) -> bool:
+        """Whether the report was about an aside."""
+        pending = self._asked
+        if pending is None or report.turn != pending.turn:
+            return False
+        match report:
+            case reports.TurnSaid():
+                pending.pieces.append(report.text)
+            case reports.TurnEnded():
+                self._asked = None
+                said = "".join(pending.pieces).strip()
+                whole = report.status in ("completed", "truncated")
+                pending.then(said if whole and said else None)
+                self._next()
+            case reports.TurnBegun():
+                pass
+        return True
+
+    def close(self) -> None:
+        """Ask nothing more; what waits gets no answer."""
+        waiting = [self._asked] if self._asked else []
+        waiting += self._waiting
+        if self._asked:
+            self._worker.control(schedule.Cancel(self._session, self._asked.turn))
+        self._asked = None
+        self._waiting.clear()
+        for pending in waiting:
+            pending.then(None)
+
+    def _next(self) -> None:
+        if self._asked is None and self._waiting:
+            pending = self._asked = self._waiting.popleft()
+            self._worker.ask(
+                schedule.Ask(self._session, pending.turn, pending.question, (), None, MAX_TOKENS)
+            )

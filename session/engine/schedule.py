@@ -1,0 +1,275 @@
+"""What the engine does next. Pure: no thread, no clock of its own, no engine.
+
+The order of the day: control first (open, configure, cancel, close: all short), then questions
+that can begin, then one round of decoding steps over all branches, then one window, and again.
+So a window waits for one round at most and a step for one window at most: neither starves. When
+the oldest window has used up half of its time, only one step goes between two windows.
+
+Standing queries are judged when no window waits, those of all sessions together. A session whose
+next window is ingested before that is judged after that one only: its queries never delay a window.
+
+A question begins after every window of its session that was closed when it was asked: those go
+before the windows of other sessions, oldest first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from session.engine.overload import Arrival, Backlog, Waiting
+from sieve.tokens import WINDOW_S, RawWindow
+
+URGENT_S = WINDOW_S / 2
+JUDGED_WITHIN_S = 2 * WINDOW_S  # from a window's end; later its verdict would be stale
+
+
+# --- What the asyncio side posts ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    session: str
+    retention: float | None = None
+    selector: str | None = None
+    instruction: str | None = None
+    slots: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """`None` leaves a setting as it is; an empty instruction takes it away."""
+
+    session: str
+    retention: float | None = None
+    selector: str | None = None
+    instruction: str | None = None
+    slots: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    session: str
+    turn: str
+    question: str
+    history: tuple[tuple[str, str], ...]
+    open_window: RawWindow | None
+    max_tokens: int
+    after_index: int = -1  # begins when no window up to this one waits; set by the schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    session: str
+    turn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The standing queries of a session from now on: questions of yes or no by watch."""
+
+    session: str
+    questions: tuple[tuple[str, str], ...]
+
+
+Control = Open | Configure | Cancel | Close | Watch
+
+# --- What the engine thread takes -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    session: str
+    waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """One decoding step of a turn's branch."""
+
+    session: str
+    turn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A window of a session that has been ingested and is to be judged."""
+
+    session: str
+    index: int
+    start_s: float
+    by: float  # monotonic
+    questions: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The newest window of every session that has standing queries and was not judged yet."""
+
+    due: tuple[Due, ...]
+
+
+Job = Control | Ask | Ingest | Advance | Judge
+
+
+@dataclass(slots=True)
+class Lane:
+    """What one session wants from the engine."""
+
+    backlog: Backlog = field(default_factory=Backlog)
+    asks: deque[Ask] = field(default_factory=deque)
+    decoding: int = 0
+    questions: tuple[tuple[str, str], ...] = ()
+    due: Due | None = None
+
+    def ready(self) -> bool:
+        """Whether its next question has nothing to wait for."""
+        oldest = self.backlog.oldest
+        return bool(self.asks) and (oldest is None or oldest.index > self.asks[0].after_index)
+
+
+class Schedule:
+    """Everything that waits for the engine, and the rule by which it is taken."""
+
+    def __init__(self, max_branches: int) -> None:
+        self._max_branches = max_branches
+        self._control: deque[Control] = deque()
+        self._lanes: dict[str, Lane] = {}
+        self._branches: deque[Advance] = deque()  # in the order of their turns
+        self._steps_left = 0  # of the round between two windows
+
+    def __len__(self) -> int:
+        """How many jobs wait; a branch counts as one."""
+        waiting = sum(len(lane.asks) + lane.backlog.behind for lane in self._lanes.values())
+        return len(self._control) + waiting + len(self._branches)
+
+    def backlog(self, session: str) -> Backlog | None:
+        lane = self._lanes.get(session)
+        return lane.backlog if lane else None
+
+    # --- Putting in ---
+
+    def control(self, job: Control) -> None:
+        if isinstance(job, Open):
+            self._lanes[job.session] = Lane()
+        elif isinstance(job, Close):
+            self.drop(job.session)
+        self._control.append(job)
+
+    def window(self, session: str, waiting: Waiting) -> Arrival | None:
+        """A window closed. None when the session is not there any more."""
+        lane = self._lanes.get(session)
+        return lane.backlog.push(waiting) if lane else None
+
+    def ask(self, job: Ask) -> bool:
+        """A question came. False when the session is not there any more."""
+        lane = self._lanes.get(job.session)
+        if lane is None:
+            return False
+        lane.asks.append(replace(job, after_index=lane.backlog.newest_index))
+        return True
+
+    def watch(self, session: str, questions: tuple[tuple[str, str], ...]) -> None:
+        """What is judged from the next window on."""
+        if lane := self._lanes.get(session):
+            lane.questions = questions
+
+    # --- What became of a job ---
+
+    def began(self, session: str, turn: str) -> None:
+        """A question has its branch."""
+        if lane := self._lanes.get(session):
+            lane.decoding += 1
+            self._branches.append(Advance(session, turn))
+
+    def ended(self, session: str, turn: str) -> None:
+        """A turn is over, whether it has a branch or still waits."""
+        lane = self._lanes.get(session)
+        if lane is None:
+            return
+        lane.asks = deque(ask for ask in lane.asks if ask.turn != turn)
+        branch = Advance(session, turn)
+        if branch in self._branches:
+            self._branches.remove(branch)
+            lane.decoding -= 1
+
+    def ingested(self, session: str) -> None:
+        if lane := self._lanes.get(session):
+            lane.backlog.done()
+
+    def judge(self, session: str, waiting: Waiting) -> Due | None:
+        """A window is in the memory; gives the one that is not judged because of it, if any."""
+        lane = self._lanes.get(session)
+        if lane is None or not lane.questions:
+            return None
+        by = waiting.arrived + JUDGED_WITHIN_S
+        start_s = waiting.window.start_s
+        overtaken, lane.due = lane.due, Due(session, waiting.index, start_s, by, lane.questions)
+        return overtaken
+
+    def drop(self, session: str) -> None:
+        """Forget everything a session wanted."""
+        self._lanes.pop(session, None)
+        self._branches = deque(b for b in self._branches if b.session != session)
+
+    # --- Taking out ---
+
+    def take(self, now: float) -> Job | None:
+        """The next job, or None when there is nothing to do. `now` is monotonic seconds."""
+        if self._control:
+            return self._control.popleft()
+        return (
+            self._ask()
+            or self._step_of_round()
+            or self._window(now)
+            or self._judgement()
+            or self._step()
+        )
+
+    def _ask(self) -> Ask | None:
+        """The question of the session with the fewest branches, if there is a branch for it."""
+        ready = [lane for lane in self._lanes.values() if lane.ready()]
+        if not ready or len(self._branches) >= self._max_branches:
+            return None
+        return min(ready, key=lambda lane: lane.decoding).asks.popleft()
+
+    def _step_of_round(self) -> Advance | None:
+        if self._steps_left == 0:
+            return None
+        self._steps_left -= 1
+        return self._step()
+
+    def _step(self) -> Advance | None:
+        """The branch whose turn it is; it goes to the end of the line."""
+        if not self._branches:
+            return None
+        self._branches.rotate(-1)
+        return self._branches[-1]
+
+    def _judgement(self) -> Judge | None:
+        """All that is due, in one job."""
+        due = []
+        for lane in self._lanes.values():
+            if lane.due is not None:
+                due.append(lane.due)
+                lane.due = None
+        return Judge(tuple(due)) if due else None
+
+    def _window(self, now: float) -> Ingest | None:
+        """The window most in need: those a question waits for first, then the oldest."""
+        waiting = [
+            (not lane.asks, oldest.arrived, session)
+            for session, lane in self._lanes.items()
+            if (oldest := lane.backlog.oldest) is not None
+        ]
+        if not waiting:
+            return None
+        _, _, session = min(waiting)
+        urgent = now - min(arrived for _, arrived, _ in waiting) > URGENT_S
+        self._steps_left = 1 if urgent else len(self._branches)
+        return Ingest(session, self._lanes[session].backlog.pop())

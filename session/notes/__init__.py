@@ -1,0 +1,1 @@
+"""A running record in words, and the questions that are answered from it."""

@@ -1,0 +1,75 @@
+"""A running record in words: a line about every stretch of the stream, and about every event."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from session import wire
+from session.engine import reports
+from session.engine.aside import Ask
+from session.notes import records as note_records
+from session.watch.watches import DESCRIBE, Tell
+from sieve.tokens import WINDOW_S
+
+MINUTE = "describe the last minute"
+SHORT_S = 20.0  # stretches up to this are told by what happened in their last seconds
+MOST_CHARACTERS = 1_000  # of a note
+
+
+@dataclass(slots=True)
+class NoteTaker:
+    """Takes the notes of one session as its settings ask for. ``noted_s``: up to where."""
+
+    session: str
+    tell: Tell
+    ask: Ask
+    wall: Callable[[], float] = time.time
+    settings: wire.NoteSettings = field(default_factory=wire.NoteSettings)
+    noted_s: float | None = None
+
+    def set(self, settings: wire.NoteSettings) -> None:
+        """From now on; what was noted stays."""
+        self.settings = settings
+        self.noted_s = None
+        self.tell(wire.NotesSet(settings=settings), also=self._keep)
+
+    def on_window(self, done: reports.WindowDone) -> None:
+        """A window went in. While the engine is behind, the stretch becomes longer."""
+        every_s, start_s = self.settings.every_s, done.waiting.window.start_s
+        if every_s is None:
+            return
+        if self.noted_s is None:
+            self.noted_s = start_s
+        end_s = start_s + WINDOW_S
+        if end_s - self.noted_s >= every_s and not done.behind:
+            question = DESCRIBE if every_s <= SHORT_S else MINUTE
+            self.ask(question, partial(self._add, self.noted_s, end_s, "time"))
+            self.noted_s = end_s
+
+    def on_event(self, query: str, started_s: float, sentence: str) -> None:
+        """The model said a sentence about an event of a watch, which began a window ago."""
+        if self.settings.events:
+            text = f"{query}: {sentence}"
+            self._add(started_s, started_s + WINDOW_S, "event", text)
+
+    def _add(self, start_s: float, end_s: float, reason: wire.NoteReason, text: str | None) -> None:
+        if text is None:
+            return
+        note = wire.Note(
+            id=f"note_{secrets.token_urlsafe(16)}",
+            session=self.session,
+            start_s=start_s,
+            end_s=end_s,
+            noted_at=self.wall(),
+            text=" ".join(text.split())[:MOST_CHARACTERS],
+            reason=reason,
+        )
+        self.tell(wire.NoteAdded(note=note), also=partial(note_records.add, note=note))
+
+    def _keep(self, db: sqlite3.Connection) -> None:
+        note_records.set_to(db, self.session, self.settings)

@@ -1,0 +1,1 @@
+"""The service over the data channel of a session."""

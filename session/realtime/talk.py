@@ -1,0 +1,332 @@
+"""The data channel of a session: OpenAI-Realtime-compatible events, ours prefixed with `x.`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypedDict
+
+from pydantic import ValidationError
+
+from session import wire
+from session.auth import EVERYTHING, Grant
+from session.config import ServiceConfig
+from session.errors import BadRequest, ServiceError, TooLarge, refusal
+from session.journal.events import Past
+from session.live.session import AnswerEvent, Answering, LiveSession, new_id
+from stream.rtc import ChannelClosedError
+
+log = logging.getLogger(__name__)
+
+PENDING_ITEMS = 16  # questions put into the conversation that wait for a response.create
+
+STATUS: dict[wire.AnswerStatus, wire.ResponseStatus] = {
+    "completed": "completed",
+    "truncated": "incomplete",
+    "cancelled": "cancelled",
+    "failed": "failed",
+}
+
+
+class TextChannel(Protocol):
+    """Text messages both ways, bounded."""
+
+    def __aiter__(self) -> AsyncIterator[str]: ...
+
+    async def send(self, text: str) -> None:
+        """Waits until the channel is open and not congested. Raises ChannelClosedError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The OpenAI names for one of our answers. Pure."""
+
+    response_id: str
+    item_id: str
+    previous_item_id: str | None
+    metadata: dict[str, str] | None
+    remembered: bool
+
+    def tell(self, event: AnswerEvent) -> Iterator[wire.ServerMessage]:
+        match event:
+            case wire.AnswerStarted():
+                yield from self._begin()
+            case wire.AnswerDelta():
+                yield wire.OutputTextDelta(**self._place(), delta=event.delta)
+            case wire.AnswerDone():
+                yield from self._end(event.answer)
+
+    def _begin(self) -> Iterator[wire.ServerMessage]:
+        yield wire.ResponseCreated(event_id=new_id("evt"), response=self._response("in_progress"))
+        item = self._item("in_progress", [])
+        if self.remembered:
+            yield wire.ItemAdded(**self._spot(), item=item)
+        yield wire.OutputItemAdded(event_id=new_id("evt"), response_id=self.response_id, item=item)
+        yield wire.ContentPartAdded(**self._place(), part=wire.Part(type="text", text=""))
+
+    def _end(self, answer: wire.Answer) -> Iterator[wire.ServerMessage]:
+        text = answer.text
+        item = self._item(
+            "completed" if answer.status == "completed" else "incomplete",
+            [wire.Part(type="output_text", text=text)],
+        )
+        yield wire.OutputTextDone(**self._place(), text=text)
+        yield wire.ContentPartDone(**self._place(), part=wire.Part(type="text", text=text))
+        yield wire.OutputItemDone(event_id=new_id("evt"), response_id=self.response_id, item=item)
+        if self.remembered:
+            yield wire.ItemDone(**self._spot(), item=item)
+        response = self._response(STATUS[answer.status]).model_copy(
+            update={
+                "status_details": answer.error,
+                "output": [item],
+                "usage": usage_of(answer),
+                "x": answer,
+            }
+        )
+        yield wire.ResponseDone(event_id=new_id("evt"), response=response)
+
+    def _response(self, status: wire.ResponseStatus) -> wire.Response:
+        return wire.Response(id=self.response_id, status=status, metadata=self.metadata)
+
+    def _item(self, status: wire.ItemStatus, content: list[wire.Part]) -> wire.Item:
+        return wire.Item(id=self.item_id, status=status, role="assistant", content=content)
+
+    def _place(self) -> Place:
+        return Place(event_id=new_id("evt"), response_id=self.response_id, item_id=self.item_id)
+
+    def _spot(self) -> Spot:
+        return Spot(event_id=new_id("evt"), previous_item_id=self.previous_item_id)
+
+
+class Place(TypedDict):
+    """Where a piece of text belongs."""
+
+    event_id: str
+    response_id: str
+    item_id: str
+
+
+class Spot(TypedDict):
+    """Where an item stands in the conversation."""
+
+    event_id: str
+    previous_item_id: str | None
+
+
+class Talk:
+    """Speaks for one session on one channel; at most `PENDING_ITEMS` questions wait in it.
+
+    The token that the sender came with says what may be done: who may only send hears how its
+    stream fares, and neither asks nor hears what others ask.
+    """
+
+    def __init__(
+        self,
+        session: LiveSession,
+        channel: TextChannel,
+        config: ServiceConfig,
+        grant: Grant = EVERYTHING,
+    ) -> None:
+        self._session = session
+        self._channel = channel
+        self._model = config.model
+        self._limits = config.limits
+        self._grant = grant
+        self._pending: deque[wire.Item] = deque(maxlen=PENDING_ITEMS)
+        self._last_item: str | None = None
+        self._writing: list[Answering] = []  # oldest first
+        self.heard = False  # whether the channel is open
+
+    async def run(self) -> None:
+        """Listen and tell until the session ends or the channel closes; what is being written
+        when the channel closes is cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                listening = group.create_task(self._listen(group))
+                await self._tell_events()
+                listening.cancel()
+        except* ChannelClosedError:
+            log.debug("the channel of session %s closed", self._session.id)
+        finally:
+            self.heard = False
+            for answering in self._writing:
+                self._session.forget(answering)
+
+    # --- What the client says ---
+
+    async def _listen(self, group: asyncio.TaskGroup) -> None:
+        async for text in self._channel:
+            await self._hear(text, group)
+        raise ChannelClosedError("the client closed the channel")
+
+    async def _hear(self, text: str, group: asyncio.TaskGroup) -> None:
+        """Do what one message asks for; what cannot be done is answered by an error event."""
+        event_id = None
+        try:
+            message = parse(text, self._limits.channel_message_bytes)
+            event_id = message.event_id
+            await self._obey(message, group)
+        except ServiceError as error:
+            detail = error.detail(event_id)
+            await self._send(wire.RealtimeError(event_id=new_id("evt"), error=detail))
+
+    async def _obey(self, message: wire.ClientMessage, group: asyncio.TaskGroup) -> None:
+        self._grant.check(needed_for(message), self._session.id)
+        match message:
+            case wire.UpdateSession():
+                await self._session.configure(patch_of(message.session))
+            case wire.CreateItem():
+                await self._add(message.item)
+            case wire.CreateResponse():
+                script, answering = self._respond(message.response or wire.ResponseSettings())
+                group.create_task(self._write(script, answering))
+            case wire.CancelResponse():
+                self._session.cancel(self._which(message.response_id))
+
+    async def _add(self, message: wire.UserMessage) -> None:
+        """Put a question into the conversation; the oldest of too many is forgotten."""
+        item = wire.Item(
+            id=message.id or new_id("item"),
+            status="completed",
+            role="user",
+            content=[wire.Part(type="input_text", text=message.text)],
+        )
+        self._pending.append(item)
+        spot = Spot(event_id=new_id("evt"), previous_item_id=self._last_item)
+        await self._send(wire.ItemAdded(**spot, item=item))
+        await self._send(wire.ItemDone(**spot, item=item))
+        self._last_item = item.id
+
+    def _respond(self, settings: wire.ResponseSettings) -> tuple[Script, Answering]:
+        """Start the response to `input`, or to the newest question. Raises ServiceError."""
+        request = wire.AskRequest(
+            question=self._question(settings),
+            max_tokens=settings.max_output_tokens or wire.DEFAULT_ANSWER_TOKENS,
+            conversation=settings.conversation,
+        )
+        answering = self._session.ask(request, self._grant.holder)
+        script = Script(
+            response_id=answering.id,
+            item_id=new_id("item"),
+            previous_item_id=self._last_item,
+            metadata=settings.metadata,
+            remembered=settings.conversation == "auto",
+        )
+        self._writing.append(answering)
+        if script.remembered:
+            self._last_item = script.item_id
+        return script, answering
+
+    def _question(self, settings: wire.ResponseSettings) -> str:
+        if settings.input:
+            return " ".join(message.text for message in settings.input)
+        if not self._pending:
+            raise BadRequest("no question waits: send conversation.item.create first")
+        question = self._pending.pop().content[0].text
+        self._pending.clear()  # older ones were overtaken
+        return question
+
+    def _which(self, response_id: str | None) -> str:
+        if response_id is None and not self._writing:
+            raise BadRequest("no response is being written")
+        return response_id or self._writing[-1].id
+
+    # --- What the session says ---
+
+    async def _write(self, script: Script, answering: Answering) -> None:
+        """Tell one answer, from response.created to response.done."""
+        async for event in answering:
+            for message in script.tell(event):
+                await self._send(message)
+        self._writing.remove(answering)
+
+    async def _tell_events(self) -> None:
+        """Greet as soon as the channel opens; then tell what happens, as fast as it is read."""
+        greeting = self._describe(self._session.describe())
+        await self._send(wire.RealtimeSessionCreated(event_id=new_id("evt"), session=greeting))
+        self.heard = True
+        while not self._session.ended:
+            subscription = self._session.hub.subscribe()
+            try:
+                async for numbered in subscription:
+                    if message := self._translate(numbered.event):
+                        await self._send(message)
+            finally:
+                self._session.hub.unsubscribe(subscription)
+
+    def _translate(self, event: wire.Event | Past) -> wire.ServerMessage | None:
+        """What the channel tells of a session's event; answers have their own script."""
+        match event:
+            case wire.SessionUpdated() | wire.SessionReopened():
+                session = self._describe(event.session)
+                return wire.RealtimeSessionUpdated(event_id=new_id("evt"), session=session)
+            case wire.WindowIngested():
+                return wire.SieveWindow(event_id=new_id("evt"), window=event)
+            case wire.WindowSkipped():
+                return wire.SieveSkipped(event_id=new_id("evt"), window=event)
+            case wire.Overload():
+                return wire.SieveOverload(event_id=new_id("evt"), overload=event)
+            case wire.WatchEvent():
+                return wire.SieveWatch(event_id=new_id("evt"), event=event)
+            case wire.NoteAdded():
+                return wire.SieveNote(event_id=new_id("evt"), note=event.note)
+            case wire.SessionClosed():
+                return wire.SieveClosed(event_id=new_id("evt"), reason=event.reason)
+            case wire.ErrorEvent():
+                return wire.RealtimeError(event_id=new_id("evt"), error=event.error)
+            case _:
+                return None
+
+    def _describe(self, session: wire.Session) -> wire.RealtimeSession:
+        return wire.RealtimeSession(
+            id=session.id, model=self._model, instructions=session.instruction, x=session
+        )
+
+    async def _send(self, message: wire.ServerMessage) -> None:
+        await self._channel.send(message.model_dump_json())
+
+
+def needed_for(message: wire.ClientMessage) -> wire.Role:
+    """The role that a message takes."""
+    return "publish" if isinstance(message, wire.UpdateSession) else "ask"
+
+
+def parse(text: str, limit: int) -> wire.ClientMessage:
+    """One message of a client. Raises TooLarge, BadRequest (not JSON), Invalid."""
+    if len(text) > limit:
+        raise TooLarge(f"a message holds at most {limit} characters, not {len(text)}")
+    try:
+        return wire.CLIENT_MESSAGE.validate_json(text)
+    except ValidationError as error:
+        raise refusal(error) from None
+
+
+def patch_of(settings: wire.SessionSettings) -> wire.SessionPatch:
+    """`session.update` as a patch: only what was named changes."""
+    named: dict[str, str | float | int | None] = {}
+    if "instructions" in settings.model_fields_set:
+        named["instruction"] = settings.instructions
+    if settings.x is not None:
+        named.update(settings.x.model_dump(exclude_unset=True))
+    return wire.SessionPatch.model_validate(named)
+
+
+def usage_of(answer: wire.Answer) -> wire.Usage:
+    """The tokens an answer could attend to, and those it wrote."""
+    seen = answer.kept.video + answer.kept.audio
+    details = wire.TokenDetails(
+        text_tokens=0,
+        audio_tokens=answer.kept.audio,
+        image_tokens=answer.kept.video,
+        cached_tokens=seen,
+    )
+    return wire.Usage(
+        total_tokens=seen + answer.output_tokens,
+        input_tokens=seen,
+        output_tokens=answer.output_tokens,
+        input_token_details=details,
+    )

@@ -1,0 +1,36 @@
+"""From what is set for a watch to its rule, and from a change to what is told of it. Pure."""
+
+from __future__ import annotations
+
+from session import wire
+from session.errors import SettingInvalid
+from session.watch.hysteresis import RELEASE, Change, Rule
+from session.watch.quiet import Quiet
+
+
+def rule_of(settings: wire.WatchPatch) -> Rule:
+    """Raises SettingInvalid."""
+    given = settings.model_dump(
+        include={"threshold", "release", "min_s", "cooldown_s", "update_s"}, exclude_none=True
+    )
+    if "threshold" in given:
+        given.setdefault("release", min(RELEASE, given["threshold"]))
+    try:
+        quiet = tuple(Quiet(q.start, q.end, q.zone) for q in settings.quiet or ())
+        return Rule(**given, quiet=quiet)
+    except ValueError as error:
+        raise SettingInvalid(str(error)) from error
+
+
+def event_of(watch: str, settings: wire.WatchCreate, change: Change) -> wire.WatchEvent:
+    """A change without its evidence."""
+    return wire.WatchEvent(
+        change=change.kind,
+        id=f"{watch}.{change.number}",
+        watch=watch,
+        query=settings.query,
+        started_s=change.started_s,
+        ended_s=change.ended_s,
+        probability=None,
+        spans=[wire.Span(start_s=start_s, end_s=end_s) for start_s, end_s in change.spans],
+    )

@@ -1,0 +1,294 @@
+"""The standing queries of one live session: from verdicts to events, with their evidence."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from session import wire
+from session.engine import reports, views
+from session.engine.aside import Ask
+from session.engine.schedule import Watch
+from session.errors import QuestionEmpty, TooManyWatches, WatchUnknown
+from session.watch import records as watch_records
+from session.watch.hysteresis import Change, Open, Rule, Sight, State, advance, finish
+from session.watch.snapshots import Snapshots
+from session.watch.telling import event_of, rule_of
+from session.watch.wording import as_question
+from sieve.tokens import WINDOW_S
+from sieve.verdict import Verdict
+
+MOST_WATCHES = 64  # of a session
+ANSWERED = 0.5  # below this share of yes and no the model has not answered
+DESCRIBE = "describe the last seconds"
+
+Write = Callable[[sqlite3.Connection], None]
+
+
+class Tell(Protocol):
+    """Publishes an event; `also` is written in the same transaction of the journal."""
+
+    def __call__(self, event: wire.Event, also: Write | None = None) -> None: ...
+
+
+@dataclass(slots=True)
+class Standing:
+    """One query: as it was set, what is asked for it, and how it stands."""
+
+    id: str
+    settings: wire.WatchCreate
+    question: str
+    rule: Rule
+    state: State
+    verdict: Verdict | None = None
+    judged_s: float | None = None
+    doubted: bool = False  # told that the model does not answer it
+    snapshot: str | None = None  # of the open event
+    sentence: str | None = None
+
+    @staticmethod
+    def of(id: str, settings: wire.WatchCreate, state: State) -> Standing:
+        """Raises QuestionEmpty, SettingInvalid."""
+        if not any(character.isprintable() for character in settings.query.strip()):
+            raise QuestionEmpty("a watch must say what it waits for", param="query")
+        return Standing(id, settings, as_question(settings.query), rule_of(settings), state)
+
+    @property
+    def probability(self) -> float | None:
+        return likely(self.verdict) if self.verdict else None
+
+    @property
+    def phase(self) -> wire.WatchState:
+        if self.verdict is None:
+            return "waiting"
+        if self.verdict.answered < ANSWERED:
+            return "unanswered"
+        return "open" if self.state.open else "calm"
+
+
+class Watches:
+    """Everything on the event loop's thread. `post` sets what the engine judges, and raises what
+    it refuses; `noted` hears the query, the beginning and the sentence of an event."""
+
+    def __init__(
+        self,
+        session: str,
+        *,
+        post: Callable[[Watch], Awaitable[object]],
+        tell: Tell,
+        ask: Ask,
+        noted: Callable[[str, float, str], None],
+        snapshots: Snapshots,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._session = session
+        self._post, self._tell = post, tell
+        self._ask, self._noted = ask, noted
+        self._snapshots, self._wall = snapshots, wall
+        self._standing: dict[str, Standing] = {}
+        self._setting = asyncio.Lock()
+
+    # --- What is set ---
+
+    async def add(self, settings: wire.WatchCreate) -> wire.Watch:
+        """Raises QuestionEmpty, QuestionTooLong, SettingInvalid, TooManyWatches, SessionOver."""
+        standing = Standing.of(f"wat_{secrets.token_urlsafe(16)}", settings, State())
+        async with self._setting:
+            if len(self._standing) >= MOST_WATCHES:
+                raise TooManyWatches(f"a session has at most {MOST_WATCHES} watches")
+            await self._judge({**self._standing, standing.id: standing})
+        self._record(standing)
+        return self.describe(standing.id)
+
+    async def restore(self, kept: list[tuple[str, wire.WatchCreate, State]]) -> None:
+        """Go on with what the journal holds."""
+        found = {id: Standing.of(id, settings, state) for id, settings, state in kept}
+        async with self._setting:
+            if found:
+                await self._judge(found)
+
+    def change(self, watch: str, patch: wire.WatchPatch) -> wire.Watch:
+        """Raises WatchUnknown, SettingInvalid."""
+        standing = self._find(watch)
+        settings = standing.settings.model_copy(update=patch.model_dump(exclude_unset=True))
+        settings = wire.WatchCreate.model_validate(settings.model_dump())
+        standing.rule, standing.settings = rule_of(settings), settings
+        self._record(standing)
+        return self.describe(watch)
+
+    async def remove(self, watch: str, now_s: float) -> wire.Watch:
+        """Ends its event, if one is open. Raises WatchUnknown."""
+        standing = self._find(watch)
+        async with self._setting:
+            await self._judge({id: one for id, one in self._standing.items() if id != watch})
+        last = self._described(standing)
+        self._finish(standing, now_s)
+        self._tell_removed(watch)
+        return last
+
+    def all(self) -> list[wire.Watch]:
+        return [self._described(standing) for standing in self._standing.values()]
+
+    def describe(self, watch: str) -> wire.Watch:
+        """Raises WatchUnknown."""
+        return self._described(self._find(watch))
+
+    # --- What happens ---
+
+    def on_judged(self, report: reports.Judged, done: reports.WindowDone) -> None:
+        """The verdicts after the window `done`."""
+        start_s = done.waiting.window.start_s
+        for watch, verdict in report.verdicts.items():
+            if standing := self._standing.get(watch):
+                standing.verdict, standing.judged_s = verdict, start_s + WINDOW_S
+                self._judged(standing, verdict, done)
+
+    def finish(self, now_s: float) -> None:
+        """The session ends."""
+        for standing in self._standing.values():
+            self._finish(standing, now_s)
+
+    def _judged(self, standing: Standing, verdict: Verdict, done: reports.WindowDone) -> None:
+        if verdict.answered < ANSWERED:
+            self._doubt(standing, verdict)
+        start_s = done.waiting.window.start_s
+        sight = Sight(start_s, start_s + WINDOW_S, self._wall(), likely(verdict))
+        before = standing.state
+        standing.state, changes = advance(standing.rule, before, sight)
+        for change in changes:
+            self._changed(standing, change, done)
+        if not changes and ended_unheard(standing.state) != ended_unheard(before):
+            self._record(standing)
+
+    def _changed(self, standing: Standing, change: Change, done: reports.WindowDone) -> None:
+        if change.kind == "new":
+            standing.sentence, standing.snapshot = None, self._picture(standing, change, done)
+            if standing.settings.describe:
+                self._ask(DESCRIBE, partial(self._say, standing, change))
+        kept = views.kept_map(done.result.kept, done.waiting.window.grid_s)
+        self._tell_change(standing, change, kept, standing.probability)
+
+    def _picture(self, standing: Standing, change: Change, done: reports.WindowDone) -> str | None:
+        grids = done.waiting.window.grids
+        if not standing.settings.snapshot or not grids:
+            return None
+        event = event_of(standing.id, standing.settings, change).id
+        return self._snapshots.save(self._session, event, grids[-1][-1])
+
+    def _say(self, standing: Standing, change: Change, sentence: str | None) -> None:
+        """What the model says about an event; it is told with it while that is open."""
+        if sentence is None:
+            return
+        self._noted(standing.settings.query, change.started_s, sentence)
+        event = standing.state.open
+        if event is None or event.number != change.number:
+            return
+        standing.sentence = sentence
+        if not standing.rule.is_quiet(self._wall()):
+            update = Change("update", event.number, event.started_s, None, event.spans)
+            self._tell_change(standing, update, None, standing.probability)
+
+    def _finish(self, standing: Standing, now_s: float) -> None:
+        standing.state, changes = finish(standing.rule, standing.state, now_s)
+        for change in changes:
+            self._tell_change(standing, change, None, None)
+
+    def _doubt(self, standing: Standing, verdict: Verdict) -> None:
+        if standing.doubted:
+            return
+        standing.doubted = True
+        self._tell(
+            wire.WatchUnanswered(
+                watch=standing.id,
+                query=standing.settings.query,
+                question=standing.question,
+                answered=verdict.answered,
+            )
+        )
+
+    # --- Telling ---
+
+    def _tell_change(
+        self,
+        standing: Standing,
+        change: Change,
+        kept: wire.KeptMap | None,
+        probability: float | None,
+    ) -> None:
+        event = event_of(standing.id, standing.settings, change).model_copy(
+            update={
+                "probability": probability,
+                "kept": kept,
+                "snapshot": standing.snapshot,
+                "sentence": standing.sentence,
+            }
+        )
+        self._tell(event, also=self._saving(standing))
+
+    def _record(self, standing: Standing) -> None:
+        event = wire.WatchUpdated(watch=self._described(standing))
+        self._tell(event, also=self._saving(standing))
+
+    def _tell_removed(self, watch: str) -> None:
+        event = wire.WatchRemoved(watch=watch)
+        self._tell(event, also=partial(watch_records.remove, watch=watch))
+
+    def _saving(self, standing: Standing) -> Write:
+        return partial(
+            watch_records.save,
+            session=self._session,
+            watch=standing.id,
+            settings=standing.settings,
+            state=standing.state,
+        )
+
+    def _described(self, standing: Standing) -> wire.Watch:
+        rule, settings, verdict = standing.rule, standing.settings, standing.verdict
+        return wire.Watch(
+            id=standing.id,
+            session=self._session,
+            query=settings.query,
+            question=standing.question,
+            threshold=rule.threshold,
+            release=rule.release,
+            min_s=rule.min_s,
+            cooldown_s=rule.cooldown_s,
+            update_s=rule.update_s,
+            quiet=settings.quiet or [],
+            describe=bool(settings.describe),
+            snapshot=bool(settings.snapshot),
+            state=standing.phase,
+            probability=standing.probability,
+            answered=verdict.answered if verdict else None,
+            judged_s=standing.judged_s,
+            events=standing.state.events,
+        )
+
+    async def _judge(self, standing: dict[str, Standing]) -> None:
+        """Let the engine judge these from now on."""
+        questions = tuple((id, one.question) for id, one in standing.items())
+        await self._post(Watch(self._session, questions))
+        self._standing = standing
+
+    def _find(self, watch: str) -> Standing:
+        if watch not in self._standing:
+            raise WatchUnknown(f"there is no watch {watch[:64]!r}")
+        return self._standing[watch]
+
+
+def likely(verdict: Verdict) -> float:
+    """The probability of yes against no; where the model says neither, against all it may say: what
+    is not answered is no yes."""
+    return verdict.yes if verdict.answered >= ANSWERED else verdict.yes * verdict.answered
+
+
+def ended_unheard(state: State) -> float | None:
+    """When the open event ended in quiet hours."""
+    event: Open | None = state.open
+    return event.ended_s if event else None

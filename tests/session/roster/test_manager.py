@@ -1,0 +1,124 @@
+"""Admission, expiry and the end of sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+from session.config import Limits, ServiceConfig
+from tests.session.conftest import House, open_house
+from tests.session.fakes import FakeEngine, eventually
+
+
+async def test_a_busy_engine_takes_no_new_session(house: House) -> None:
+    await house.join()
+    house.manager.note_ingest(0.9)  # of the 2 s that a window lasts
+    refused = await house.offer()
+    assert refused.status_code == 503
+    assert "90%" in refused.json()["error"]["message"]
+
+
+async def test_a_slow_engine_still_serves_one(house: House) -> None:
+    house.manager.note_ingest(5.0)
+    assert (await house.offer()).status_code == 201
+
+
+async def test_nobody_new_comes_in_while_the_engine_is_behind(house: House) -> None:
+    session, _ = await house.join()
+    house.manager.get(session).level = "frame_rate"
+    refused = await house.offer()
+    assert refused.status_code == 503
+    assert "behind" in refused.json()["error"]["message"]
+
+
+async def test_a_sender_that_leaves_gives_its_place_back(house: House) -> None:
+    session, peer = await house.join()
+    await peer.play(2.5)
+    peer.leave()
+    await eventually(lambda: house.manager.get(session).ended and not house.manager.all())
+    await eventually(lambda: not house.engine.open_rows)
+    assert peer.is_closed
+
+
+async def test_a_refused_offer_leaves_nothing_behind(house: House) -> None:
+    headers = {"Content-Type": "application/sdp"}
+    for _ in range(20):
+        await house.http.post("/whip/room", content="garbage", headers=headers)
+    assert not house.manager.all()
+    assert not house.engine.open_rows
+    assert (await house.offer()).status_code == 201
+
+
+async def test_ended_sessions_are_forgotten_in_the_end() -> None:
+    limits = Limits(ended_sessions=3, ended_s=1_000)
+    async for house in open_house(FakeEngine(rows=2), ServiceConfig(rows=2, limits=limits)):
+        ids = []
+        for _ in range(5):
+            session, _ = await house.join()
+            ids.append(session)
+            await house.http.delete(f"/v1/sessions/{session}")
+        found = [(await house.http.get(f"/v1/sessions/{id}")).status_code for id in ids]
+        assert found == [404, 404, 200, 200, 200]
+
+
+async def test_nothing_of_an_ended_session_is_held_but_what_is_told_of_it(house: House) -> None:
+    session, peer = await house.join()
+    await peer.play(2.5)
+    freed = weakref.ref(peer), weakref.ref(house.manager.get(session))
+    await house.http.delete(f"/v1/sessions/{session}")
+    house.exchange.peers.clear()
+    del peer
+    gc.collect()
+    assert [reference() for reference in freed] == [None, None]
+    events = await house.http.get(f"/v1/sessions/{session}/events", headers={"Last-Event-ID": "0"})
+    assert "session.closed" in events.text
+
+
+async def test_an_idle_service_forgets_ended_sessions_by_itself() -> None:
+    limits = Limits(ended_s=0.02)
+    async for house in open_house(FakeEngine(rows=2), ServiceConfig(rows=2, limits=limits)):
+        session, _ = await house.join()
+        await house.http.delete(f"/v1/sessions/{session}")
+        manager = house.manager
+        await eventually(lambda manager=manager: not manager.remembered)  # type: ignore[misc]
+        assert (await house.http.get(f"/v1/sessions/{session}")).status_code == 404
+
+
+async def test_an_error_outside_the_engine_ends_its_session_too(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, _ = await house.join()
+    bad, peer = await house.join()
+    events = house.manager.get(bad).hub.subscribe()
+    peer.clock_s = float("nan")  # advance() of the windower cannot go on from here
+    kinds = [numbered.event.type async for numbered in events]
+    assert kinds[-2:] == ["error", "session.closed"]
+    assert not house.manager.get(good).ended
+    assert "fails" in caplog.text
+
+
+async def test_the_end_of_the_service_ends_every_answer() -> None:
+    engine = FakeEngine()
+    async for house in open_house(engine, ServiceConfig(rows=4)):
+        session, _ = await house.join()
+        answering = house.manager.get(session).hub.subscribe()
+        asking = asyncio.create_task(house.ask(session, "slowly"))
+        await answering.next()
+        await house.manager.close()
+        assert (await asking).json()["status"] == "cancelled"
+
+
+async def test_memory_is_given_back_when_a_session_has_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(
+        "session.roster.manager.trim", lambda: left.append(len(house.manager.all()))
+    )
+    session, _ = await house.join()
+    assert not left
+    await house.manager.end(session, "a test")
+    await eventually(lambda: left == [0])
