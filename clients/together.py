@@ -1,4 +1,4 @@
-"""Several things at once, of which the first to end ends all."""
+"""Several things at once, of which one ends the others."""
 
 from __future__ import annotations
 
@@ -26,3 +26,16 @@ async def until_first(ends: Iterable[Work], beside: Iterable[Work] = ()) -> None
         for task in ending | others:
             task.cancel()
         await asyncio.gather(*ending, *others, return_exceptions=True)
+
+
+async def unless(beside: asyncio.Task[Any], work: Work) -> None:
+    """Run `work` to its end; where `beside` fails before, raise that and cancel `work`."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task, beside}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            beside.result()
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -8,20 +8,23 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from clients.monitor.config import BotSource, MediaSource, MonitorConfig, RoomSource
-from clients.monitor.report import Entry, Record, write
+from clients.monitor.keeping import Keeper
+from clients.monitor.report import Entry, Gap, Record, write
 from clients.monitor.sources import Bots, watch_media, watch_room
+from clients.monitor.streams import FAREWELL_S, Streams
 from clients.monitor.webhook import Outbox, Webhook
 from clients.mqtt.bridge import Bridge, set_watches
 from clients.mqtt.following import follow
-from clients.mqtt.mapping import Story
+from clients.mqtt.mapping import SourceState, Story
 from clients.mqtt.places import Places
 from clients.mqtt.settings import from_environment, from_file
 from clients.mqtt.topics import Topics
 from clients.sdk import EchoSieve, Session
-from clients.sdk.errors import EchoSieveError
+from clients.sdk.errors import EchoSieveError, Forbidden, NotFound, Unauthorized
 from clients.together import until_first
 from session import wire
 
@@ -40,7 +43,8 @@ def secret_of(key: str, file: Path | None, variable: str | None) -> str | None:
 
 
 class Monitor:
-    """One run of a configuration; `run` ends when every source has, rooms and bots never do."""
+    """One run of a configuration; `run` ends when every source has: rooms, bots and cameras never
+    do. A source that fails is tried again, and the others go on."""
 
     def __init__(self, config: MonitorConfig, *, client: EchoSieve | None = None) -> None:
         """Raises EchoSieveError for a secret or a file that cannot be used."""
@@ -48,6 +52,8 @@ class Monitor:
         config.folder.mkdir(parents=True, exist_ok=True)
         self._config = config
         self._client = client or client_of(config)
+        self._states: dict[str, SourceState] = {}  # by name
+        self._clocks: dict[str, tuple[str, float]] = {}  # by name: session, how far it has come
         self._places = Places(config.folder / "places.db")
         self._outbox = Outbox(config.folder / "outbox.db")
         self._record = Record(config.folder / "record.db")
@@ -66,9 +72,11 @@ class Monitor:
                     await stack.enter_async_context(self._bridge)
                 await self._watch()
         finally:
-            path = write(self._record.entries(), self._config.folder)
-            for file in (self._places, self._outbox, self._record):
-                file.close()
+            try:
+                path = write(self._record, self._config.folder)
+            finally:
+                for file in (self._places, self._outbox, self._record):
+                    file.close()
         return path
 
     @property
@@ -87,32 +95,61 @@ class Monitor:
             raise group.exceptions[0] from group
 
     async def _sources(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for place in self._places.unfinished():
-                group.create_task(self._finish(place.story))
-            for source in self._config.source:
-                if isinstance(source, RoomSource):
-                    group.create_task(watch_room(self._client, source, self))
-                elif isinstance(source, MediaSource):
-                    group.create_task(watch_media(self._client, source, self))
-            if bots := bots_of(self._config):
-                listening = Bots(self._client, self._config.bots, bots, self)
-                group.create_task(listening.run(self._told_port))
+        await self._check_token()
+        streams = Streams(self._client, self, await self._left())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for source in self._config.source:
+                    if isinstance(source, RoomSource):
+                        group.create_task(watch_room(self._client, source, self, self))
+                    elif isinstance(source, MediaSource):
+                        group.create_task(watch_media(streams, source, self))
+                if secrets := bot_secrets(self._config):
+                    bots = Bots(streams, self._config.bots, secrets, self)
+                    group.create_task(bots.run(self._told_port))
+        finally:
+            await streams.close()
         await self._last_reports()
+
+    async def _check_token(self) -> None:
+        """One that the service does not take is for the user; a service that is not there yet may
+        come. Raises Unauthorized, Forbidden."""
+        try:
+            await self._client.sessions.list()
+        except (Unauthorized, Forbidden):
+            raise
+        except EchoSieveError as error:
+            log.warning("%s; it is tried again", error)
 
     def _told_port(self, port: int) -> None:
         log.warning("bots connect to ws://%s:%d/NAME", self._config.bots.host, port)
 
+    async def _left(self) -> dict[str, str]:
+        """Finish what an earlier run left, except what its own media goes on with: by name, the
+        newest session of each."""
+        own = {source.name for source in self._config.source if not isinstance(source, RoomSource)}
+        stories = [place.story for place in self._places.unfinished()]
+        newest = {story.name: story.session for story in stories if story.name in own}
+        for story in stories:
+            if newest.get(story.name) != story.session:
+                await Keeper(story.name, self).run(partial(self._finish, story))
+        return newest
+
     async def _finish(self, story: Story) -> None:
-        """What is left to be told of a session of an earlier run."""
+        """What is left to be told of a session that has ended. Raises EchoSieveError."""
         try:
             session = await self._client.sessions.get(story.session)
-        except EchoSieveError as error:
-            log.warning("what was left of %s is gone: %s", story.name, error)
+        except NotFound:
+            log.warning("what was left of %s is gone with its session", story.name)
             self._places.forget(story.session)
             return
-        if session.info.state == "ended":
-            await self.follow(story.name, session, lambda: False)
+        if session.info.state != "ended":
+            return  # whoever watches the room finds it
+        try:
+            async with asyncio.timeout(FAREWELL_S):
+                await self.follow(story.name, session, lambda: False)
+        except TimeoutError:
+            log.warning("%s: the end of session %s is not told yet", story.name, story.session)
 
     async def _last_reports(self) -> None:
         try:
@@ -123,6 +160,27 @@ class Monitor:
             log.warning("reports are left in %s/outbox.db for the next run", self._config.folder)
 
     # --- What the sources ask for ---
+
+    def up(self, name: str) -> None:
+        """The source is being watched."""
+        if name not in self._states or self._states[name].status == "down":
+            self._record.up(name, time.time())
+            self._turn(name, SourceState(status="up", since=time.time()))
+
+    def down(self, name: str, reason: str) -> None:
+        """It is not, until it is `up`."""
+        now = time.time()
+        session, clock_s = self._clocks.get(name, (None, None))
+        self._record.down(Gap(name, session, clock_s, now, None, reason))
+        if name not in self._states or self._states[name].status == "up":
+            self._turn(name, SourceState(status="down", since=now, reason=reason))
+
+    def _turn(self, name: str, state: SourceState) -> None:
+        if state.status == "up" and name in self._states:
+            log.warning("%s: is watched again", name)
+        self._states[name] = state
+        if self._bridge is not None:
+            self._bridge.turn(name, state)
 
     async def prepare(self, name: str, session: Session) -> None:
         """Let the session be set as its source is configured."""
@@ -145,6 +203,8 @@ class Monitor:
         await follow(self._places, Topics(), session, name, hear, goes_on)
 
     async def _heard(self, story: Story, number: int | None, event: wire.Event) -> None:
+        if isinstance(event, wire.WindowIngested):
+            self._clocks[story.name] = (story.session, event.end_s)
         if not isinstance(event, wire.WatchEvent | wire.NoteAdded):
             return
         self._record.add(Entry(story.name, story.session, time.time(), event))
@@ -179,13 +239,10 @@ def client_of(config: MonitorConfig) -> EchoSieve:
         raise EchoSieveError(f"service.url: {error}") from error
 
 
-def bots_of(config: MonitorConfig) -> dict[str, tuple[BotSource, str | None]]:
-    """By name, with their secrets. Raises EchoSieveError."""
+def bot_secrets(config: MonitorConfig) -> dict[str, str | None]:
+    """Of all bots, by name. Raises EchoSieveError."""
     return {
-        source.name: (
-            source,
-            secret_of(f"source {source.name}", source.secret_file, source.secret_env),
-        )
+        source.name: secret_of(f"source {source.name}", source.secret_file, source.secret_env)
         for source in config.source
         if isinstance(source, BotSource)
     }
@@ -202,7 +259,7 @@ def check(config: MonitorConfig) -> None:
     """What only this machine can tell. Raises EchoSieveError."""
     webhook_secrets(config)
     loopback = config.bots.host in ("127.0.0.1", "::1", "localhost")
-    for name, (_, secret) in bots_of(config).items():
+    for name, secret in bot_secrets(config).items():
         if secret is None and not loopback:
             raise EchoSieveError(
                 f"bots.host is {config.bots.host}: beyond loopback the bot {name!r} needs "

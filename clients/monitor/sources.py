@@ -9,18 +9,20 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from clients.feed import Feed
 from clients.monitor.bot import MOST_MESSAGE, BotError, Hello, read_hello, read_piece
-from clients.monitor.config import BotSource, BotsTable, MediaSource, RoomSource
-from clients.sdk import EchoSieve, Session
-from clients.sdk.errors import EchoSieveError
+from clients.monitor.config import BotsTable, MediaSource, RoomSource
+from clients.monitor.keeping import Condition, Keeper
+from clients.monitor.streams import Attend, Streams
+from clients.sdk import EchoSieve, Publication, Session
+from clients.sdk.errors import Conflict, EchoSieveError, NotFound
 from clients.together import until_first
 
 if TYPE_CHECKING:
@@ -31,45 +33,69 @@ log = logging.getLogger("echosieve")
 LOOK_S = 1.0  # how often it is looked who has come to a room
 HELLO_S = 10.0  # how long a bot may take to say hello
 MOST_AHEAD_S = 30.0  # of the clock, for what a bot brings
-FAREWELL_S = 15.0  # for the end of a session to be told
 
 
-class Attend(Protocol):
-    """Sets what is to be watched for in a session, and tells of it to its end."""
+class Room:
+    """Whoever sends to a room, one session after the other."""
 
-    async def prepare(self, name: str, session: Session) -> None: ...
+    def __init__(self, client: EchoSieve, source: RoomSource, attend: Attend) -> None:
+        self._client = client
+        self._name = source.name
+        self._room = source.room or source.name
+        self._attend = attend
+        self._following: asyncio.Task[None] | None = None
 
-    async def follow(self, name: str, session: Session, goes_on: Callable[[], bool]) -> None: ...
+    async def watch(self, up: Callable[[], None]) -> None:
+        """Does not end. `up` is called whenever the service has said who is there, also while a
+        session is followed, so that its being away is noticed."""
+        while True:
+            sessions = await self._client.sessions.list()
+            if self._following is not None and self._following.done():
+                following, self._following = self._following, None
+                with suppress(NotFound):  # its record was removed
+                    following.result()
+            if self._following is None:
+                await self._attend_to(sessions)
+            up()
+            await asyncio.sleep(LOOK_S)
+
+    async def close(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+
+    async def _attend_to(self, sessions: list[Session]) -> None:
+        """The first that is live; one that has gone in the meantime is none."""
+        for session in sessions:
+            if session.info.room == self._room and session.info.state in ("connecting", "live"):
+                with suppress(Conflict, NotFound):
+                    await self._attend.prepare(self._name, session)
+                    telling = self._attend.follow(self._name, session, lambda: False)
+                    self._following = asyncio.create_task(telling)
+                    return
 
 
-async def watch_room(client: EchoSieve, source: RoomSource, attend: Attend) -> None:
-    """Whoever sends to the room, one session after the other. Does not end."""
-    room = source.room or source.name
-    while True:
-        for session in await client.sessions.list():
-            if session.info.room == room and session.info.state in ("connecting", "live"):
-                await attend.prepare(source.name, session)
-                await attend.follow(source.name, session, lambda: False)
-        await asyncio.sleep(LOOK_S)
-
-
-async def watch_media(client: EchoSieve, source: MediaSource, attend: Attend) -> None:
-    """An address or a file, to its end. Raises EchoSieveError for one that cannot be read."""
-    session = await client.sessions.create(room=source.name)
-    await attend.prepare(source.name, session)
-    ended = False
-    following = asyncio.create_task(attend.follow(source.name, session, lambda: not ended))
+async def watch_room(
+    client: EchoSieve, source: RoomSource, attend: Attend, condition: Condition
+) -> None:
+    """Does not end."""
+    room = Room(client, source, attend)
+    keeper = Keeper(source.name, condition)
     try:
-        async with Feed(
-            client, source.address, room=source.name, tell=log.warning, session=session
-        ) as feed:
-            await feed.finished()
-            ended = True
-        async with asyncio.timeout(FAREWELL_S):
-            await asyncio.shield(following)
+        await keeper.run(partial(room.watch, keeper.up))
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        await room.close()
+
+
+async def watch_media(streams: Streams, source: MediaSource, condition: Condition) -> None:
+    """An address, to its end: a camera has none, a file has one."""
+    keeper = Keeper(source.name, condition)
+
+    async def sent(_: Session, publication: Publication) -> None:
+        keeper.up()
+        await publication.finished()
+
+    await keeper.run(partial(streams.publish, source.name, source.address, sent))
 
 
 class Bots:
@@ -77,17 +103,16 @@ class Bots:
 
     def __init__(
         self,
-        client: EchoSieve,
+        streams: Streams,
         table: BotsTable,
-        bots: Mapping[str, tuple[BotSource, str | None]],
-        attend: Attend,
+        secrets: Mapping[str, str | None],
+        condition: Condition,
     ) -> None:
-        """`bots`: by name, each with its secret."""
-        self.port = table.port
-        self._client = client
+        """`secrets`: those of all bots there may be, by name."""
+        self._streams = streams
         self._table = table
-        self._bots = bots
-        self._attend = attend
+        self._secrets = secrets
+        self._condition = condition
         self._here: set[str] = set()
 
     async def run(self, listening: Callable[[int], None] = lambda _: None) -> None:
@@ -105,66 +130,72 @@ class Bots:
             where = f"{self._table.host}:{self._table.port}"
             raise EchoSieveError(f"bots: cannot listen on {where}: {error.strerror}") from error
         async with server:
-            self.port = port_of(server)
-            listening(self.port)
+            listening(port_of(server))
             await server.serve_forever()
 
     def _admit(self, _: ServerConnection, request: Request) -> Response | None:
         """No bot of that name, or a web page: browsers say where they come from, bots do not."""
         name = request.path.strip("/")
-        if name not in self._bots:
+        if name not in self._secrets:
             return refusal(http.HTTPStatus.NOT_FOUND, f"no source is called {name[:64]!r}")
         if "Origin" in request.headers:
             return refusal(http.HTTPStatus.FORBIDDEN, "web pages may not be bots")
         return None
 
     async def _serve(self, bot: ServerConnection) -> None:
-        """One bot from its hello to its bye."""
+        """One bot from its hello to its bye; it is told what goes wrong."""
         assert bot.request is not None
         name = bot.request.path.strip("/")
         with suppress(ConnectionClosed):
             try:
                 await self._attended(name, bot)
-            except TimeoutError:
-                await bot.close(1008, "nothing was said in time")
             except EchoSieveError as error:
+                log.warning("the bot %s: %s", name, error)
                 await bot.send(json.dumps({"type": "error", "message": str(error)}))
                 await bot.close(1008 if isinstance(error, BotError) else 1011)
 
     async def _attended(self, name: str, bot: ServerConnection) -> None:
+        """Raises BotError, and what else makes a source fail, which is down until a bot is back."""
         from clients.media import Delivered
 
-        source, secret = self._bots[name]
-        async with asyncio.timeout(HELLO_S):
-            hello = read_hello(await bot.recv(), secret)
+        hello = await self._hello(name, bot)
         if name in self._here:
             raise BotError(f"a bot is here already as {name}")
         self._here.add(name)
+        media = Delivered(has_audio=hello.audio, has_video=hello.video)
         try:
-            media = Delivered(has_audio=hello.audio, has_video=hello.video)
-            session = await self._client.sessions.create(room=source.name)
-            await self._attend.prepare(name, session)
-            await self._published(name, bot, hello, session, media)
-        finally:
-            self._here.discard(name)
-
-    async def _published(
-        self, name: str, bot: ServerConnection, hello: Hello, session: Session, media: Delivered
-    ) -> None:
-        following = asyncio.create_task(self._attend.follow(name, session, lambda: False))
-        try:
-            async with session.publish(media) as publication:
-                await bot.send(json.dumps({"type": "ready", "session": session.id}))
-                with suppress(ConnectionClosed):
-                    await until_first([taken(bot, hello, media), publication.finished()])
-                media.end()
-                await publication.finished()
-            async with asyncio.timeout(FAREWELL_S):
-                await asyncio.shield(following)
+            await self._streams.publish(name, media, partial(self._taken, name, bot, hello, media))
+        except BotError:
+            raise
+        except EchoSieveError as error:
+            self._condition.down(name, str(error))
+            raise
         finally:
             media.end()
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            self._here.discard(name)
+
+    async def _hello(self, name: str, bot: ServerConnection) -> Hello:
+        try:
+            async with asyncio.timeout(HELLO_S):
+                return read_hello(await bot.recv(), self._secrets[name])
+        except TimeoutError:
+            raise BotError(f"the hello did not come within {HELLO_S:g} s") from None
+
+    async def _taken(
+        self,
+        name: str,
+        bot: ServerConnection,
+        hello: Hello,
+        media: Delivered,
+        session: Session,
+        publication: Publication,
+    ) -> None:
+        self._condition.up(name)
+        await bot.send(json.dumps({"type": "ready", "session": session.id}))
+        with suppress(ConnectionClosed):
+            await until_first([taken(bot, hello, media), publication.finished()])
+        media.end()
+        await publication.finished()
 
 
 async def taken(bot: ServerConnection, hello: Hello, media: Delivered) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
@@ -16,7 +17,16 @@ from clients.mqtt import requests
 from clients.mqtt.broker import Broker, Received
 from clients.mqtt.discovery import device
 from clients.mqtt.following import follow
-from clients.mqtt.mapping import EventMessage, Outgoing, Picture, Story, tell
+from clients.mqtt.mapping import (
+    EventMessage,
+    Outgoing,
+    Picture,
+    SourceState,
+    Story,
+    source_message,
+    standing,
+    tell,
+)
 from clients.mqtt.places import Places
 from clients.mqtt.replies import Replies, Reply
 from clients.mqtt.requests import Malformed, Request
@@ -32,6 +42,7 @@ log = logging.getLogger("echosieve")
 
 STATS_S = 30.0
 MOST_AT_ONCE = 8  # requests being carried out
+MOST_WAITING = 64  # requests that are not answered yet, with those that are refused
 
 Heard = Callable[[Story, int | None, wire.Event], Awaitable[None]]
 
@@ -64,13 +75,19 @@ class Bridge:
             settings,
             subscriptions=requests.subscriptions(self.topics),
             take=self._take,
-            greeting=self._devices,
+            greeting=self._retained,
             backoff=backoff,
         )
         self._replies = Replies(self.topics, self._broker)
         self._sessions: dict[str, Session] = {}  # by name
         self._stories: dict[str, Story] = {}  # by name
-        self._working: set[asyncio.Task[None]] = set()
+        self._states: dict[str, SourceState] = {}  # of what feeds them, by name
+        self._turned: set[str] = set()  # names whose state has not been told
+        self._turn = asyncio.Event()
+        self._own: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None]] = set()  # at requests
+        self._busy = 0  # of them, carrying one out
+        self._setting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by name
         self._stats_s = stats_s
         self._began = time.monotonic()
         self._events = self._requests = 0
@@ -78,7 +95,9 @@ class Bridge:
     async def __aenter__(self) -> Self:
         """Raises BrokerUnreachable."""
         await self._broker.__aenter__()
-        self._working.add(asyncio.create_task(self._tell_stats()))
+        self._own = {
+            asyncio.create_task(work) for work in (self._tell_stats(), self._tell_states())
+        }
         return self
 
     async def __aexit__(
@@ -87,15 +106,15 @@ class Bridge:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        working = set(self._working)
-        for task in working:
+        tasks = self._own | self._working
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._broker.__aexit__(kind, error, trace)
 
     async def ended(self) -> None:
         """Wait for what should never come: an error within. Raises it."""
-        await self._broker.ended()
+        await asyncio.gather(self._broker.ended(), *map(asyncio.shield, self._own))
 
     # --- Out ---
 
@@ -122,6 +141,20 @@ class Bridge:
 
         await follow(self._places, self.topics, session, name, hear, goes_on)
 
+    def turn(self, name: str, state: SourceState) -> None:
+        """What feeds a session can be watched again, or no longer."""
+        self._states[name] = state
+        self._turned.add(name)
+        self._turn.set()
+
+    async def _tell_states(self) -> None:
+        while True:
+            await self._turn.wait()
+            self._turn.clear()
+            while self._turned:
+                name = self._turned.pop()
+                await self._broker.publish(source_message(self.topics, name, self._states[name]))
+
     async def _send(self, session: Session, before: Story, story: Story, out: Outgoing) -> None:
         first = story.name not in self._stories
         self._stories[story.name] = story
@@ -146,8 +179,16 @@ class Bridge:
         )
 
     def _devices(self) -> Iterable[Message]:
-        """What Home Assistant is told whenever it, or the broker, has started anew."""
+        """What Home Assistant is told whenever it has started anew."""
         return [device(self.topics, story) for story in self._stories.values() if story.info]
+
+    def _retained(self) -> Iterable[Message]:
+        """What a broker is told that may have lost everything."""
+        yield from self._devices()
+        for story in self._stories.values():
+            yield from standing(self.topics, story)
+        for name, state in self._states.items():
+            yield source_message(self.topics, name, state)
 
     async def _tell_stats(self) -> None:
         while True:
@@ -166,6 +207,9 @@ class Bridge:
 
     async def _take(self, received: Received) -> None:
         """A message of the broker; what it asks for is done beside."""
+        if len(self._working) >= MOST_WAITING:
+            log.warning("%s: too much is asked at once; this is passed over", received.topic)
+            return
         if received.topic == self.topics.birth:
             work = self._introduce(received)
         else:
@@ -173,7 +217,12 @@ class Bridge:
             work = self._answer(received)
         task = asyncio.create_task(work)
         self._working.add(task)
-        task.add_done_callback(self._working.discard)
+        task.add_done_callback(self._settled)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a request failed", exc_info=error)
 
     async def _introduce(self, received: Received) -> None:
         if received.payload == b"online":
@@ -184,45 +233,42 @@ class Bridge:
         """Whatever is wrong with a request is told to whoever made it."""
         name, kind = requests.name_of(self.topics, received.topic)
         reply = self._replies.to(received, name)
-        try:
-            if len(self._working) > MOST_AT_ONCE:
-                await reply.refuse("busy", f"{MOST_AT_ONCE} requests are being carried out")
-            elif received.retained:
-                await reply.refuse(
-                    "retained", "a request must not be retained: it would come again"
-                )
-            elif (session := self._sessions.get(name)) is None:
-                await reply.refuse("session_unknown", f"there is no session {name[:64]!r}")
-            else:
-                await self._carry_out(session, requests.read(kind, received.payload), reply)
-        except Malformed as error:
-            await reply.refuse("malformed", str(error), error.param)
-        except EchoSieveError as error:
-            await reply.fail(error)
+        if self._busy >= MOST_AT_ONCE:
+            await reply.refuse("busy", f"{MOST_AT_ONCE} requests are being carried out")
+        elif received.retained:
+            await reply.refuse("retained", "a request must not be retained: it would come again")
+        elif (session := self._sessions.get(name)) is None:
+            await reply.refuse("session_unknown", f"there is no session {name[:64]!r}")
+        else:
+            self._busy += 1
+            try:
+                request = requests.read(kind, received.payload)
+                await self._carry_out(name, session, request, reply)
+            except Malformed as error:
+                await reply.refuse("malformed", str(error), error.param)
+            except EchoSieveError as error:
+                await reply.fail(error)
+            finally:
+                self._busy -= 1
 
-    async def _carry_out(self, session: Session, request: Request, reply: Reply) -> None:
+    async def _carry_out(self, name: str, session: Session, request: Request, reply: Reply) -> None:
         match request:
             case wire.AskRequest():
                 await reply.answer(session, request)
-            case requests.SetInstruction():
-                await session.update(instruction=request.instruction)
-                await reply.done()
-            case requests.SetRetention():
-                await session.update(retention=request.retention)
-                await reply.done()
-            case requests.SetWatches():
-                await set_watches(session, request.watches)
-                await reply.done()
             case requests.Replay():
-                await self._replay(session, request.after, reply)
+                await self._replay(name, session, request.after, reply)
+            case _:
+                async with self._setting[name]:  # what was sent last stands last
+                    await set_to(session, request)
+                await reply.done()
 
-    async def _replay(self, session: Session, after: int, reply: Reply) -> None:
+    async def _replay(self, name: str, session: Session, after: int, reply: Reply) -> None:
         """The events of watches after a number, as far as they have been told: a receiver that was
         away asks for what it missed. `before` is null where it lies before `after`."""
         place = self._places.find(session.id)
         last = place.number if place else 0
-        story = Story(name=self._name_of(session), session=session.id)
-        stream = session.events(after=after)
+        story = Story(name=name, session=session.id)
+        stream = session.follow(after=after)  # beyond an end after which it was opened again
         if after >= last:
             await reply.done()
             return
@@ -236,20 +282,33 @@ class Bridge:
                     break
         await reply.done()
 
-    def _name_of(self, session: Session) -> str:
-        return next(name for name, one in self._sessions.items() if one.id == session.id)
+
+Setting = requests.SetInstruction | requests.SetRetention | requests.SetWatches
+
+
+async def set_to(session: Session, request: Setting) -> None:
+    """Raises EchoSieveError."""
+    match request:
+        case requests.SetInstruction():
+            await session.update(instruction=request.instruction)
+        case requests.SetRetention():
+            await session.update(retention=request.retention)
+        case requests.SetWatches():
+            await set_watches(session, request.watches)
 
 
 async def set_watches(session: Session, wanted: Iterable[wire.WatchCreate]) -> None:
-    """Let exactly these stand: what is there already is changed where it must be, not made anew."""
-    standing = {watch.query: watch for watch in await session.watches.list()}
+    """Let exactly these stand: what is there already is changed, not made anew; what is not given
+    for it becomes the service's default again."""
+    standing = await session.watches.list()
     for settings in wanted:
-        given = settings.model_fields_set - {"query"}
-        fields = cast(WatchSettings, {name: getattr(settings, name) for name in given})
-        watch = standing.pop(settings.query, None)
-        if watch is None:
-            await session.watches.create(settings.query, **fields)
-        elif fields:
-            await session.watches.update(watch.id, **fields)
-    for watch in standing.values():
+        fields = {name: getattr(settings, name) for name in wire.WatchPatch.model_fields}
+        watch = next((one for one in standing if one.query == settings.query), None)
+        if watch is not None:
+            standing.remove(watch)
+            await session.watches.update(watch.id, **cast(WatchSettings, fields))
+        else:
+            given = {name: fields[name] for name in settings.model_fields_set - {"query"}}
+            await session.watches.create(settings.query, **cast(WatchSettings, given))
+    for watch in standing:
         await session.watches.delete(watch.id)

@@ -87,15 +87,19 @@ class Broker:
         """Raises BrokerUnreachable: what is wrong at first is for the user."""
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._keeping = asyncio.create_task(self._keep(first), name="mqtt")
-        await asyncio.wait({first, self._keeping}, return_when=asyncio.FIRST_COMPLETED)
-        if self._keeping.done():
-            self._keeping.result()
+        try:
+            await asyncio.wait({first, self._keeping}, return_when=asyncio.FIRST_COMPLETED)
+            if self._keeping.done():
+                self._keeping.result()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._keeping is not None:
             self._keeping.cancel()
-            await asyncio.wait({self._keeping})
+            await asyncio.gather(self._keeping, return_exceptions=True)
 
     @property
     def connected(self) -> bool:
@@ -149,26 +153,33 @@ class Broker:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[aiomqtt.Client]:
         """A new client each time: one that is used again would send by itself what we send."""
-        available = self._settings.topics.available
         async with self._client() as client:
-            for topic in self._subscriptions:
-                await client.subscribe(topic, qos=1)
-            await _publish_or_raise(client, Message(available, ONLINE.encode(), retain=True))
-            for message in self._greeting():
-                await _publish_or_raise(client, message)
             link = Link(client, asyncio.Event())
-            self._link = link
-            self._linked.set()
-            self.connections += 1
             try:
+                await self._greet(client)
+                self._link = link
+                self._linked.set()
+                self.connections += 1
                 yield client
-            except asyncio.CancelledError:
-                await _publish(client, Message(available, OFFLINE.encode(), retain=True))
-                raise
-            finally:
+            finally:  # however it ends: who says farewell to the broker calls off the Last Will
                 self._link = None
                 self._linked.clear()
                 link.gone.set()
+                await _publish(client, self._availability(OFFLINE))
+
+    async def _greet(self, client: aiomqtt.Client) -> None:
+        """Raises MqttError."""
+        for topic in self._subscriptions:
+            for code in await client.subscribe(topic, qos=1):
+                if getattr(code, "is_failure", False):
+                    raise aiomqtt.MqttError(f"does not let us read {topic} ({code})")
+        await _publish_or_raise(client, self._availability(ONLINE))
+        for message in self._greeting():
+            await _publish_or_raise(client, message)
+
+    def _availability(self, text: str) -> Message:
+        topic = self._settings.topics.available
+        return Message(topic, text.encode(), retain=True, content_type="text/plain")
 
     def _client(self) -> aiomqtt.Client:
         topics = self._settings.topics
@@ -187,9 +198,12 @@ class Broker:
 
 def reason_of(error: aiomqtt.MqttError) -> str:
     """What happened, and what would be right where that can be told."""
+    text = str(error)
     if isinstance(error, MqttConnectError):
-        return f"refuses us ({error}): are mqtt.username and the password right?"
-    return f"{error}: does a broker listen there, and is mqtt.tls right?"
+        return f"refuses us ({text}): are mqtt.username and the password right?"
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return f"its certificate is not trusted ({text}): is mqtt.ca_file right?"
+    return f"{text}: does a broker listen there, and is mqtt.tls right?"
 
 
 def received(message: aiomqtt.Message) -> Received:

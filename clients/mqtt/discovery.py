@@ -7,10 +7,13 @@ device-based discovery): `dev` the device, `o` the origin, `cmps` its entities.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 from clients.mqtt.mapping import Story
 from clients.mqtt.topics import OFFLINE, ONLINE, Message, Topics, slug
+from session import wire
+
+LONGEST_TEXT = 255  # that Home Assistant takes as a state
 
 Entity = dict[str, Any]
 
@@ -23,6 +26,8 @@ def device(topics: Topics, story: Story) -> Message:
         entities[f"watch_{slug(watch.query)}"] = _watch(topics, story.name, watch.query)
     for key, entity in entities.items():
         entity["unique_id"] = f"{id}_{key}"
+    for gone in story.removed:  # one that only names its platform is taken away
+        entities[f"watch_{gone}"] = {"p": "binary_sensor"}
     described = {
         "dev": {"ids": [id], "name": story.name, "mf": "EchoSieve"},
         "o": {"name": "EchoSieve"},
@@ -42,21 +47,36 @@ def _fixed(topics: Topics, name: str) -> dict[str, Entity]:
             "name": "State",
             "stat_t": topics.of(name, "state"),
             "val_tpl": "{{ value_json.state }}",
+            "dev_cla": "enum",
+            "ops": list(get_args(wire.SessionState)),
+        },
+        "source": {
+            "p": "binary_sensor",
+            "name": "Source",
+            "stat_t": topics.source(name),
+            "val_tpl": "{{ value_json.status }}",
+            "pl_on": "up",
+            "pl_off": "down",
+            "dev_cla": "connectivity",
+            "ent_cat": "diagnostic",
         },
         "instruction": {
             "p": "text",
             "name": "Instruction",
             "stat_t": topics.of(name, "instruction", "state"),
+            "val_tpl": f"{{{{ value[:{LONGEST_TEXT}] }}}}",
             "cmd_t": topics.of(name, "instruction", "set"),
+            "max": LONGEST_TEXT,
         },
         "retention": {
             "p": "number",
             "name": "Retention",
             "stat_t": topics.of(name, "retention", "state"),
             "cmd_t": topics.of(name, "retention", "set"),
-            "min": 0.01,
+            "min": 0.001,
             "max": 1.0,
-            "step": 0.01,
+            "step": 0.001,
+            "ent_cat": "config",
         },
         "snapshot": {
             "p": "image",

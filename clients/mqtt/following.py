@@ -39,9 +39,11 @@ async def follow(
             numbered = stream.last_id != number
             number = stream.last_id or 0
             before = story
-            story, _ = tell(topics, before, number, event)
+            story, out = tell(topics, before, number, event)
             told = hear(before, story, number if numbered else None, event)
-            await to_its_end(_noted(told, places, number, story))
+            if out or story is not before:  # the rest may be heard twice; it is not worth a write
+                told = _noted(told, places, number, story)
+            await to_its_end(told)
             if isinstance(event, wire.SessionClosed) and not goes_on():
                 return
 

@@ -6,6 +6,7 @@ event that was told, so a bridge that starts anew goes on as if it had never sto
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from session import wire
 
 Change = Literal["new", "update", "end"]
 ON, OFF = b"ON", b"OFF"
+MOST_REMOVED = 64  # watches that Home Assistant is told are gone
 
 
 class Told(BaseModel):
@@ -77,14 +79,24 @@ class WindowMessage(Told):
     ingest_ms: float
 
 
+class SourceState(Told):
+    """On `<prefix>/<name>/source`: whether what the session is fed from can be watched."""
+
+    status: Literal["up", "down"]
+    since: float  # Unix seconds
+    reason: str | None = None  # why it is down
+
+
 class Story(Told):
-    """What is known of a session; `open`: its events that have begun and not ended."""
+    """What is known of a session; `open`: its events that have begun and not ended; `removed`: the
+    slugs of watches that are no more, the newest last."""
 
     name: str
     session: str
     info: wire.Session | None = None
     watches: dict[str, wire.Watch] = {}
     open: dict[str, Occurrence] = {}
+    removed: list[str] = []
     closed: bool = False
 
 
@@ -149,12 +161,13 @@ def _event(
     )
     out: Outgoing = [] if event.change == "update" else [_alert(topics, story, event)]
     out.append(_json(topics.events, message))
-    out.append(_lamp(topics, story.name, event.query, event.change != "end"))
-    if event.change == "new" and event.snapshot is not None:
-        out.append(Picture(event, topics.of(story.name, "snapshot")))
     others = {id: one for id, one in story.open.items() if id != event.id}
     now_open = others if event.change == "end" else {**others, event.id: after}
-    return story.model_copy(update={"open": now_open}), out
+    story = story.model_copy(update={"open": now_open})
+    out.append(_lamp(topics, story, event.query))
+    if event.change == "new" and event.snapshot is not None:
+        out.append(Picture(event, topics.of(story.name, "snapshot")))
+    return story, out
 
 
 def occurrence(event: wire.WatchEvent) -> Occurrence:
@@ -187,9 +200,11 @@ def _alert(topics: Topics, story: Story, event: wire.WatchEvent) -> Message:
     return _json(topics.alerts, alert)
 
 
-def _lamp(topics: Topics, name: str, query: str, on: bool) -> Message:
-    topic = topics.of(name, "watch", slug(query), "state")
-    return _text(topic, ON if on else OFF)
+def _lamp(topics: Topics, story: Story, query: str) -> Message:
+    """Lit while an event of the query is open."""
+    level = slug(query)
+    lit = any(slug(occurrence.query) == level for occurrence in story.open.values())
+    return _text(topics.of(story.name, "watch", level, "state"), ON if lit else OFF)
 
 
 def _watches(
@@ -197,25 +212,60 @@ def _watches(
 ) -> tuple[Story, Outgoing]:
     watches, out = dict(story.watches), Outgoing()
     if isinstance(event, wire.WatchUpdated):
-        if event.watch.id not in watches:
-            out.append(_lamp(topics, story.name, event.watch.query, event.watch.state == "open"))
+        new = event.watch.id not in watches
         watches[event.watch.id] = event.watch
-    else:
-        watches.pop(event.watch, None)
-    changed = story.model_copy(update={"watches": watches})
-    found = wire.WatchList(watches=list(watches.values()))
-    out.append(_json(topics.of(story.name, "watches", "state"), found, retain=True))
+        if new:
+            out.append(_lamp(topics, story, event.watch.query))
+    elif (gone := watches.pop(event.watch, None)) is not None:
+        out += _put_out(topics, story.name, gone.query, watches)
+    standing = {slug(watch.query) for watch in watches.values()}
+    before = {slug(watch.query) for watch in story.watches.values()}
+    removed = [one for one in story.removed if one not in standing]
+    removed += sorted(before - standing)
+    changed = story.model_copy(update={"watches": watches, "removed": removed[-MOST_REMOVED:]})
+    out.append(_list(topics, changed))
     return changed, out
 
 
+def _put_out(
+    topics: Topics, name: str, query: str, others: dict[str, wire.Watch]
+) -> Iterator[Message]:
+    """An empty payload takes a retained message away (MQTT 5, 3.3.1.3): a watch that is gone should
+    not be found as lit or dark, unless another asks the same."""
+    level = slug(query)
+    if all(slug(watch.query) != level for watch in others.values()):
+        yield _text(topics.of(name, "watch", level, "state"), b"")
+
+
+def _list(topics: Topics, story: Story) -> Message:
+    found = wire.WatchList(watches=list(story.watches.values()))
+    return _json(topics.of(story.name, "watches", "state"), found, retain=True)
+
+
 def _state(topics: Topics, story: Story, info: wire.Session) -> tuple[Story, Outgoing]:
-    name = story.name
-    out: Outgoing = [
+    told = story.model_copy(update={"info": info, "closed": info.state == "ended"})
+    return told, [*_settings(topics, story.name, info)]
+
+
+def _settings(topics: Topics, name: str, info: wire.Session) -> list[Message]:
+    return [
         _json(topics.of(name, "state"), info, retain=True),
         _text(topics.of(name, "instruction", "state"), (info.instruction or "").encode()),
         _text(topics.of(name, "retention", "state"), f"{info.retention:g}".encode()),
     ]
-    return story.model_copy(update={"info": info, "closed": info.state == "ended"}), out
+
+
+def standing(topics: Topics, story: Story) -> list[Message]:
+    """All that is retained of a session, for a broker that may have lost it."""
+    if story.info is None:
+        return []
+    queries = {slug(watch.query): watch.query for watch in story.watches.values()}
+    lamps = [_lamp(topics, story, query) for query in queries.values()]
+    return [*_settings(topics, story.name, story.info), _list(topics, story), *lamps]
+
+
+def source_message(topics: Topics, name: str, state: SourceState) -> Message:
+    return _json(topics.source(name), state, retain=True)
 
 
 def _closed(topics: Topics, story: Story, event: wire.SessionClosed) -> tuple[Story, Outgoing]:

@@ -7,14 +7,13 @@ and not noted is told again, under the same key.
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from clients.database import database
 from clients.mqtt.mapping import Story
-from clients.sdk.errors import EchoSieveError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS places (
@@ -33,20 +32,11 @@ class Place:
 
 
 class Places:
-    """One process at a time; a write takes well below a millisecond."""
+    """One process at a time."""
 
     def __init__(self, path: Path | str) -> None:
         """Raises EchoSieveError where the file cannot be used."""
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute(SCHEMA)
-        except sqlite3.Error as error:
-            raise EchoSieveError(
-                f"{path}: cannot be used to keep what was told ({error}): name another file, or "
-                "remove it to begin anew"
-            ) from error
+        self._db = database(path, SCHEMA, "to keep what was told")
 
     def close(self) -> None:
         self._db.close()
@@ -64,8 +54,9 @@ class Places:
         return _place(*row) if row else None
 
     def unfinished(self) -> list[Place]:
-        """Sessions whose end has not been told."""
-        rows = self._db.execute("SELECT number, story FROM places WHERE NOT closed").fetchall()
+        """Sessions whose end has not been told, the one told of last at the end."""
+        query = "SELECT number, story FROM places WHERE NOT closed ORDER BY rowid"
+        rows = self._db.execute(query).fetchall()
         return [place for row in rows if (place := _place(*row))]
 
     def forget(self, session: str) -> None:

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from clients.mqtt.dial import Dial
 from clients.mqtt.mapping import EventMessage
+from clients.mqtt.replies import OkReply
 from clients.mqtt.requests import Replay
 from clients.mqtt.settings import BrokerSettings
 from clients.mqtt.topics import ONLINE
@@ -35,10 +36,20 @@ MOST_KEYS = 8_192
 
 
 class Known(BaseModel):
-    """How far a session's events have come; ``number`` is the highest."""
+    """How far a session's events have come: `number` is the highest, `whole` that up to which none
+    is missing. On a new connection an event can come before those that a broker lost; so `whole`
+    goes on only behind a connection on which what was missing was `replayed`."""
 
     session: str
     number: int = 0
+    whole: int = 0
+    replayed: bool = False
+
+    def cut(self) -> None:
+        """The connection is another."""
+        if self.replayed:
+            self.whole = self.number
+        self.replayed = False
 
 
 class EventReceiver:
@@ -65,6 +76,8 @@ class EventReceiver:
             try:
                 async with self._dial.client(self._identifier) as client:
                     failures = 0
+                    for known in self._known.values():
+                        known.cut()
                     await self._subscribe(client)
                     async for message in client.messages:
                         if event := await self._take(client, message):
@@ -95,6 +108,11 @@ class EventReceiver:
         if topic.endswith("/state"):
             await self._learn(client, topic.split("/")[-2], payload)
             return None
+        if topic == self._replies and is_end(payload):
+            name = getattr(message.properties, "CorrelationData", b"").decode()
+            if name in self._known:
+                self._known[name].replayed = True
+            return None
         return self._new(payload)
 
     async def _learn(self, client: aiomqtt.Client, name: str, payload: Any) -> None:
@@ -110,7 +128,8 @@ class EventReceiver:
     async def _ask(self, client: aiomqtt.Client, name: str, known: Known) -> None:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ResponseTopic = self._replies
-        replay = Replay(after=known.number).model_dump_json()
+        properties.CorrelationData = name.encode()
+        replay = Replay(after=known.whole).model_dump_json()
         topic = self._settings.topics.of(name, "replay")
         await client.publish(topic, replay, qos=1, properties=properties)
 
@@ -118,7 +137,7 @@ class EventReceiver:
         try:
             event = EventMessage.model_validate_json(payload)
         except ValidationError:
-            return None  # the end of a replay, or of another program
+            return None  # of another program
         if event.key in self._keys:
             self.again += 1
             return None
@@ -133,3 +152,12 @@ class EventReceiver:
         self._order.append(key)
         if len(self._order) > MOST_KEYS:
             self._keys.discard(self._order.popleft())
+
+
+def is_end(payload: Any) -> bool:
+    """Of a replay."""
+    try:
+        OkReply.model_validate_json(payload)
+    except ValidationError:
+        return False
+    return True

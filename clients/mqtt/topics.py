@@ -63,6 +63,10 @@ class Topics:
         """A topic of one session."""
         return "/".join((self.prefix, name, *parts))
 
+    def source(self, name: str) -> str:
+        """Whether what feeds a session can be watched."""
+        return self.of(name, "source")
+
     def device(self, name: str) -> str:
         """Where Home Assistant looks for the description of a session."""
         prefix = self.prefix.replace("/", "_")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from clients.monitor.report import Entry, Record, clock, markdown, write
+from clients.monitor.report import Entry, Gap, Record, clock, markdown, write
 from session import wire
 from tests.clients.mqtt.recorded import happened
 
@@ -23,27 +25,29 @@ def note(text: str) -> wire.NoteAdded:
     )
 
 
-def kept(path: Path, *events: wire.WatchEvent | wire.NoteAdded) -> list[Entry]:
-    record = Record(path)
+@contextmanager
+def kept(folder: Path, *events: wire.WatchEvent | wire.NoteAdded) -> Iterator[Record]:
+    """A record that was closed and opened again."""
+    record = Record(folder / "r.db")
     for place, event in enumerate(events):
         record.add(Entry("kitchen", "ses_1", float(place), event))
     record.close()
-    again = Record(path)
-    entries = again.entries()
-    again.close()
-    return entries
+    record = Record(folder / "r.db")
+    yield record
+    record.close()
 
 
 def test_an_event_counts_once_as_it_stood_last(tmp_path: Path) -> None:
-    entries = kept(tmp_path / "r.db", happened(1, "new"), note("calm"), happened(1, "end"))
+    with kept(tmp_path, happened(1, "new"), note("calm"), happened(1, "end")) as record:
+        entries = record.entries()
     assert len(entries) == 2
     assert isinstance(entries[0].event, wire.WatchEvent)
     assert (entries[0].event.change, entries[0].told_at) == ("end", 0.0)
 
 
 def test_the_report_lists_events_and_notes_with_a_timeline(tmp_path: Path) -> None:
-    entries = kept(tmp_path / "r.db", happened(1, "new"), happened(2, "end"), note("calm"))
-    text = write(entries, tmp_path).read_text()
+    with kept(tmp_path, happened(1, "new"), happened(2, "end"), note("calm")) as record:
+        text = write(record, tmp_path).read_text()
     assert "2 events, 1 notes." in text
     assert "| 0:00:10 | still there | a red circle appears |" in text
     assert "| 0:00:20 | 0:00:24 |" in text
@@ -53,12 +57,35 @@ def test_the_report_lists_events_and_notes_with_a_timeline(tmp_path: Path) -> No
 
 def test_what_was_said_is_text_and_not_markup() -> None:
     entries = [Entry("kitchen", "ses_1", 0.0, note("![x](http://evil) | <b>\nnew line"))]
-    text = markdown(entries, timeline=False)
+    text = markdown(entries, [], timeline=False)
     assert r"\!\[x\](http://evil) \| \<b\> new line" in text
 
 
+def test_gaps_are_listed_with_where_in_the_session_they_lie(tmp_path: Path) -> None:
+    with kept(tmp_path, happened(1, "end")) as record:
+        record.down(Gap("kitchen", "ses_1", 12.0, 60.0, None, "the camera | is gone"))
+        record.down(Gap("kitchen", "ses_1", 12.0, 90.0, None, "and still is"))
+        record.up("kitchen", 120.0)
+        record.down(Gap("cellar", None, None, 180.0, None, "no such host"))
+        text = write(record, tmp_path).read_text()
+    assert "1 events, 0 notes, 2 gaps." in text
+    began, ended = "1970-01-01 00:01:00", "1970-01-01 00:02:00"
+    assert rf"| kitchen | {began} | {ended} | 0:00:12 | the camera \| is gone |" in text
+    assert "| cellar | 1970-01-01 00:03:00 | still down |  | no such host |" in text
+
+
+def test_the_timeline_shows_where_a_source_was_lost(tmp_path: Path) -> None:
+    with kept(tmp_path, happened(1, "end")) as record:
+        write(record, tmp_path)
+        without = (tmp_path / "timeline.png").read_bytes()
+        record.down(Gap("kitchen", "ses_1", 12.0, 60.0, None, "the camera is gone"))
+        write(record, tmp_path)
+    assert (tmp_path / "timeline.png").read_bytes() != without
+
+
 def test_nothing_seen_is_a_report_too(tmp_path: Path) -> None:
-    assert "0 events, 0 notes." in write([], tmp_path).read_text()
+    with kept(tmp_path) as record:
+        assert "0 events, 0 notes." in write(record, tmp_path).read_text()
     assert not (tmp_path / "timeline.png").exists()
 
 

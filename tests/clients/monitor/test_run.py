@@ -15,11 +15,13 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from clients.media import Delivered
 from clients.monitor.bot import packed
-from clients.monitor.config import BotSource, BotsTable, MonitorConfig
+from clients.monitor.config import BotsTable, MonitorConfig
 from clients.monitor.run import Monitor
 from clients.monitor.sources import Bots
+from clients.monitor.streams import Streams
 from clients.sdk import EchoSieve, Session
 from stream.window import Sound
+from tests.clients.mqtt.recorded import info
 from tests.clients.sdk.conftest import QUICK, Line, served
 from tests.session.api.test_watches import SEEN_FROM_4_TO_8, shown
 from tests.session.fakes import eventually
@@ -68,7 +70,9 @@ class Taken:
     id = "ses_1"
 
     def __init__(self) -> None:
+        self.info = info("waiting")
         self.items: list[Any] = []
+        self.closed = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
 
     def publish(self, media: Delivered) -> Self:
@@ -83,6 +87,7 @@ class Taken:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.closed.set()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait({self._reading})
@@ -104,22 +109,28 @@ class Host:
 
     async def prepare(self, name: str, session: Session) -> None: ...
 
-    async def follow(self, name: str, session: Session, goes_on: object) -> None: ...
+    async def follow(self, name: str, session: Session, goes_on: object) -> None:
+        await self.session.closed.wait()
+
+    def up(self, name: str) -> None: ...
+
+    def down(self, name: str, reason: str) -> None: ...
 
 
 @asynccontextmanager
 async def bots(secret: str | None) -> AsyncIterator[tuple[Host, str]]:
     host = Host()
-    source = BotSource(kind="bot", name="meeting")
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     table = BotsTable(port=0)
-    bots = Bots(cast(EchoSieve, host), table, {"meeting": (source, secret)}, host)
+    streams = Streams(cast(EchoSieve, host), host, {})
+    bots = Bots(streams, table, {"meeting": secret}, host)
     running = asyncio.create_task(bots.run(listening.set_result))
     try:
         yield host, f"ws://127.0.0.1:{await listening}"
     finally:
         running.cancel()
         await asyncio.wait({running})
+        await streams.close()
 
 
 async def test_a_bot_delivers_sound(tmp_path: Path) -> None:

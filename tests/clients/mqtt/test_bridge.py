@@ -101,7 +101,7 @@ async def test_who_comes_later_finds_the_state_the_settings_and_the_device(
         await receiver.until(lambda: b"watch the lid" in texts(receiver, "instruction/state"))
         assert b"online" in [payload(m) for m in receiver.on("es/available")]
         assert receiver.json("es/kitchen/state")[-1]["id"] == session.id
-        await receiver.until(lambda: devices(receiver) and len(devices(receiver)[-1]) == 5)
+        await receiver.until(lambda: devices(receiver) and len(devices(receiver)[-1]) == 6)
         await receiver.until(lambda: receiver.on("es/stats"))
     lamp = devices(receiver)[-1]["watch_is-it-there-since-4-until-8"]
     assert lamp["p"] == "binary_sensor"

@@ -104,6 +104,6 @@ def test_every_entity_of_a_device_has_an_id_of_its_own() -> None:
     story, _ = told([wire.SessionCreated(session=info())])
     described = json.loads(device(TOPICS, story).payload)
     ids = [entity["unique_id"] for entity in described["cmps"].values()]
-    assert len(set(ids)) == len(ids) == 4
+    assert len(set(ids)) == len(ids) == 5
     assert all("p" in entity for entity in described["cmps"].values())
     assert described["avty_t"] == "es/available"

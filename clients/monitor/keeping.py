@@ -1,0 +1,53 @@
+"""A source that fails is tried again; until it is back it is down, and it is told why."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from clients.sdk.backoff import Backoff
+from clients.sdk.errors import EchoSieveError
+
+log = logging.getLogger("echosieve")
+
+PATIENT = Backoff(first_s=1.0, most_s=60.0)
+
+Attempt = Callable[[], Awaitable[None]]
+
+
+class Condition(Protocol):
+    """Whether a source can be watched, as it changes; the same may be told again."""
+
+    def up(self, name: str) -> None: ...
+
+    def down(self, name: str, reason: str) -> None: ...
+
+
+class Keeper:
+    """Tries one source until it has come to its end, longer and longer apart while it stays down.
+    The others know nothing of it."""
+
+    def __init__(self, name: str, condition: Condition, backoff: Backoff = PATIENT) -> None:
+        self._name = name
+        self._condition = condition
+        self._backoff = backoff
+        self._failures = 0  # in a row, since it was last up
+
+    def up(self) -> None:
+        """Of the attempt: the source is being watched."""
+        self._failures = 0
+        self._condition.up(self._name)
+
+    async def run(self, attempt: Attempt) -> None:
+        """Returns when an attempt does."""
+        while True:
+            try:
+                return await attempt()
+            except EchoSieveError as error:
+                self._failures += 1
+                wait_s = self._backoff.wait_s(self._failures)
+                log.warning("%s: %s; again in %.1f s", self._name, error, wait_s)
+                self._condition.down(self._name, str(error))
+            await asyncio.sleep(wait_s)
