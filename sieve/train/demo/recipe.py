@@ -62,7 +62,7 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="bind",  # what belongs together, which takes longest, with two layers more
-            schedule=Schedule(6000, 1.5e-3, warmup=200, span=7500),
+            schedule=Schedule(12_000, 1.5e-3, warmup=200, span=14_000),
             windows=((0.0, (1, *_LONG)),),
             retentions={0.24: 1.0},
             sieving=Sieving(0.24, refined=False, choice="labels"),
