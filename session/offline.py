@@ -32,15 +32,17 @@ def run(
     at_s: float | None,
     as_json: bool,
 ) -> None:
-    """Answer and print. Raises MediaError, SieveError."""
+    """Answer and print. Raises MediaError, also where nothing was seen, and SieveError."""
     answer = ask_file(source, question, config, loaded, at_s=at_s)
     damaged = damage(source, answer.asked_s if at_s is None else None)
+    kept, seen = (c.video + c.audio for c in (answer.kept, answer.seen))
+    if not seen:
+        raise MediaError(damaged or f"up to {answer.asked_s:g} s nothing is to be seen or heard")
     if as_json:
         print(answer.model_dump_json())
         if damaged:
             print(f"echosieve: note: {damaged}", file=sys.stderr)
         return
-    kept, seen = (c.video + c.audio for c in (answer.kept, answer.seen))
     print(answer.text)
     print(
         f"at {answer.asked_s:.1f} s, from {kept} of {seen} tokens, "

@@ -8,7 +8,7 @@ import pytest
 
 from session.app import Loaded
 from session.config import ServiceConfig
-from session.offline import ask_file
+from session.offline import ask_file, run
 from sieve.errors import QuestionTooLong
 from stream.render import render_file
 from stream.scene import Scene
@@ -78,3 +78,23 @@ def test_the_row_is_given_back_also_when_the_question_is_refused(film: Path) -> 
 def test_a_moment_after_the_end_is_refused(film: Path) -> None:
     with pytest.raises(MediaError, match=r"ends at 7\.\d s"):
         ask_file(FileSource(film), "a", ServiceConfig(), Loaded(FakeEngine(), 0.2), at_s=9.0)
+
+
+def test_where_nothing_was_seen_nothing_is_answered(film: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.webm"
+    cut.write_bytes(film.read_bytes()[:2000])
+    loaded, config = Loaded(FakeEngine(), 0.2), ServiceConfig()
+    with pytest.raises(MediaError, match="damaged"):
+        run(FileSource(cut), "what now", config, loaded, at_s=None, as_json=False)
+    with pytest.raises(MediaError, match=r"up to 0\.001 s nothing"):
+        run(FileSource(film), "what now", config, loaded, at_s=0.001, as_json=False)
+
+
+def test_the_answer_and_what_it_rests_on_are_printed(
+    film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = Loaded(FakeEngine(), 0.2)
+    run(FileSource(film), "what do you see now?", ServiceConfig(), loaded, at_s=2.5, as_json=False)
+    text, rests_on = capsys.readouterr().out.splitlines()
+    assert text
+    assert rests_on.startswith("at 2.5 s, from ")
