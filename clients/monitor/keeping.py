@@ -29,7 +29,7 @@ class Keeper:
     """Tries one source until it has come to its end, longer and longer apart while it stays down.
     The others know nothing of it."""
 
-    def __init__(self, name: str, condition: Condition, backoff: Backoff = PATIENT) -> None:
+    def __init__(self, name: str, condition: Condition, backoff: Backoff) -> None:
         self._name = name
         self._condition = condition
         self._backoff = backoff

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from clients.monitor.config import BotSource, MediaSource, MonitorConfig, RoomSource
-from clients.monitor.keeping import Keeper
+from clients.monitor.keeping import PATIENT, Keeper
 from clients.monitor.report import Entry, Gap, Record, write
 from clients.monitor.sources import Bots, watch_media, watch_room
 from clients.monitor.streams import FAREWELL_S, Streams
@@ -23,7 +23,7 @@ from clients.mqtt.mapping import SourceState, Story
 from clients.mqtt.places import Places
 from clients.mqtt.settings import from_environment, from_file
 from clients.mqtt.topics import Topics
-from clients.sdk import EchoSieve, Session
+from clients.sdk import Backoff, EchoSieve, Session
 from clients.sdk.errors import EchoSieveError, Forbidden, NotFound, Unauthorized
 from clients.together import until_first
 from session import wire
@@ -46,12 +46,20 @@ class Monitor:
     """One run of a configuration; `run` ends when every source has: rooms, bots and cameras never
     do. A source that fails is tried again, and the others go on."""
 
-    def __init__(self, config: MonitorConfig, *, client: EchoSieve | None = None) -> None:
-        """Raises EchoSieveError for a secret or a file that cannot be used."""
+    def __init__(
+        self,
+        config: MonitorConfig,
+        *,
+        client: EchoSieve | None = None,
+        backoff: Backoff = PATIENT,
+    ) -> None:
+        """`backoff`: of a source that fails. Raises EchoSieveError for a secret or a file that
+        cannot be used."""
         check(config)
         config.folder.mkdir(parents=True, exist_ok=True)
         self._config = config
         self._client = client or client_of(config)
+        self._backoff = backoff
         self._states: dict[str, SourceState] = {}  # by name
         self._clocks: dict[str, tuple[str, float]] = {}  # by name: session, how far it has come
         self._places = Places(config.folder / "places.db")
@@ -100,16 +108,20 @@ class Monitor:
         try:
             async with asyncio.TaskGroup() as group:
                 for source in self._config.source:
+                    keeper = self._keeper(source.name)
                     if isinstance(source, RoomSource):
-                        group.create_task(watch_room(self._client, source, self, self))
+                        group.create_task(watch_room(self._client, source, self, keeper))
                     elif isinstance(source, MediaSource):
-                        group.create_task(watch_media(streams, source, self))
+                        group.create_task(watch_media(streams, source, keeper))
                 if secrets := bot_secrets(self._config):
                     bots = Bots(streams, self._config.bots, secrets, self)
                     group.create_task(bots.run(self._told_port))
         finally:
             await streams.close()
         await self._last_reports()
+
+    def _keeper(self, name: str) -> Keeper:
+        return Keeper(name, self, self._backoff)
 
     async def _check_token(self) -> None:
         """One that the service does not take is for the user; a service that is not there yet may
@@ -132,7 +144,7 @@ class Monitor:
         newest = {story.name: story.session for story in stories if story.name in own}
         for story in stories:
             if newest.get(story.name) != story.session:
-                await Keeper(story.name, self).run(partial(self._finish, story))
+                await self._keeper(story.name).run(partial(self._finish, story))
         return newest
 
     async def _finish(self, story: Story) -> None:

@@ -75,21 +75,17 @@ class Room:
                     return
 
 
-async def watch_room(
-    client: EchoSieve, source: RoomSource, attend: Attend, condition: Condition
-) -> None:
+async def watch_room(client: EchoSieve, source: RoomSource, attend: Attend, keeper: Keeper) -> None:
     """Does not end."""
     room = Room(client, source, attend)
-    keeper = Keeper(source.name, condition)
     try:
         await keeper.run(partial(room.watch, keeper.up))
     finally:
         await room.close()
 
 
-async def watch_media(streams: Streams, source: MediaSource, condition: Condition) -> None:
+async def watch_media(streams: Streams, source: MediaSource, keeper: Keeper) -> None:
     """An address, to its end: a camera has none, a file has one."""
-    keeper = Keeper(source.name, condition)
 
     async def sent(_: Session, publication: Publication) -> None:
         keeper.up()

@@ -36,7 +36,19 @@ class Run:
     def __init__(self, name: str, session: Session, attend: Attend) -> None:
         self.session = session
         self.over = False  # the end of the session that comes next is the last
-        self.following = asyncio.create_task(attend.follow(name, session, self._goes_on))
+        self._name = name
+        self._attend = attend
+        self.following = self._followed()
+
+    async def follow_again(self) -> None:
+        """At once: who follows a session that has ended looks less and less often whether it goes
+        on."""
+        await ended(self.following)
+        self.following = self._followed()
+
+    def _followed(self) -> asyncio.Task[None]:
+        telling = self._attend.follow(self._name, self.session, self._goes_on)
+        return asyncio.create_task(telling)
 
     def _goes_on(self) -> bool:
         return not self.over
@@ -65,6 +77,7 @@ class Streams:
             await self._attend.prepare(name, run.session)
         async with run.session.publish(media) as publication:
             if not waiting:
+                await run.follow_again()
                 await self._attend.prepare(name, run.session)
             await unless(run.following, work(run.session, publication))
             run.over = True

@@ -42,7 +42,7 @@ class EventStream:
         self._transport = transport
         self._path = path
         self._backoff = backoff
-        self._failures = 0  # in a row, since something was last heard
+        self._failures = 0  # in a row, since the last event
         self._met = False  # whether the service was ever reached
 
     async def __aiter__(self) -> AsyncGenerator[wire.Event]:
@@ -75,9 +75,9 @@ class EventStream:
         async with self._transport.events("GET", f"{self._path}/events", headers) as pieces:
             self._met = True
             async for piece in pieces:
-                self._failures = 0
                 for message in parser.feed(piece):
                     if (event := self._new(message)) is not None:
+                        self._failures = 0
                         yield event
 
     def _new(self, message: Message) -> wire.Event | None:

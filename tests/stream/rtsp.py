@@ -156,12 +156,12 @@ def units_of(clip: Path) -> list[Unit]:
 
 
 @asynccontextmanager
-async def rtsp_server(clip: Path) -> AsyncIterator[Server]:
+async def rtsp_server(clip: Path, port: int = 0) -> AsyncIterator[Server]:
     """Plays an H.264 clip (.ts) under `url`."""
     units = units_of(clip)
     parameters = tuple(nal for nal in units[0].nals if nal[0] & 0x1F in (7, 8))
     server = Server(units, parameters, units[-1].time_s + 0.1)
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", port)
     server.url = f"rtsp://127.0.0.1:{listening.sockets[0].getsockname()[1]}/clip"
     try:
         yield server

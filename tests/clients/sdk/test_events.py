@@ -6,10 +6,11 @@ import asyncio
 import random
 from contextlib import AsyncExitStack
 from itertools import groupby
+from typing import ClassVar
 
 import pytest
 
-from clients.sdk import EchoSieve, EventStream, Timeouts, errors
+from clients.sdk import Backoff, EchoSieve, EventStream, Timeouts, errors
 from session import wire
 from tests.clients.sdk.conftest import QUICK, Line, served
 from tests.clients.sdk.cuts import network
@@ -146,3 +147,26 @@ async def test_a_kept_connection_that_was_cut_is_made_again(line: Line) -> None:
         for _ in range(5):
             assert len(await client.sessions.list()) == 1
             net.cut()
+
+
+class Counted(Backoff):
+    """Notes after how many failures in a row somebody waits."""
+
+    failures: ClassVar[list[int]]
+
+    def wait_s(self, failures: int, generator: random.Random | None = None) -> float:
+        self.failures.append(failures)
+        return 0.001
+
+
+async def test_a_session_that_has_ended_is_looked_at_less_and_less_often(line: Line) -> None:
+    session, _ = await line.join()
+    await session.close()
+    Counted.failures = []
+    async with EchoSieve(line.url, backoff=Counted()) as client:
+        stream = (await client.sessions.get(session.id)).follow()
+        following = asyncio.create_task(collected(stream))
+        await eventually(lambda: len(Counted.failures) >= 5)
+        following.cancel()
+        await asyncio.wait({following})
+    assert Counted.failures[:5] == [1, 2, 3, 4, 5]

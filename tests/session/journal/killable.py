@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
@@ -30,8 +30,20 @@ def serve(journal: str, told: Connection) -> None:
     asyncio.run(forever())
 
 
+def serve_rtc(journal: str, told: Connection) -> None:
+    """The same, which takes media over WebRTC."""
+
+    async def forever() -> None:
+        config = ServiceConfig(rows=4, journal=journal)
+        async with serving(create_app(config, Loaded(FakeEngine(rows=4), 0.2, "cs2"))) as url:
+            told.send(url)
+            await asyncio.Event().wait()
+
+    asyncio.run(forever())
+
+
 @contextmanager
-def service(journal: str) -> Iterator[str]:
+def service(journal: str, serve: Callable[[str, Connection], None] = serve) -> Iterator[str]:
     """The URL of a service, which is killed without warning at the end."""
     ours, theirs = PROCESSES.Pipe()
     process = PROCESSES.Process(target=serve, args=(journal, theirs))

@@ -1,0 +1,68 @@
+"""A source is tried until it comes to its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from clients.monitor.keeping import Keeper
+from clients.sdk import Backoff
+from clients.sdk.errors import MediaFailed
+
+NOW = Backoff(first_s=1e-6, most_s=1e-6)
+
+
+class Told:
+    """What is told of sources."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def up(self, name: str) -> None:
+        self.told.append((name, "up"))
+
+    def down(self, name: str, reason: str) -> None:
+        self.told.append((name, reason))
+
+
+async def test_what_fails_is_tried_again_until_it_ends_and_it_is_told_why() -> None:
+    told, left = Told(), ["unplugged", "still unplugged"]
+    keeper = Keeper("yard", told, NOW)
+
+    async def attempt() -> None:
+        if left:
+            raise MediaFailed(left.pop(0))
+        keeper.up()
+
+    await keeper.run(attempt)
+    assert told.told == [("yard", "unplugged"), ("yard", "still unplugged"), ("yard", "up")]
+
+
+async def test_what_is_no_failure_of_a_source_is_not_tried_again() -> None:
+    async def attempt() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await Keeper("yard", Told(), NOW).run(attempt)
+
+
+async def test_who_was_up_begins_with_short_waits_again() -> None:
+    waits: list[int] = []
+
+    class Counted(Backoff):
+        def wait_s(self, failures: int, generator: object = None) -> float:
+            waits.append(failures)
+            return 0.0
+
+    keeper = Keeper("yard", Told(), Counted())
+    course = iter(["fail", "fail", "up", "fail", "end"])
+
+    async def attempt() -> None:
+        match next(course):
+            case "up":
+                keeper.up()
+                raise MediaFailed("cut")
+            case "fail":
+                raise MediaFailed("away")
+
+    await keeper.run(attempt)
+    assert waits == [1, 2, 1, 2]

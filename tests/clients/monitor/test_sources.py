@@ -1,0 +1,172 @@
+"""Sources that fail, over real WebRTC: they come back by themselves, and the others go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from clients.monitor.config import MonitorConfig
+from clients.monitor.run import Monitor
+from clients.sdk import EchoSieve
+from clients.sdk.errors import Unauthorized
+from session import wire
+from session.app import Loaded, create_app
+from session.config import ServiceConfig
+from session.server import serving
+from tests.clients.mqtt.mosquitto import Receiver, free_port, mosquitto, payload, receiving
+from tests.clients.sdk.conftest import QUICK
+from tests.clients.sdk.cuts import network
+from tests.session.fakes import FakeEngine
+from tests.session.journal.killable import serve_rtc, service
+from tests.stream.addresses import ENCODING, ffmpeg
+from tests.stream.media import FlashAndBeep
+from tests.stream.rtsp import rtsp_server
+
+PATIENCE_S = 120.0
+ALWAYS = "is it there since 0"
+
+
+@asynccontextmanager
+async def here(key: bytes | None = None) -> AsyncIterator[str]:
+    """A service of this process."""
+    config = ServiceConfig(rows=4, key=key)
+    async with serving(create_app(config, Loaded(FakeEngine(rows=4), 0.2, "cs2"))) as url:
+        yield url
+
+
+@asynccontextmanager
+async def running(monitor: Monitor) -> AsyncIterator[asyncio.Task[Path]]:
+    task = asyncio.create_task(monitor.run())
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def until(is_so: Callable[[], object], task: asyncio.Task[Path]) -> None:
+    """Let the monitor work until it is so. Raises what it ends by."""
+    while not is_so():
+        if task.done():
+            task.result()
+        await asyncio.sleep(0.02)
+
+
+def film(path: Path, seconds: int) -> Path:
+    """A moving picture and a tone."""
+    shown = ("-f", "lavfi", "-i", f"testsrc=size=96x96:rate=10:duration={seconds}")
+    heard = ("-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}")
+    ffmpeg(*shown, *heard, *ENCODING, "-f", "mpegts", str(path))
+    return path
+
+
+def config_of(folder: Path, *sources: dict[str, str], **more: object) -> MonitorConfig:
+    tables = {"folder": folder / "monitor", "source": list(sources), "watch": [{"query": ALWAYS}]}
+    return MonitorConfig.model_validate({**tables, **more})
+
+
+def alerts(monitor: Monitor, name: str) -> list[str]:
+    """What has been told of the events of a source, as it stood last."""
+    entries = [entry for entry in monitor._record.entries() if entry.source == name]
+    return [entry.event.change for entry in entries if isinstance(entry.event, wire.WatchEvent)]
+
+
+async def test_a_file_is_watched_to_its_end_which_ends_the_monitor(tmp_path: Path) -> None:
+    address = str(film(tmp_path / "film.ts", 5))
+    config = config_of(tmp_path, {"kind": "media", "name": "film", "address": address})
+    async with (
+        here() as url,
+        running(Monitor(config, client=EchoSieve(url), backoff=QUICK)) as task,
+    ):
+        text = (await task).read_text()
+    assert "1 events, 0 notes." in text
+    assert f"| {ALWAYS} |" in text
+    assert "still there" not in text
+
+
+async def test_a_source_that_fails_is_tried_again_while_the_others_go_on(tmp_path: Path) -> None:
+    clip, port = film(tmp_path / "film.ts", 5), free_port()
+    camera = {"kind": "media", "name": "yard", "address": f"rtsp://me:hush@127.0.0.1:{port}/clip"}
+    other = {"kind": "media", "name": "film", "address": str(clip)}
+    async with here() as url:
+        monitor = Monitor(config_of(tmp_path, camera, other), client=EchoSieve(url), backoff=QUICK)
+        async with running(monitor) as task:
+            await until(lambda: alerts(monitor, "film") == ["end"], task)
+            (gap,) = monitor._record.gaps()
+            assert (gap.source, gap.to_at) == ("yard", None)
+            assert "cannot be opened" in gap.reason
+            async with rtsp_server(clip, port):
+                await until(lambda: alerts(monitor, "yard"), task)
+    text = monitor.report.read_text()
+    assert "2 events, 0 notes, 1 gaps." in text
+    assert "still down" not in text
+    assert "hush" not in text
+
+
+async def test_a_service_that_is_killed_finds_its_source_again_and_nothing_is_told_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 1)  # how soon a sender misses the service
+    monkeypatch.setattr("aioice.ice.CONSENT_FAILURES", 1)
+    journal, address = str(tmp_path / "journal.db"), str(film(tmp_path / "film.ts", 60))
+    with mosquitto(tmp_path) as broker:
+        await broker.listening()
+        config = config_of(
+            tmp_path,
+            {"kind": "media", "name": "film", "address": address, "instruction": "watch"},
+            notes={"every_s": 600.0},
+            mqtt={"host": "127.0.0.1", "port": broker.port, "prefix": "es"},
+        )
+        async with (
+            receiving(broker.port) as receiver,
+            network("http://127.0.0.1:9") as net,
+            AsyncExitStack() as stack,
+        ):
+            monitor = Monitor(config, client=EchoSieve(net.url, backoff=QUICK), backoff=QUICK)
+            with service(journal, serve_rtc) as net.target:
+                task = await stack.enter_async_context(running(monitor))
+                await until(lambda: len(receiver.on("es/alerts")) == 1, task)
+            with service(journal, serve_rtc) as net.target:
+                await until(lambda: len(receiver.on("es/alerts")) == 3, task)
+                async with EchoSieve(net.url) as client:
+                    (session,) = await client.sessions.list()
+                    assert [watch.query for watch in await session.watches.list()] == [ALWAYS]
+                    assert session.info.instruction == "watch"
+                await stack.aclose()
+                await receiver.until(lambda: texts(receiver, "es/available")[-1] == "offline")
+    assert [f"{one['type']} of {one['session']}" for one in receiver.json("es/alerts")] == [
+        f"{change} of {session.id}" for change in ("new", "end", "new", "end")
+    ]
+    assert len({one["key"] for one in receiver.json("es/alerts")}) == 4
+    assert [one["status"] for one in receiver.json("es/film/source")] == ["up", "down", "up"]
+    assert ", 1 gaps." in monitor.report.read_text()
+
+
+def texts(receiver: Receiver, topic: str) -> list[str]:
+    return [payload(message).decode() for message in receiver.on(topic)]
+
+
+async def test_a_room_goes_on_when_the_service_is_back(tmp_path: Path) -> None:
+    config = config_of(tmp_path, {"kind": "room", "name": "door"})
+    async with network("http://127.0.0.1:9") as net:
+        monitor = Monitor(config, client=EchoSieve(net.url, backoff=QUICK), backoff=QUICK)
+        async with running(monitor) as task:
+            await until(lambda: monitor._record.gaps(), task)
+            async with here() as net.target:
+                sender = EchoSieve(net.target)
+                async with sender, sender.publish(FlashAndBeep(600.0), "door"):
+                    await until(lambda: alerts(monitor, "door"), task)
+                (gap,) = monitor._record.gaps()
+    assert (gap.source, gap.to_at is None) == ("door", False)
+
+
+async def test_a_token_that_the_service_does_not_take_ends_the_monitor(tmp_path: Path) -> None:
+    config = config_of(tmp_path, {"kind": "room", "name": "door"})
+    async with here(key=b"k" * 32) as url:
+        with pytest.raises(Unauthorized, match="token"):
+            await Monitor(config, client=EchoSieve(url, "none")).run()
