@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ class Metrics:
 
     def render(self, *, live: int, held: Footprint | None) -> str:
         """Text format 0.0.4; `live` is the number of sessions now, `held` what they cost."""
-        return "".join([*_gauges(live, held), *self._counters()])
+        return "".join([*_gauges(live, held), _cpu(), *self._counters()])
 
     def _counters(self) -> Iterator[str]:
         counters: dict[str, float] = {
@@ -85,6 +86,11 @@ def _gauges(live: int, held: Footprint | None) -> Iterator[str]:
         gauges["echosieve_tasks"] = held.tasks
     for name, value in gauges.items():
         yield f"# TYPE {name} gauge\n{name} {value}\n"
+
+
+def _cpu() -> str:
+    name = "process_cpu_seconds_total"  # as Prometheus calls it everywhere
+    return f"# TYPE {name} counter\n{name} {time.process_time():.3f}\n"
 
 
 def _labelled(name: str, label: str, counts: Counter[str]) -> Iterator[str]:

@@ -12,14 +12,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import multiprocessing
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
 import httpx
@@ -30,19 +27,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from session import wire
-from session.app import create_app, load_engine
 from session.bench.guests import Visit
+from session.bench.process import ServiceEnded, metrics_of, service
 from session.config import MAX_ROWS, ServiceConfig
 from session.footprint import PROC, Footprint
 from session.options import add_model, config_of, count, positive
-from session.server import bound, url_of
-from session.server import run as run_server
 from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 
 BOUNDS = Footprint(anonymous_bytes=32 * 2**20, threads=0, fds=0, tasks=0)  # above the first round
 GUEST_S = 24.0  # a guest's scene
-READY_S = 300.0  # for the model to load
 SETTLE_S = 15.0  # for threads and memory to be given back
 METRICS = {
     "anonymous_bytes": "process_anonymous_memory_bytes",
@@ -51,10 +45,6 @@ METRICS = {
     "tasks": "echosieve_tasks",
 }
 MIB = 2**20
-
-
-class SoakError(Exception):
-    """The soak could not be carried through; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         config = replace(config_of(args), rows=args.churn, journal=journal)
         try:
             soak = asyncio.run(soaked(config, args.minutes, args.churn, console))
-        except (SoakError, httpx.HTTPError) as error:
+        except (ServiceEnded, httpx.HTTPError) as error:
             console.print(f"[red]The soak could not go on:[/] {escape(str(error) or repr(error))}")
             return 1
     report = {
@@ -125,48 +115,11 @@ def run(args: argparse.Namespace) -> int:
     return 1 if soak.faults else 0
 
 
-# --- The service ----------------------------------------------------------------------------------
-
-
-def _serve(config: ServiceConfig, tell: Pipe) -> None:
-    """The service's process; tells its address as soon as it has one."""
-    loaded = load_engine(config)
-    listener = bound(config.host, 0)
-    listener.listen()  # whoever comes before the server is there waits, and is not refused
-    tell.send(url_of(listener))
-    run_server(create_app(config, loaded), listener)
-
-
-@contextmanager
-def service(config: ServiceConfig) -> Iterator[str]:
-    """A service in a process of its own; its URL. Raises SoakError where it does not start, or has
-    ended by itself."""
-    spawn = multiprocessing.get_context("spawn")
-    here, there = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_serve, args=(config, there), daemon=True)
-    process.start()
-    there.close()
-    try:
-        if not here.poll(READY_S):
-            raise SoakError(f"the service did not start within {READY_S:g} s")
-        yield here.recv()
-        if not process.is_alive():
-            raise SoakError(f"the service ended by itself (exit code {process.exitcode})")
-    except EOFError:
-        raise SoakError("the service could not start; see above") from None
-    finally:
-        process.terminate()
-        process.join(SETTLE_S)
-        process.kill()
-        process.join()
-        here.close()
-
-
 # --- Rounds ---------------------------------------------------------------------------------------
 
 
 async def soaked(config: ServiceConfig, minutes: float, churn: int, console: Console) -> Soak:
-    """Round after round until `minutes` are over; two at least. Raises SoakError, and HTTPError
+    """Round after round until `minutes` are over; two at least. Raises ServiceEnded, and HTTPError
     when the service answers no more."""
     rounds: list[Round] = []
     faults: list[str] = []
@@ -231,12 +184,6 @@ async def settled(client: httpx.AsyncClient, first: Footprint | None) -> Footpri
         if back or time.monotonic() > deadline:
             return held
         await asyncio.sleep(0.5)
-
-
-async def metrics_of(client: httpx.AsyncClient) -> dict[str, float]:
-    lines = (await client.get("/metrics")).text.splitlines()
-    samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
-    return {name: float(value) for name, _, value in samples}
 
 
 # --- What is told of them -------------------------------------------------------------------------

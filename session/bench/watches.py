@@ -1,9 +1,6 @@
 """`echosieve bench watches`: what standing queries cost, and how well they are kept.
 
-*Cost*: one session; after every window its queries are judged, 1, 10 and 50 of them in turn, so
-that a change of the machine's speed meets all alike. The ratio is the median over windows of the
-time against that of one query just before or after it: of the pass alone, and of the whole window
-(ingest and pass), which is what a stream costs the engine.
+*Cost*: `session.bench.watch_cost`, of the engine alone and of the whole service.
 
 *Alarms*: streams of the world. In each, things are watched for; when they are there is known, and
 the world shows others of their colour or their shape all the time. An event is a stretch in which a
@@ -15,19 +12,22 @@ counted in windows after the first that could tell.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from itertools import permutations
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 
+import httpx
 from rich.console import Console
+from rich.markup import escape
 
 from session.app import model_of
-from session.bench.live import scene_windows, timed_ms
+from session.bench.live import scene_windows
+from session.bench.process import ServiceEnded
+from session.bench.watch_cost import Cost, Served, measure_costs, measure_served
 from session.options import add_model, config_of, count
 from session.watch.hysteresis import Rule, Sight, State, advance, finish
 from session.watch.watches import likely
@@ -36,23 +36,10 @@ from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
 from sieve.eval.machine import describe_machine
 from sieve.tokens import WINDOW_S
 from stream.plot import FIRST_WORLD, Plot, Varied
-from stream.scene import OBJECTS, SOUNDS, Scene
+from stream.scene import OBJECTS, Scene
 
-COUNTS = (1, 10, 50)
-FED_S = 60
 NOW_S = 1.0  # a thing is there if it was visible for so long before the end of a window
 WORLDS: dict[str, Plot] = {"first": FIRST_WORLD, "varied": Varied("any")}
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Of so many queries: medians, and their ratios to one query."""
-
-    queries: int
-    judge_ms: float
-    judge_ratio: float
-    window_ms: float
-    window_ratio: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +138,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs", type=count(10_000), default=30, help="windows for each cost (default %(default)s)"
     )
+    parser.add_argument(
+        "--rounds", type=count(1_000), default=4, help="of the service's cost (default %(default)s)"
+    )
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print, write. Raises SieveError for a model that cannot be loaded."""
-    model = model_of(config_of(args))
+    """Measure, print, write; 1 where the service fails. Raises SieveError for a model that cannot
+    be loaded."""
+    config, console = config_of(args), Console()
+    model = model_of(config)
     costs = measure_costs(model, args.runs)
+    try:
+        served = asyncio.run(measure_served(replace(config, journal="none"), args.rounds))
+    except (ServiceEnded, httpx.HTTPError, TimeoutError) as error:
+        console.print(f"[red]The service could not be measured:[/] {escape(repr(error))}")
+        return 1
     streams = range(args.seed, args.seed + args.streams)
     kept = [
         one
@@ -172,60 +169,14 @@ def run(args: argparse.Namespace) -> int:
         "seeds": [streams.start, streams.stop - 1],
         "machine": describe_machine(args.device),
         "costs": [asdict(cost) for cost in costs],
+        "served": [asdict(one) for one in served],
         "alarms": asdict(alarms),
     }
-    show(Console(), costs, alarms)
+    show(console, costs, served, alarms)
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + "\n")
     return 0
-
-
-# --- Cost -----------------------------------------------------------------------------------------
-
-
-def measure_costs(model: Model, runs: int) -> list[Cost]:
-    """One row, whose memory has been filled; every order of the counts comes equally often."""
-    engine = Engine(model, EngineConfig(rows=1))
-    row = engine.open(RowConfig())
-    windows = scene_windows(FED_S)
-    for window in windows:
-        engine.ingest(row, window)
-    asked = {number: [(row, text) for text in questions(number)] for number in COUNTS}
-    judge: dict[int, list[float]] = {number: [] for number in COUNTS}
-    whole: dict[int, list[float]] = {number: [] for number in COUNTS}
-    orders, start_s = list(permutations(COUNTS)), float(FED_S)
-    for turn in range(runs + 1):
-        for number in orders[turn % len(orders)]:
-            window = windows[turn % len(windows)]
-            moved = window.moved(start_s - window.start_s)
-            start_s += WINDOW_S
-            ingest_ms = timed_ms(partial(engine.ingest, row, moved))
-            judge_ms = timed_ms(partial(engine.judge, asked[number]))
-            if turn:  # the first turn warms up
-                judge[number].append(judge_ms)
-                whole[number].append(ingest_ms + judge_ms)
-    return [_cost(number, judge, whole) for number in COUNTS]
-
-
-def _cost(number: int, judge: dict[int, list[float]], whole: dict[int, list[float]]) -> Cost:
-    return Cost(
-        queries=number,
-        judge_ms=round(median(judge[number]), 2),
-        judge_ratio=_ratio(judge[number], judge[1]),
-        window_ms=round(median(whole[number]), 2),
-        window_ratio=_ratio(whole[number], whole[1]),
-    )
-
-
-def _ratio(mine: Sequence[float], one: Sequence[float]) -> float:
-    return round(median(a / b for a, b in zip(mine, one, strict=True)), 3)
-
-
-def questions(number: int) -> list[str]:
-    """Different ones: every thing, every sound, then things with sounds."""
-    names = [*OBJECTS, *SOUNDS, *(f"{thing} with a {SOUNDS[0]}" for thing in OBJECTS)]
-    return [as_question(f"a {name} appears") for name in names[:number]]
 
 
 # --- Alarms ---------------------------------------------------------------------------------------
@@ -296,12 +247,17 @@ def alarms_of(seen: Sequence[Sight]) -> list[Alarm]:
 # --- Printing -------------------------------------------------------------------------------------
 
 
-def show(console: Console, costs: Sequence[Cost], alarms: Alarms) -> None:
+def show(console: Console, costs: Sequence[Cost], served: Sequence[Served], alarms: Alarms) -> None:
     for cost in costs:
         console.print(
             f"{cost.queries:3} queries: judged in {cost.judge_ms:.1f} ms "
             f"(x {cost.judge_ratio:.2f}), window and judging {cost.window_ms:.1f} ms "
             f"(x {cost.window_ratio:.2f})"
+        )
+    for one in served:
+        console.print(
+            f"{one.queries:3} queries: the service needs {one.cpu_ms:.1f} ms of processor time "
+            f"for a second of stream (x {one.ratio:.2f})"
         )
     delay = "-" if alarms.delay_windows is None else f"{alarms.delay_windows:g}"
     console.print(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from session.bench import soak
-from session.bench.soak import Round, SoakError, excess, growth_per_h, over
+from session.bench.soak import Round, excess, growth_per_h, over
 from session.footprint import Footprint
 from tests import tiny
 
@@ -86,16 +86,6 @@ def test_a_service_that_cannot_start_is_told(
     missing.mkdir()
     assert soak.run(arguments("--model", str(missing))) == 1
     assert "could not start" in capsys.readouterr().out
-
-
-def test_a_service_that_ends_by_itself_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soak, "_serve", _tell_and_end)
-    with pytest.raises(SoakError, match="ended by itself"), soak.service(soak.ServiceConfig()):
-        multiprocessing.active_children()[0].join()
-
-
-def _tell_and_end(_: object, tell: object) -> None:
-    tell.send("http://127.0.0.1:1")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("given", [("--minutes", "0"), ("--churn", "0"), ("--churn", "1000")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from session.bench.watches import Alarm, Alarms, Kept, Stretch, questions, stretches, visible
+from session.bench.watches import Alarm, Alarms, Kept, Stretch, stretches, visible
 from sieve.tokens import RawWindow
 from stream.scene import Scene
 
@@ -55,7 +55,3 @@ def test_an_event_is_what_a_query_at_the_end_of_a_window_can_tell() -> None:
             assert stretch.first_s % 2.0 == 0.0
             assert stretch.start_s + 1.0 <= stretch.first_s <= stretch.end_s
     assert some > 20
-
-
-def test_the_queries_whose_cost_is_measured_are_all_different() -> None:
-    assert len(set(questions(50))) == 50
