@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from clients.sdk.errors import ConnectionLost, MediaFailed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -56,6 +58,14 @@ async def sender_of(media: Media) -> Sender:
         from stream.sources import source_of
 
         return Sender(Sending(await asyncio.to_thread(source_of, media)))
+
+
+def look_at(file: Path) -> None:
+    """Opens a media file and closes it again. Raises MediaFailed where it cannot be used."""
+    with failures():
+        from stream.source import FileSource
+
+        FileSource(file)
 
 
 class Sender:

@@ -5,13 +5,28 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import httpx
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from clients.mqtt.settings import BrokerSettings
+from clients.monitor.addresses import watchable
+from clients.mqtt.settings import BrokerSettings, Place
 from clients.mqtt.topics import NAME
 from clients.sdk.errors import EchoSieveError
+from clients.sdk.transport import checked
 from session import wire
+
+SECRET = ("password", "secret", "token")
+SECRETS = "; a secret does not stand here: name a file or a variable of the environment that has it"
 
 Name = Annotated[str, Field(pattern=NAME)]
 
@@ -30,8 +45,16 @@ class ServiceTable(Table):
     """`[service]`: the one that watches. Without a URL, that of the environment."""
 
     url: str | None = None
-    token_file: Path | None = None
+    token_file: Place | None = None
     token_env: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_one(cls, url: str | None) -> str | None:
+        try:
+            return None if url is None else checked(url)
+        except ValueError:
+            raise ValueError("this is no URL of a service: give http://host:port") from None
 
 
 class WatchTable(Table):
@@ -78,13 +101,18 @@ class MediaSource(Table):
     address: str = Field(min_length=1)
     instruction: str | None = Field(default=None, max_length=wire.MAX_INSTRUCTION_CHARS)
 
+    @field_validator("address")
+    @classmethod
+    def _can_be_watched(cls, address: str, info: ValidationInfo) -> str:
+        return watchable(address, info.context["base"] if info.context else None)
+
 
 class BotSource(Table):
     """A bot that delivers sound and pictures over a websocket, at `ws://host:port/NAME`."""
 
     kind: Literal["bot"]
     name: Name
-    secret_file: Path | None = None
+    secret_file: Place | None = None
     secret_env: str | None = None
     instruction: str | None = Field(default=None, max_length=wire.MAX_INSTRUCTION_CHARS)
 
@@ -102,10 +130,23 @@ class BotsTable(Table):
 class WebhookTable(Table):
     """`[[webhook]]`: gets every event and note as a signed POST."""
 
-    url: str = Field(pattern=r"^https?://[^\s/]+")
-    secret_file: Path | None = None
+    url: str
+    secret_file: Place | None = None
     secret_env: str | None = None
     give_up_s: float = Field(default=86_400.0, gt=0.0)
+
+    @field_validator("url")
+    @classmethod
+    def _is_one(cls, url: str) -> str:
+        try:
+            httpx.URL(url)
+            parts = urlsplit(url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except (httpx.InvalidURL, ValueError):
+            usable = False
+        if not usable:
+            raise ValueError("this is no URL of a receiver: give https://host/path")
+        return url
 
     @model_validator(mode="after")
     def _has_a_secret(self) -> WebhookTable:
@@ -117,7 +158,7 @@ class WebhookTable(Table):
 class MonitorConfig(Table):
     """The whole file. `folder` holds what the monitor must know after a restart, and its report."""
 
-    folder: Path = Path("monitor")
+    folder: Place = Field(default=Path("monitor"), validate_default=True)
     service: ServiceTable = ServiceTable()
     source: list[SourceTable] = Field(min_length=1, max_length=64)
     watch: list[WatchTable] = Field(default=[], max_length=64)
@@ -129,8 +170,9 @@ class MonitorConfig(Table):
     @model_validator(mode="after")
     def _names_fit(self) -> MonitorConfig:
         names = [source.name for source in self.source]
-        if double := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"source.name: {', '.join(sorted(double))} stands more than once")
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise ValueError(f"source.{place}.name: {name} stands more than once")
         for place, watch in enumerate(self.watch):
             for name in watch.sources or []:
                 if name not in names:
@@ -155,7 +197,7 @@ def load(path: Path) -> MonitorConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
     try:
-        return MonitorConfig.model_validate(tables)
+        return MonitorConfig.model_validate(tables, context={"base": path.parent})
     except ValidationError as error:
         lines = [f"{path}: {_complaint(text, one)}" for one in error.errors(include_url=False)]
         raise ConfigError("\n".join(lines)) from None
@@ -163,16 +205,27 @@ def load(path: Path) -> MonitorConfig:
 
 def _complaint(text: str, error: Any) -> str:
     """Line, key, what is there and what would be right."""
-    keys = [str(part) for part in error["loc"] if part not in ("room", "media", "bot")]
     said = str(error["msg"]).removeprefix("Value error, ")
+    keys = _keys(error["loc"])
+    if not keys:  # of the whole: the key stands in front
+        first, _, said = said.partition(": ")
+        keys = first.split(".")
     key = ".".join(keys)
-    if not key:
-        return said
     line = _line_of(text, keys)
     where = f"line {line}, {key}" if line else key
+    if error["type"] == "extra_forbidden":
+        return f"{where}: there is no such key{SECRETS if keys[-1] in SECRET else ''}"
     found = error["input"]
-    shown = f" (there is {found!r})" if isinstance(found, str | int | float) else ""
-    return f"{where}: {said}{shown}"
+    told = isinstance(found, str | int | float) and keys[-1] not in ("url", "address")
+    return f"{where}: {said}" + (f" (there is {found!r})" if told else "")
+
+
+def _keys(loc: tuple[str | int, ...]) -> list[str]:
+    """As in the file, where the kind of a source is no key."""
+    keys = [str(part) for part in loc]
+    if keys[:1] == ["source"]:
+        del keys[2:3]
+    return keys
 
 
 def _line_of(text: str, keys: list[str]) -> int | None:

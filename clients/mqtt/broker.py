@@ -193,16 +193,20 @@ class Broker:
     def _complaint(self, error: aiomqtt.MqttError) -> str:
         """Never with the password."""
         host, port = self._settings.address
-        return f"the MQTT broker at {host}:{port}: {reason_of(error)}"
+        return f"the MQTT broker at {host}:{port}: {reason_of(error, self._settings)}"
 
 
-def reason_of(error: aiomqtt.MqttError) -> str:
+def reason_of(error: aiomqtt.MqttError, settings: BrokerSettings) -> str:
     """What happened, and what would be right where that can be told."""
     text = str(error)
     if isinstance(error, MqttConnectError):
         return f"refuses us ({text}): are mqtt.username and the password right?"
+    if "CERTIFICATE_VERIFY_FAILED" in text and "mismatch" in text:
+        return f"its certificate is of another host ({text}): is mqtt.host right?"
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return f"its certificate is not trusted ({text}): is mqtt.ca_file right?"
+    if settings.tls and settings.cert_file is None:
+        return f"{text}: does a broker listen there with TLS, and without mqtt.cert_file of ours?"
     return f"{text}: does a broker listen there, and is mqtt.tls right?"
 
 

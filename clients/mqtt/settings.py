@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from clients.mqtt.topics import PREFIX, Topics
 from clients.sdk.errors import EchoSieveError
 
 PORT, TLS_PORT = 1883, 8883
+
+
+def placed(path: Path, info: ValidationInfo) -> Path:
+    """As seen from where the configuration lies, if it is said where."""
+    return info.context["base"] / path if info.context else path
+
+
+Place = Annotated[Path, AfterValidator(placed)]
 
 
 class BrokerSettings(BaseModel):
@@ -25,12 +34,12 @@ class BrokerSettings(BaseModel):
     discovery: str = Field(default="homeassistant", pattern=PREFIX)  # of Home Assistant
     client_id: str | None = Field(default=None, min_length=1, max_length=64)
     username: str | None = None
-    password_file: Path | None = None
+    password_file: Place | None = None
     password_env: str | None = None
     tls: bool = False
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
+    ca_file: Place | None = None
+    cert_file: Place | None = None
+    key_file: Place | None = None
     keepalive_s: int = Field(default=30, ge=5, le=3_600)
     session_s: int = Field(default=3_600, ge=0, le=604_800)
 
@@ -93,8 +102,18 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
         return None
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.cert_file:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise EchoSieveError(f"mqtt: a certificate cannot be used ({error})") from error
+    except OSError as error:
+        raise EchoSieveError(
+            f"mqtt.ca_file: {settings.ca_file} cannot be used ({error}): give a file of "
+            "certificates in PEM"
+        ) from error
+    if settings.cert_file:
+        try:  # with an empty password: a key that has one is an error, and nobody is asked for it
+            context.load_cert_chain(settings.cert_file, settings.key_file, password="")
+        except OSError as error:
+            names = f"{settings.cert_file}, {settings.key_file or settings.cert_file}"
+            raise EchoSieveError(
+                f"mqtt.cert_file, mqtt.key_file: {names} cannot be used ({error}): give a "
+                "certificate and its key in PEM, without a password"
+            ) from error
     return context

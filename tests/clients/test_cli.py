@@ -230,3 +230,58 @@ def test_a_port_that_is_taken_is_one_clear_line(call: Call, model: Path) -> None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert port in call("serve", "--port", port, "--model", str(model)).complaint
+
+
+MONITOR = """
+[[source]]
+kind = "room"
+name = "door"
+
+[[watch]]
+query = "a red circle appears"
+threshold = 0.7
+
+[mqtt]
+host = "127.0.0.1"
+"""
+
+
+def test_a_configuration_is_checked_without_the_service_or_the_broker(
+    call: Call, tmp_path: Path
+) -> None:
+    path = tmp_path / "monitor.toml"
+    path.write_text(MONITOR)
+    run = call("monitor", "--check", str(path))
+    assert (run.code, run.err) == (0, "")
+    assert run.out.startswith(f"{path}: watches door (room); 1 standing queries; tells MQTT")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("threshold = 0.7", "threshold = 7"), "line 8, watch.0.threshold: Input should be less"),
+        (("threshold = 0.7", "threshold 0.7"), "is not TOML: Expected '=' after a key"),
+        (('kind = "room"', 'kind = "media"\naddress = "x.mkv"'), "line 4, source.0.address: there"),
+        (('host = "127.0.0.1"', 'host = "a"\nca_file = "x"\ntls = true'), "mqtt.ca_file: "),
+        (('host = "127.0.0.1"', 'host = "a"\nusername="b"\npassword_env = "X"'), "variable X"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_told_with_file_line_and_key(
+    call: Call, tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
+    path = tmp_path / "monitor.toml"
+    path.write_text(MONITOR.replace(*change))
+    run = call("monitor", "--check", str(path))
+    assert said in run.complaint
+    assert not run.out
+
+
+def test_a_broker_that_is_not_there_is_one_clear_line(call: Call, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    path = tmp_path / "monitor.toml"
+    path.write_text(f"{MONITOR}port = {port}\n")
+    said = call("monitor", str(path)).complaint
+    assert f"the MQTT broker at 127.0.0.1:{port}" in said
+    assert "does a broker listen there" in said

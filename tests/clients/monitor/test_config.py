@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clients.monitor.command import check_all, summary
-from clients.monitor.config import ConfigError, load
+from clients.monitor.config import ConfigError, MediaSource, load
 from clients.sdk.errors import EchoSieveError
 
 WHOLE = """
@@ -66,11 +66,19 @@ def test_a_whole_configuration_is_taken(tmp_path: Path) -> None:
     ("change", "said"),
     [
         (("threshold = 0.7", "threshold = 7"), "line 19, watch.0.threshold: Input should be less"),
-        (("threshold = 0.7", "treshold = 0.7"), "line 19, watch.0.treshold: Extra inputs are not"),
+        (("threshold = 0.7", "treshold = 0.7"), "line 19, watch.0.treshold: there is no such key"),
         (('kind = "media"', 'kind = "tape"'), "'room', 'media', 'bot'"),
         (('name = "yard"', 'name = "the yard"'), "line 14, source.1.name"),
-        (('["yard"]', '["cellar"]'), "no source is called 'cellar': door, yard"),
-        (('name = "yard"', 'name = "door"'), "door stands more than once"),
+        (('["yard"]', '["cellar"]'), "line 24, watch.1.sources: no source is called 'cellar'"),
+        (('name = "yard"', 'name = "door"'), "line 14, source.1.name: door stands more than once"),
+        (('name = "door"', 'name = "door"\nroom = "#"'), "line 10, source.0.room: String should"),
+        (("rtsp://camera", "rtps://camera"), "line 15, source.1.address: rtps:// is not known"),
+        (("rtsp://camera", "rtsp://"), "line 15, source.1.address: the host is missing"),
+        (("rtsp://camera", "rtsp://camera:port"), "line 15, source.1.address: this is no URL"),
+        (("rtsp://camera", "udp://camera"), "line 15, source.1.address: the port is missing"),
+        (("rtsp://camera/yard", "yard.mkv"), "yard.mkv; an address begins with one of rtsp://"),
+        (("rtsp://camera/yard", "monitor.toml"), "line 15, source.1.address: "),
+        (("http://127.0.0.1:8080", "127.0.0.1:8080"), "line 5, service.url: this is no URL"),
         (("[mqtt]", "[mqtt]\nca_file = 'x'"), "need tls = true"),
         (("[notes]", "[notes"), "is not TOML"),
         (("every_s = 60", "every_s = 1"), "notes.every_s: Input should be greater"),
@@ -105,3 +113,37 @@ def test_bots_beyond_loopback_need_a_secret(tmp_path: Path) -> None:
     text = '[[source]]\nkind = "bot"\nname = "meeting"\n[bots]\nhost = "0.0.0.0"\n'
     with pytest.raises(EchoSieveError, match="needs secret_file or secret_env"):
         check_all(load(written(tmp_path, text)))
+
+
+SECRETS = [
+    ("mqtt", 'password = "hush-hush"'),
+    ("service", 'token = "hush-hush"'),
+    ("service", 'url = "ftp://me:hush-hush@host"'),
+    ("webhook", 'url = "hush-hush"\nsecret_env = "X"'),
+    ("webhook", 'url = "http://["\nsecret_env = "X"'),
+    ("source", 'kind = "media"\nname = "a"\naddress = "rtsp://me:hush-hush@:1/"'),
+    ("source", 'kind = "bot"\nname = "a"\nsecret = "hush-hush"'),
+]
+
+
+@pytest.mark.parametrize(("table", "lines"), SECRETS)
+def test_what_may_be_secret_is_not_shown(tmp_path: Path, table: str, lines: str) -> None:
+    head = f"[[{table}]]" if table in ("webhook", "source") else f"[{table}]"
+    start = '[[source]]\nkind = "room"\nname = "door"\n'
+    host = 'host = "broker"\n' if table == "mqtt" else ""
+    with pytest.raises(ConfigError) as raised:
+        load(written(tmp_path, f"{start}{head}\n{host}{lines}\n"))
+    assert "hush" not in str(raised.value)
+    assert ": line " in str(raised.value)
+
+
+def test_paths_count_from_where_the_file_lies(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    text = WHOLE.replace("rtsp://camera/yard", "inbox") + 'tls = true\nca_file = "ca.pem"\n'
+    config = load(written(tmp_path, text))
+    assert config.folder == tmp_path / "here"
+    assert config.mqtt is not None
+    assert config.mqtt.ca_file == tmp_path / "ca.pem"
+    source = config.source[1]
+    assert isinstance(source, MediaSource)
+    assert source.address == str(tmp_path / "inbox")
