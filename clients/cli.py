@@ -33,8 +33,8 @@ from session.options import (
 )
 
 if TYPE_CHECKING:
-    from session.app import Loaded
     from session.config import ServiceConfig
+    from session.engine.loading import Loaded
     from stream.source import FileSource
 
 Command = Callable[[argparse.Namespace], int]
@@ -174,7 +174,7 @@ def _ask_about(source: FileSource, args: argparse.Namespace) -> None:
 
 def service_of(args: argparse.Namespace) -> tuple[ServiceConfig, Loaded]:
     """The configuration and the loaded engine that the arguments ask for."""
-    from session.app import load_engine
+    from session.engine.loading import load_engine
     from sieve.errors import SieveError
 
     try:

@@ -33,8 +33,9 @@ from clients.monitor.run import Monitor
 from clients.mqtt.mapping import EventMessage
 from clients.mqtt.receiver import EventReceiver
 from clients.sdk import EchoSieve
-from session.app import create_app, load_engine
+from session.app import create_app
 from session.bench.watches import NOW_S, Alarm, Alarms, Kept, Stretch, visible
+from session.engine.loading import load_engine
 from session.live.session import LiveSession
 from session.options import add_model, config_of, count
 from session.server import serving
@@ -191,7 +192,7 @@ class Course:
         watches = self.live.attendant.watches.all()
         if number == 1:
             return len(watches) == len(WATCHED)
-        done = self.live.windows + self.live.skipped >= number
+        done = self.live.progress.windows + self.live.progress.skipped >= number
         return done and all((watch.judged_s or 0.0) >= end_s for watch in watches)
 
     async def receive(self, receiver: EventReceiver) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from fastapi import FastAPI
 
 from session.api import access, pages, rest, system, whip
@@ -19,91 +17,25 @@ from session.api.scenes import Scenes
 from session.api.service import Service
 from session.auth import Gate, guarded
 from session.config import ServiceConfig, Settings
+from session.engine.loading import Loaded
 from session.engine.reports import Report
-from session.engine.worker import EngineLike, Worker
+from session.engine.worker import Worker
 from session.errors import BadRequest, NotAcceptable
 from session.journal import records
 from session.journal.journal import IN_MEMORY, Journal
 from session.journal.shelf import Shelf
+from session.live.origin import Shared
 from session.live.pace import Pace
-from session.live.session import Shared
 from session.metrics import Metrics
 from session.roster.archive import Archive
 from session.roster.manager import Connect, Manager, Peer
 from session.watch.snapshots import Snapshots
-from sieve import Engine, EngineConfig, Model, RowConfig, load_model
-from sieve.errors import SettingInvalid
-from sieve.model import StreamLayout
-from sieve.selectors import available
 from stream import rtc
 from stream.receive import ReceiveConfig
 
 PARTS = (whip, rest, watch_rest, access, system, pages)
 METHODS = ["GET", "POST", "PATCH", "DELETE", "OPTIONS"]
 EXPOSED = ["Location", "Link", "ETag", "X-EchoSieve-Session"]
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """An engine ready to work, the retention and the selector that sessions begin with, and what
-    should be said of it."""
-
-    engine: EngineLike
-    retention: float
-    selector: str = "cs2"
-    note: str | None = None
-    selectors: Mapping[str, str] = field(default_factory=dict)  # what could be chosen: name, says
-    horizon_s: float = StreamLayout().horizon_s  # how far back the model remembers
-
-
-def load_engine(config: ServiceConfig) -> Loaded:
-    """Load the model and build its engine. Raises CheckpointError, SettingInvalid, the latter also
-    where no session could ever be opened."""
-    model = model_of(config)
-    sizes = EngineConfig(rows=config.rows, slots=config.slots, max_branches=config.max_branches)
-    engine = engine_of(model, sizes)
-    row = engine.open(RowConfig(selector=config.selector))  # raises where no session could begin
-    selector = engine.selector(row)
-    engine.close(row)
-    note = f"there is no trained sieve; tokens are chosen by {selector}" if not model.cs2 else None
-    horizon_s = model.layout.horizon_s
-    return Loaded(engine, model.retention, selector, note, available(model), horizon_s)
-
-
-def engine_of(model: Model, sizes: EngineConfig) -> Engine:
-    """Raises SettingInvalid where the memory asked for is not there."""
-    try:
-        return Engine(model, sizes)
-    except (RuntimeError, MemoryError) as error:  # torch's allocators raise RuntimeError
-        raise SettingInvalid(
-            f"{sizes.rows} sessions of {sizes.slots} slots do not fit into this machine's memory: "
-            "take fewer of either"
-        ) from error
-
-
-def model_of(config: ServiceConfig) -> Model:
-    """The model on its device, in bfloat16 on an accelerator. Raises as `load_engine`."""
-    if threads := config.model_threads:
-        torch.set_num_threads(threads)
-    device = device_of(config.device)
-    return load_model(
-        config.model,
-        sieve=config.sieve,
-        retention=config.retention,
-        device=device,
-        dtype=torch.float32 if device.type == "cpu" else torch.bfloat16,
-    )
-
-
-def device_of(name: str) -> torch.device:
-    """Raises SettingInvalid for a device that is not there."""
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise SettingInvalid(f"the device {name!r} cannot be used: {reason}") from error
-    return device
 
 
 def create_app(config: ServiceConfig, loaded: Loaded, connect: Connect | None = None) -> FastAPI:
@@ -139,52 +71,65 @@ async def running(
     config: ServiceConfig, loaded: Loaded, connect: Connect
 ) -> AsyncIterator[Service]:
     """A service with its engine thread; everything is given back at the end."""
+    with tempfile.TemporaryDirectory(prefix="echosieve-") as directory:
+        async with on_file(config) as journal:
+            service, worker = assembled(config, loaded, connect, journal, Path(directory))
+            manager, archive = service.manager, service.archive
+            await manager.restore()
+            worker.start()
+            try:
+                async with in_background(archive.age(config.keep), manager.expire()):
+                    yield service
+            finally:
+                await manager.close()
+                await asyncio.to_thread(worker.stop)
+
+
+def assembled(
+    config: ServiceConfig, loaded: Loaded, connect: Connect, journal: Journal, directory: Path
+) -> tuple[Service, Worker]:
+    """The service on `journal`, and its worker, which has not started. What is kept for as long as
+    the service runs goes into `directory`."""
     loop = asyncio.get_running_loop()
 
     def deliver(report: Report) -> None:
         loop.call_soon_threadsafe(manager.on_report, report)
 
-    journal = await opened(config)
+    worker = worker_of(config, loaded, deliver)
+    shelf = Shelf(journal, Snapshots(pictures_of(config) or directory / "pictures"))
+    archive = Archive(journal, config.limits)
+    archive.removed.append(shelf.snapshots.remove)
     metrics = Metrics()
-    worker = Worker(
+    manager = Manager(
+        config,
+        settings=settings_of(config, loaded),
+        selectors=loaded.selectors,
+        shared=Shared(worker, shelf, config.limits, Pace(config.limits.questions_a_minute)),
+        archive=archive,
+        connect=connect,
+        metrics=metrics,
+    )
+    service = Service(
+        config=config,
+        manager=manager,
+        archive=archive,
+        shelf=shelf,
+        gate=Gate(config.key),
+        metrics=metrics,
+        scenes=Scenes(directory),
+        selectors=loaded.selectors,
+        horizon_s=loaded.horizon_s,
+    )
+    return service, worker
+
+
+def worker_of(config: ServiceConfig, loaded: Loaded, deliver: Callable[[Report], None]) -> Worker:
+    return Worker(
         loaded.engine,
         retention=loaded.retention,
         max_branches=config.max_branches,
         deliver=deliver,
     )
-    with tempfile.TemporaryDirectory(prefix="echosieve-") as directory:
-        scenes = Scenes(Path(directory))
-        shelf = Shelf(journal, Snapshots(pictures_of(config) or Path(directory, "pictures")))
-        archive = Archive(journal, config.limits)
-        archive.removed.append(shelf.snapshots.remove)
-        manager = Manager(
-            config,
-            settings=settings_of(config, loaded),
-            selectors=loaded.selectors,
-            shared=Shared(worker, shelf, config.limits, Pace(config.limits.questions_a_minute)),
-            archive=archive,
-            connect=connect,
-            metrics=metrics,
-        )
-        await manager.restore()
-        worker.start()
-        try:
-            async with in_background(archive.age(config.keep), manager.expire()):
-                yield Service(
-                    config=config,
-                    manager=manager,
-                    archive=archive,
-                    shelf=shelf,
-                    gate=Gate(config.key),
-                    metrics=metrics,
-                    scenes=scenes,
-                    selectors=loaded.selectors,
-                    horizon_s=loaded.horizon_s,
-                )
-        finally:
-            await manager.close()
-            await asyncio.to_thread(worker.stop)
-            await journal.close()
 
 
 def settings_of(config: ServiceConfig, loaded: Loaded) -> Settings:
@@ -204,15 +149,15 @@ def pictures_of(config: ServiceConfig) -> Path | None:
     return Path(f"{config.journal}.pictures") if config.journal else None
 
 
-async def opened(config: ServiceConfig) -> Journal:
-    """The journal, in which nothing is live. Raises JournalError."""
+@asynccontextmanager
+async def on_file(config: ServiceConfig) -> AsyncIterator[Journal]:
+    """The journal, in which nothing is live; closed at the end. Raises JournalError."""
     journal = Journal(config.journal or IN_MEMORY, room=config.limits.journal_jobs)
     try:
         await journal.do(records.bury)
-    except BaseException:
+        yield journal
+    finally:
         await journal.close()
-        raise
-    return journal
 
 
 @asynccontextmanager

@@ -18,8 +18,9 @@ from rich.table import Table
 
 from session import wire
 from session.api.scenes import askable
-from session.app import Loaded, create_app
+from session.app import create_app
 from session.config import ServiceConfig
+from session.engine.loading import Loaded
 from session.server import ServeError, serving
 from sieve.eval.machine import describe_machine
 from stream.publish import PublishError, publish

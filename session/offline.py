@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from session import wire
-from session.app import Loaded
 from session.config import ServiceConfig
-from session.engine import views
-from session.engine.worker import EngineLike
+from session.engine.loading import Loaded
+from session.engine.protocol import EngineLike
+from session.ids import new_id
+from session.live.answering import answer_of
 from session.live.intake import raw_window
-from session.live.session import new_id
 from session.live.turn import Turn
 from sieve import RowConfig
 from stream.source import FileSource, MediaError
@@ -140,7 +140,7 @@ class Replay:
         )
         status = self._write(turn, turn.begun.branch)
         now = time.monotonic()
-        return views.answer("file", turn, status, now=now, grid_s=self._grid_s)
+        return answer_of("file", turn, status, now=now, grid_s=self._grid_s)
 
     def close(self) -> None:
         self._engine.close(self._row)

@@ -11,7 +11,7 @@ from session.api.http import read_json
 from session.api.service import Running, Service
 from session.auth import ADMIN, SECRET_PREFIX, Grant
 from session.errors import BadRequest
-from session.realtime.talk import patch_of
+from session.realtime.messages import patch_of
 
 router = APIRouter(prefix="/v1/realtime")
 

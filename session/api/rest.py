@@ -31,7 +31,8 @@ from session.errors import (
 )
 from session.journal.events import Hub, Numbered, Subscription
 from session.journal.shelf import Shelf
-from session.live.session import Answering, LiveSession
+from session.live.answering import Answering
+from session.live.session import LiveSession
 from session.notes import recall
 
 Id = Annotated[str, Query(max_length=64)]
@@ -113,7 +114,7 @@ async def ask(session_id: str, request: Request, service: Running, grant: Asking
     session = await service.manager.live(session_id)
     question = await read_json(request, wire.AskRequest, service.config.limits.json_bytes)
     notes = await _recalled(session, question, service.shelf)
-    answering = session.ask(question, grant.holder, notes)
+    answering = session.questions.ask(question, grant.holder, notes)
     if wants_events(request):
         return event_stream(_answer_events(session, answering))
     answer = await _whole(request, session, answering)
@@ -125,7 +126,7 @@ async def ask(session_id: str, request: Request, service: Running, grant: Asking
 @router.delete("/{session_id}/answers/{answer_id}", status_code=202, dependencies=[ASKER])
 async def cancel(session_id: str, answer_id: str, service: Running) -> Response:
     """Cancels an answer; it ends within one step, as `cancelled`."""
-    (await service.manager.live(session_id)).cancel(answer_id)
+    (await service.manager.live(session_id)).questions.cancel(answer_id)
     return Response(status_code=202)
 
 
@@ -175,14 +176,14 @@ async def _answer_events(session: LiveSession, answering: Answering) -> AsyncIte
         async for event in answering:
             yield Numbered(0, event).sse()
     finally:
-        session.forget(answering)
+        session.questions.forget(answering)
 
 
 async def _whole(request: Request, session: LiveSession, answering: Answering) -> wire.Answer:
     try:
         answer = await unless_gone(request, answering.done())
     finally:
-        session.forget(answering)
+        session.questions.forget(answering)
     if answer is None:
         raise BadRequest("the client hung up")
     return answer

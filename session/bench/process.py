@@ -9,8 +9,9 @@ from multiprocessing.connection import Connection as Pipe
 
 import httpx
 
-from session.app import create_app, load_engine
+from session.app import create_app
 from session.config import ServiceConfig
+from session.engine.loading import load_engine
 from session.server import bound, run, url_of
 
 READY_S = 300.0  # for the model to load

@@ -20,7 +20,7 @@ from statistics import median
 import httpx
 
 from session import wire
-from session.bench.live import scene_windows, timed_ms
+from session.bench.ages import scene_windows, timed_ms
 from session.bench.process import metrics_of, service
 from session.config import ServiceConfig
 from session.watch.wording import as_question

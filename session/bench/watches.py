@@ -24,10 +24,10 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
-from session.app import model_of
-from session.bench.live import scene_windows
+from session.bench.ages import scene_windows
 from session.bench.process import ServiceEnded
 from session.bench.watch_cost import Cost, Served, measure_costs, measure_served
+from session.engine.loading import model_of
 from session.options import add_model, config_of, count
 from session.watch.hysteresis import Rule, Sight, State, advance, finish
 from session.watch.watches import likely

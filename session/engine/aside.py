@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from session.engine import reports, schedule
+from session.engine import jobs, reports
 from session.engine.worker import Worker
+from session.ids import new_id
 
 WAITING = 4  # asides of a session that wait for the one being answered; more are not asked
 MAX_TOKENS = 64
@@ -46,7 +46,7 @@ class Asides:
         if len(self._waiting) >= WAITING:
             then(None)
             return
-        self._waiting.append(Pending(f"aside_{secrets.token_urlsafe(16)}", question, then))
+        self._waiting.append(Pending(new_id("aside"), question, then))
         self._next()
 
     def on_report(self, report: reports.TurnReport) -> bool:
@@ -72,7 +72,7 @@ class Asides:
         waiting = [self._asked] if self._asked else []
         waiting += self._waiting
         if self._asked:
-            self._worker.control(schedule.Cancel(self._session, self._asked.turn))
+            self._worker.control(jobs.Cancel(self._session, self._asked.turn))
         self._asked = None
         self._waiting.clear()
         for pending in waiting:
@@ -82,5 +82,5 @@ class Asides:
         if self._asked is None and self._waiting:
             pending = self._asked = self._waiting.popleft()
             self._worker.ask(
-                schedule.Ask(self._session, pending.turn, pending.question, (), None, MAX_TOKENS)
+                jobs.Ask(self._session, pending.turn, pending.question, (), None, MAX_TOKENS)
             )

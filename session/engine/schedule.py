@@ -17,104 +17,22 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from session.engine.jobs import (
+    Advance,
+    Ask,
+    Close,
+    Control,
+    Due,
+    Ingest,
+    Job,
+    Judge,
+    Open,
+)
 from session.engine.overload import Arrival, Backlog, Waiting
-from sieve.tokens import WINDOW_S, RawWindow
+from sieve.tokens import WINDOW_S
 
 URGENT_S = WINDOW_S / 2
 JUDGED_WITHIN_S = 2 * WINDOW_S  # from a window's end; later its verdict would be stale
-
-
-# --- What the asyncio side posts ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    session: str
-    retention: float | None = None
-    selector: str | None = None
-    instruction: str | None = None
-    slots: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Configure:
-    """`None` leaves a setting as it is; an empty instruction takes it away."""
-
-    session: str
-    retention: float | None = None
-    selector: str | None = None
-    instruction: str | None = None
-    slots: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    session: str
-    turn: str
-    question: str
-    history: tuple[tuple[str, str], ...]
-    open_window: RawWindow | None
-    max_tokens: int
-    after_index: int = -1  # begins when no window up to this one waits; set by the schedule
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    session: str
-    turn: str
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    session: str
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """The standing queries of a session from now on: questions of yes or no by watch."""
-
-    session: str
-    questions: tuple[tuple[str, str], ...]
-
-
-Control = Open | Configure | Cancel | Close | Watch
-
-# --- What the engine thread takes -----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Ingest:
-    session: str
-    waiting: Waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """One decoding step of a turn's branch."""
-
-    session: str
-    turn: str
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A window of a session that has been ingested and is to be judged."""
-
-    session: str
-    index: int
-    start_s: float
-    by: float  # monotonic
-    questions: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """The newest window of every session that has standing queries and was not judged yet."""
-
-    due: tuple[Due, ...]
-
-
-Job = Control | Ask | Ingest | Advance | Judge
 
 
 @dataclass(slots=True)
@@ -151,6 +69,11 @@ class Schedule:
     def backlog(self, session: str) -> Backlog | None:
         lane = self._lanes.get(session)
         return lane.backlog if lane else None
+
+    def behind(self, session: str) -> int:
+        """How many closed windows of a session are not in its memory yet."""
+        lane = self._lanes.get(session)
+        return lane.backlog.behind if lane else 0
 
     # --- Putting in ---
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from session import wire
 from session.engine import reports
-from session.live.turn import Turn
 from sieve import tokens
 
 NO_MEMORY = wire.Memory(
@@ -69,46 +68,3 @@ def window_ingested(done: reports.WindowDone) -> wire.WindowIngested:
         ingest_ms=1_000 * done.ingest_s,
         behind_windows=done.behind,
     )
-
-
-def answer(
-    session: str,
-    turn: Turn,
-    status: wire.AnswerStatus,
-    *,
-    now: float,
-    grid_s: float,
-    error: wire.ErrorDetail | None = None,
-) -> wire.Answer:
-    """The answer of a finished turn. Without a branch (cancelled early) it rests on nothing."""
-    begun = turn.begun
-    look = begun.second_look if begun else None
-    nothing = wire.Counts(video=0, audio=0)
-    first_ms = None if turn.first_token is None else 1_000 * (turn.first_token - turn.received)
-    return wire.Answer(
-        id=turn.id,
-        session=session,
-        question=turn.question,
-        text=turn.text,
-        status=status,
-        asked_at=turn.asked_at,
-        asked_s=turn.asked_s,
-        newest_frame_s=turn.newest_frame_s,
-        spans=answer_spans(turn),
-        notes=[note.id for note in turn.notes],
-        first_token_ms=first_ms,
-        total_ms=1_000 * (now - turn.received),
-        seen=counts(begun.seen) if begun else nothing,
-        kept=counts(begun.kept) if begun else nothing,
-        retention=begun.retention if begun else 0.0,
-        output_tokens=turn.output_tokens,
-        second_look=kept_map(look, grid_s) if look else None,
-        error=error,
-    )
-
-
-def answer_spans(turn: Turn) -> list[wire.Span]:
-    """What an answer rests on: notes, or what its branch could attend to."""
-    if turn.notes:
-        return [wire.Span(start_s=note.start_s, end_s=note.end_s) for note in turn.notes]
-    return [span(s, turn.asked_s) for s in turn.begun.spans] if turn.begun else []

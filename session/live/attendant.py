@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from session import wire
 from session.engine import reports
 from session.engine.aside import Asides, Then
-from session.engine.schedule import Watch
+from session.engine.jobs import Watch
 from session.engine.worker import Worker
 from session.errors import ServiceError
 from session.journal.shelf import Shelf

@@ -52,7 +52,7 @@ class Intake:
         self._windower = Windower(
             fps=fps, has_audio=media.has_audio, has_video=media.has_video, start_s=begins_s
         )
-        self._take = take
+        self.take = take
 
     def now(self) -> float:
         """Seconds on the session clock."""
@@ -63,14 +63,14 @@ class Intake:
         async for item in self._media:
             self.started = True
             self._windower.push(self._placed(item))
-            self._take()
+            self.take()
 
     async def tick(self) -> None:
         """Let the clock go on where the media does not. Never ends by itself."""
         while True:
             await asyncio.sleep(TICK_S)
             self._windower.advance(self.now())
-            self._take()
+            self.take()
 
     def lacks(self, window: Window | None) -> str | None:
         """What must come before there is something to ask about; None when it has. `window` is the

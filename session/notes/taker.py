@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from functools import partial
 from session import wire
 from session.engine import reports
 from session.engine.aside import Ask
+from session.ids import new_id
 from session.notes import records as note_records
 from session.watch.watches import DESCRIBE, Tell
 from sieve.tokens import WINDOW_S
@@ -61,7 +61,7 @@ class NoteTaker:
         if text is None:
             return
         note = wire.Note(
-            id=f"note_{secrets.token_urlsafe(16)}",
+            id=new_id("note"),
             session=self.session,
             start_s=start_s,
             end_s=end_s,

@@ -5,30 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from typing import Protocol, TypedDict
-
-from pydantic import ValidationError
+from collections.abc import AsyncIterator
+from typing import Protocol
 
 from session import wire
 from session.auth import EVERYTHING, Grant
 from session.config import ServiceConfig
-from session.errors import BadRequest, ServiceError, TooLarge, refusal
+from session.errors import BadRequest, ServiceError
+from session.ids import new_id
 from session.journal.events import Past
-from session.live.session import AnswerEvent, Answering, LiveSession, new_id
+from session.live.answering import Answering
+from session.live.session import LiveSession
+from session.realtime.messages import needed_for, parse, patch_of
+from session.realtime.script import Script, Spot
 from stream.rtc import ChannelClosedError
 
 log = logging.getLogger(__name__)
 
 PENDING_ITEMS = 16  # questions put into the conversation that wait for a response.create
-
-STATUS: dict[wire.AnswerStatus, wire.ResponseStatus] = {
-    "completed": "completed",
-    "truncated": "incomplete",
-    "cancelled": "cancelled",
-    "failed": "failed",
-}
 
 
 class TextChannel(Protocol):
@@ -39,82 +33,6 @@ class TextChannel(Protocol):
     async def send(self, text: str) -> None:
         """Waits until the channel is open and not congested. Raises ChannelClosedError."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """The OpenAI names for one of our answers. Pure."""
-
-    response_id: str
-    item_id: str
-    previous_item_id: str | None
-    metadata: dict[str, str] | None
-    remembered: bool
-
-    def tell(self, event: AnswerEvent) -> Iterator[wire.ServerMessage]:
-        match event:
-            case wire.AnswerStarted():
-                yield from self._begin()
-            case wire.AnswerDelta():
-                yield wire.OutputTextDelta(**self._place(), delta=event.delta)
-            case wire.AnswerDone():
-                yield from self._end(event.answer)
-
-    def _begin(self) -> Iterator[wire.ServerMessage]:
-        yield wire.ResponseCreated(event_id=new_id("evt"), response=self._response("in_progress"))
-        item = self._item("in_progress", [])
-        if self.remembered:
-            yield wire.ItemAdded(**self._spot(), item=item)
-        yield wire.OutputItemAdded(event_id=new_id("evt"), response_id=self.response_id, item=item)
-        yield wire.ContentPartAdded(**self._place(), part=wire.Part(type="text", text=""))
-
-    def _end(self, answer: wire.Answer) -> Iterator[wire.ServerMessage]:
-        text = answer.text
-        item = self._item(
-            "completed" if answer.status == "completed" else "incomplete",
-            [wire.Part(type="output_text", text=text)],
-        )
-        yield wire.OutputTextDone(**self._place(), text=text)
-        yield wire.ContentPartDone(**self._place(), part=wire.Part(type="text", text=text))
-        yield wire.OutputItemDone(event_id=new_id("evt"), response_id=self.response_id, item=item)
-        if self.remembered:
-            yield wire.ItemDone(**self._spot(), item=item)
-        response = self._response(STATUS[answer.status]).model_copy(
-            update={
-                "status_details": answer.error,
-                "output": [item],
-                "usage": usage_of(answer),
-                "x": answer,
-            }
-        )
-        yield wire.ResponseDone(event_id=new_id("evt"), response=response)
-
-    def _response(self, status: wire.ResponseStatus) -> wire.Response:
-        return wire.Response(id=self.response_id, status=status, metadata=self.metadata)
-
-    def _item(self, status: wire.ItemStatus, content: list[wire.Part]) -> wire.Item:
-        return wire.Item(id=self.item_id, status=status, role="assistant", content=content)
-
-    def _place(self) -> Place:
-        return Place(event_id=new_id("evt"), response_id=self.response_id, item_id=self.item_id)
-
-    def _spot(self) -> Spot:
-        return Spot(event_id=new_id("evt"), previous_item_id=self.previous_item_id)
-
-
-class Place(TypedDict):
-    """Where a piece of text belongs."""
-
-    event_id: str
-    response_id: str
-    item_id: str
-
-
-class Spot(TypedDict):
-    """Where an item stands in the conversation."""
-
-    event_id: str
-    previous_item_id: str | None
 
 
 class Talk:
@@ -154,7 +72,7 @@ class Talk:
         finally:
             self.heard = False
             for answering in self._writing:
-                self._session.forget(answering)
+                self._session.questions.forget(answering)
 
     # --- What the client says ---
 
@@ -185,7 +103,7 @@ class Talk:
                 script, answering = self._respond(message.response or wire.ResponseSettings())
                 group.create_task(self._write(script, answering))
             case wire.CancelResponse():
-                self._session.cancel(self._which(message.response_id))
+                self._session.questions.cancel(self._which(message.response_id))
 
     async def _add(self, message: wire.UserMessage) -> None:
         """Put a question into the conversation; the oldest of too many is forgotten."""
@@ -208,7 +126,7 @@ class Talk:
             max_tokens=settings.max_output_tokens or wire.DEFAULT_ANSWER_TOKENS,
             conversation=settings.conversation,
         )
-        answering = self._session.ask(request, self._grant.holder)
+        answering = self._session.questions.ask(request, self._grant.holder)
         script = Script(
             response_id=answering.id,
             item_id=new_id("item"),
@@ -288,45 +206,3 @@ class Talk:
 
     async def _send(self, message: wire.ServerMessage) -> None:
         await self._channel.send(message.model_dump_json())
-
-
-def needed_for(message: wire.ClientMessage) -> wire.Role:
-    """The role that a message takes."""
-    return "publish" if isinstance(message, wire.UpdateSession) else "ask"
-
-
-def parse(text: str, limit: int) -> wire.ClientMessage:
-    """One message of a client. Raises TooLarge, BadRequest (not JSON), Invalid."""
-    if len(text) > limit:
-        raise TooLarge(f"a message holds at most {limit} characters, not {len(text)}")
-    try:
-        return wire.CLIENT_MESSAGE.validate_json(text)
-    except ValidationError as error:
-        raise refusal(error) from None
-
-
-def patch_of(settings: wire.SessionSettings) -> wire.SessionPatch:
-    """`session.update` as a patch: only what was named changes."""
-    named: dict[str, str | float | int | None] = {}
-    if "instructions" in settings.model_fields_set:
-        named["instruction"] = settings.instructions
-    if settings.x is not None:
-        named.update(settings.x.model_dump(exclude_unset=True))
-    return wire.SessionPatch.model_validate(named)
-
-
-def usage_of(answer: wire.Answer) -> wire.Usage:
-    """The tokens an answer could attend to, and those it wrote."""
-    seen = answer.kept.video + answer.kept.audio
-    details = wire.TokenDetails(
-        text_tokens=0,
-        audio_tokens=answer.kept.audio,
-        image_tokens=answer.kept.video,
-        cached_tokens=seen,
-    )
-    return wire.Usage(
-        total_tokens=seen + answer.output_tokens,
-        input_tokens=seen,
-        output_tokens=answer.output_tokens,
-        input_token_details=details,
-    )

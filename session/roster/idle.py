@@ -10,9 +10,10 @@ from functools import partial
 from session import wire
 from session.engine.views import NO_MEMORY
 from session.errors import SessionOver
+from session.ids import new_id
 from session.journal import records
 from session.journal.events import Hub
-from session.live.session import Origin, new_id
+from session.live.origin import Origin
 from sieve.tokens import WINDOW_S
 
 

@@ -24,16 +24,17 @@ from session.errors import (
     TooManySessions,
 )
 from session.footprint import trim
+from session.ids import new_id
 from session.journal.events import Hub
 from session.live.intake import Media
-from session.live.session import LiveSession, Origin, Shared, new_id
+from session.live.origin import Origin, Shared
+from session.live.session import LiveSession
 from session.metrics import Metrics
 from session.realtime.talk import Talk, TextChannel
+from session.roster.admission import Admission
 from session.roster.archive import Archive
 from session.roster.idle import Idle, waiting
-from sieve.tokens import WINDOW_S
-
-SMOOTHING = 0.1  # weight of the newest window in the running mean of ingest times
+from session.roster.recent import Recent
 
 
 class Peer(Media, Protocol):
@@ -70,6 +71,8 @@ class Manager:
         connect: Connect,
         metrics: Metrics,
     ) -> None:
+        self.admission = Admission(config.rows, config.limits.load)
+        self.recent = Recent(archive, config.limits)
         self._config = config
         self._settings = settings
         self._selectors = selectors
@@ -81,30 +84,18 @@ class Manager:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._secrets: dict[str, str] = {}  # secret -> session id
         self._waiting: dict[str, Idle] = {}
-        self._ended: dict[str, Idle] = {}  # not long ago, oldest first
         self._attaching: set[str] = set()
         self._arriving = 0  # offers being answered
-        self._ingest_s = 0.0  # running mean
 
     # --- Coming ---
-
-    def refusal(self) -> str | None:
-        """Why a new session would not be served now; None when it would."""
-        taken = len(self._sessions) + self._arriving
-        if taken >= self._config.rows:
-            return f"all {self._config.rows} places are taken"
-        if any(session.level != "none" for session in self._sessions.values()):
-            return "the engine is behind with the sessions it has"
-        share = (taken + 1) * self._ingest_s / WINDOW_S
-        if taken and share > self._config.limits.load:
-            return f"one more session would take {share:.0%} of the engine's time"
-        return None
 
     def check_ready(self) -> None:
         """Raises EngineDown, or NoCapacity before those who are here would suffer."""
         if not self._shared.worker.alive:
             raise EngineDown("the engine has stopped; the service must be restarted")
-        if reason := self.refusal():
+        taken = len(self._sessions) + self._arriving
+        levels = [session.progress.level for session in self._sessions.values()]
+        if reason := self.admission.refusal(taken, levels):
             raise NoCapacity(reason)
 
     async def restore(self) -> None:
@@ -193,7 +184,7 @@ class Manager:
                 raise EngineDown("the engine does not open a session in time") from error
             raise
         self._waiting.pop(session.id, None)
-        self._ended.pop(session.id, None)
+        self.recent.drop(session.id)
 
     def _check(self, settings: wire.SessionPatch) -> None:
         """What can be told of settings without the engine. Raises SettingInvalid."""
@@ -210,7 +201,7 @@ class Manager:
     def get(self, session_id: str) -> LiveSession | Idle:
         """A session that is here, waits, or ended not long ago. Raises SessionUnknown."""
         found = self._sessions.get(session_id) or self._waiting.get(session_id)
-        if session := found or self._ended.get(session_id):
+        if session := found or self.recent.find(session_id):
             return session
         raise SessionUnknown(f"there is no session {session_id[:64]!r}")
 
@@ -255,23 +246,13 @@ class Manager:
         """The sessions that are here, oldest first."""
         return list(self._sessions.values())
 
-    @property
-    def remembered(self) -> int:
-        """How many ended sessions can still be looked up."""
-        return len(self._ended)
-
     def on_report(self, report: reports.Report) -> None:
         """Route a report of the engine thread; a session that has gone needs none."""
         self._metrics.on_report(report)
         if isinstance(report, reports.WindowDone):
-            self.note_ingest(report.ingest_s)
+            self.admission.note_ingest(report.ingest_s)
         if session := self._sessions.get(report.session):
             session.on_report(report)
-
-    def note_ingest(self, seconds: float) -> None:
-        """How long a window took the engine; admission goes by the mean."""
-        known = self._ingest_s or seconds
-        self._ingest_s = known + SMOOTHING * (seconds - known)
 
     # --- Going ---
 
@@ -281,14 +262,14 @@ class Manager:
         if isinstance(session, LiveSession):
             session.stop(reason)
         elif idle := self._waiting.pop(session_id, None):
-            self._remember(await idle.close(reason))
+            self.recent.keep(await idle.close(reason))
         if task := self._tasks.get(session_id):
             await asyncio.wait({task})
 
     async def remove(self, session_id: str) -> None:
         """End a session and remove everything of it. Raises SessionUnknown, JournalFailed."""
         await self.end(session_id, "its record is removed")
-        self._ended.pop(session_id, None)
+        self.recent.drop(session_id)
         await self._archive.remove(session_id)
 
     async def expire(self) -> None:
@@ -319,19 +300,5 @@ class Manager:
         del self._sessions[session.id], self._tasks[session.id]
         self._secrets = {s: id for s, id in self._secrets.items() if id != session.id}
         self._metrics.subscribers_dropped += session.hub.dropped
-        self._remember(Idle(session.describe(), session.settings.patch, session.hub))
+        self.recent.keep(Idle(session.describe(), session.settings.patch, session.hub))
         trim()
-
-    def _remember(self, idle: Idle) -> None:
-        """Keep an ended session at hand for `ended_s`, and no more than `ended_sessions`."""
-        limits = self._config.limits
-        self._ended[idle.id] = idle
-        while len(self._ended) > limits.ended_sessions:
-            self._forget(next(iter(self._ended.values())))
-        asyncio.get_running_loop().call_later(limits.ended_s, self._forget, idle)
-
-    def _forget(self, idle: Idle) -> None:
-        if self._ended.get(idle.id) is idle:
-            del self._ended[idle.id]
-            if self._archive.forgets:
-                self._archive.forget(idle.id)

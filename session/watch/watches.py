@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
@@ -14,8 +13,9 @@ from typing import Protocol
 from session import wire
 from session.engine import reports, views
 from session.engine.aside import Ask
-from session.engine.schedule import Watch
+from session.engine.jobs import Watch
 from session.errors import QuestionEmpty, TooManyWatches, WatchUnknown
+from session.ids import new_id
 from session.watch import records as watch_records
 from session.watch.hysteresis import Change, Open, Rule, Sight, State, advance, finish
 from session.watch.snapshots import Snapshots
@@ -98,7 +98,7 @@ class Watches:
 
     async def add(self, settings: wire.WatchCreate) -> wire.Watch:
         """Raises QuestionEmpty, QuestionTooLong, SettingInvalid, TooManyWatches, SessionOver."""
-        standing = Standing.of(f"wat_{secrets.token_urlsafe(16)}", settings, State())
+        standing = Standing.of(new_id("wat"), settings, State())
         async with self._setting:
             if len(self._standing) >= MOST_WATCHES:
                 raise TooManyWatches(f"a session has at most {MOST_WATCHES} watches")

@@ -189,7 +189,7 @@ def test_a_memory_that_the_machine_does_not_have_is_one_clear_line(
     def exhausted(*_: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] can't allocate memory")
 
-    monkeypatch.setattr("session.app.Engine", exhausted)
+    monkeypatch.setattr("session.engine.loading.Engine", exhausted)
     assert "256 sessions" in call("serve", "--sessions", "256", "--model", str(model)).complaint
 
 

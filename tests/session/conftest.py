@@ -11,8 +11,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from session.app import Loaded, create_app
+from session import wire
+from session.app import create_app
 from session.config import ServiceConfig
+from session.engine.loading import Loaded
+from session.journal.events import Past
 from session.roster.manager import Manager
 from tests.session.fakes import Exchange, FakeEngine, FakePeer
 
@@ -37,6 +40,10 @@ class House:
         manager = self.app.state.service.manager
         assert isinstance(manager, Manager)
         return manager
+
+    def told(self, session: str) -> list[wire.Event | Past]:
+        """The events of a session that are at hand."""
+        return [numbered.event for numbered in self.manager.get(session).hub.held(0) or []]
 
     async def offer(self, room: str = "room") -> httpx.Response:
         headers = {"Content-Type": "application/sdp"}

@@ -161,7 +161,7 @@ class FakeEngine:
         """Yes from the window on that a question names by "since <seconds>", to the one it names
         by "until <seconds>", from where on it is not answered if "answered," is in it; half a yes
         without any."""
-        if any("explode" in question for _, question in asked):
+        if any(self._explodes(row, question) for row, question in asked):
             raise RuntimeError("the accelerator is on fire")
         if any("too long" in question for _, question in asked):
             raise QuestionTooLong("the question takes 9999 tokens, at most 1024 are read")
@@ -169,6 +169,11 @@ class FakeEngine:
             self.log.append(("judge", len({row for row, _ in asked})))
             self._pass(self._judge_s)
         return [self._verdict(row, question.rstrip("?").split()) for row, question in asked]
+
+    def _explodes(self, row: int, question: str) -> bool:
+        """Where it says "later", once something was seen."""
+        seen = self.open_rows[row].windows
+        return "explode" in question and ("later" not in question or bool(seen))
 
     def _verdict(self, row: int, words: list[str]) -> Verdict:
         windows = self.open_rows[row].windows

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from session import demo
-from session.app import Loaded
 from session.config import ServiceConfig
 from session.demo import Asked, plain, table_of
+from session.engine.loading import Loaded
 from sieve import Engine, EngineConfig, Model
 from tests.session.fakes import FakeEngine
 

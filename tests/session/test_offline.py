@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from session.app import Loaded
 from session.config import ServiceConfig
+from session.engine.loading import Loaded
 from session.offline import ask_file, run
 from sieve.errors import QuestionTooLong
 from stream.render import render_file

@@ -10,8 +10,9 @@ import pytest
 
 from session import server
 from session.api import http, scenes
-from session.app import Loaded, create_app
+from session.app import create_app
 from session.config import ServiceConfig
+from session.engine.loading import Loaded
 from session.server import ServeError, bound, serving, url_of
 from tests.session.conftest import House
 from tests.session.fakes import Exchange, FakeEngine, eventually

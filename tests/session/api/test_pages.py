@@ -12,8 +12,9 @@ import pytest
 from session import wire
 from session.api import scenes
 from session.api.scenes import Scenes, remembered_since
-from session.app import Loaded, create_app
+from session.app import create_app
 from session.config import ServiceConfig
+from session.engine.loading import Loaded
 from tests.session.conftest import House
 from tests.session.fakes import Exchange, FakeEngine, eventually
 

@@ -13,7 +13,7 @@ from tests.session.fakes import eventually
 
 async def ingested(house: House, session: str, windows: int) -> None:
     """Wait until so many windows of a session are in its memory."""
-    await eventually(lambda: house.manager.get(session).windows == windows)
+    await eventually(lambda: house.manager.get(session).progress.windows == windows)
 
 
 async def test_a_question_is_answered_from_what_was_seen_so_far(house: House) -> None:

@@ -11,8 +11,9 @@ import pytest
 import uvloop
 
 from session import wire
-from session.app import Loaded, create_app
+from session.app import create_app
 from session.config import ServiceConfig
+from session.engine.loading import Loaded
 from session.server import serving
 from sieve import Engine, EngineConfig, Model
 from stream.publish import Publication, PublishError, publish

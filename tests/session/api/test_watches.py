@@ -31,10 +31,12 @@ async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> Non
 
     def judged(windows: int) -> bool:
         watches = live.attendant.watches.all()
-        return live.windows >= windows and all((w.judged_s or 0) >= 2 * windows for w in watches)
+        return live.progress.windows >= windows and all(
+            (w.judged_s or 0) >= 2 * windows for w in watches
+        )
 
     while peer.clock_s < end_s:
-        wanted = live.windows + 1
+        wanted = live.progress.windows + 1
         await peer.play(2.0 * wanted + 0.1)
         await eventually(partial(judged, wanted))
     await live.hub.told()
@@ -42,8 +44,7 @@ async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> Non
 
 def told(house: House, session: str) -> list[wire.WatchEvent]:
     """What has been told of the watches of a session."""
-    ring = house.manager.get(session).hub._ring
-    return [n.event for n in ring if isinstance(n.event, wire.WatchEvent)]
+    return [event for event in house.told(session) if isinstance(event, wire.WatchEvent)]
 
 
 async def test_an_event_begins_and_ends_once_with_its_evidence(house: House) -> None:
@@ -87,7 +88,7 @@ async def test_the_sentence_follows_while_the_event_is_open(house: House) -> Non
     new, update = told(house, session)
     assert (new.change, new.sentence) == ("new", None)
     assert (update.change, update.sentence) == ("update", "describe the last seconds at 1")
-    assert not [e for e in house.manager.get(session).hub._ring if "answer" in e.event.type]
+    assert not [event for event in house.told(session) if "answer" in event.type]
 
 
 async def test_the_session_ending_ends_its_events(house: House) -> None:
@@ -96,7 +97,7 @@ async def test_the_session_ending_ends_its_events(house: House) -> None:
     await shown(house, session, peer, 2.1)
     await house.manager.end(session, "enough")
     assert [event.change for event in told(house, session)] == ["new", "end"]
-    assert house.manager.get(session).hub._ring[-1].event.type == "session.closed"
+    assert house.told(session)[-1].type == "session.closed"
 
 
 async def test_a_watch_is_listed_changed_and_removed(house: House) -> None:
@@ -130,8 +131,7 @@ async def test_a_watch_the_model_does_not_answer_is_told_once_and_fires_never(
     session, peer = await house.join()
     watch = await watched(house, session, query="how is the weather?")
     await shown(house, session, peer, 6.1)
-    ring = house.manager.get(session).hub._ring
-    (doubt,) = [n.event for n in ring if isinstance(n.event, wire.WatchUnanswered)]
+    (doubt,) = [e for e in house.told(session) if isinstance(e, wire.WatchUnanswered)]
     assert (doubt.watch, doubt.answered) == (watch["id"], 0.1)
     state = await house.http.get(f"/v1/sessions/{session}/watches/{watch['id']}")
     assert state.json()["state"] == "unanswered"

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from session.bench import ages
 from session.bench import live as bench
-from sieve import Engine, EngineConfig, Model, RowConfig
 from tests import tiny
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "FED_S", 4)
+    monkeypatch.setattr(ages, "FED_S", 4)
     monkeypatch.setattr(bench, "PLAIN_S", (2, 4))
 
 
@@ -45,23 +45,6 @@ def test_a_report_has_every_figure_and_the_machine(
     assert sessions["windows"] >= 4
     assert report["machine"]["versions"]["torch"]
     assert "24 h old" in capsys.readouterr().out
-
-
-def test_an_old_stream_is_at_its_age(stream_model: Model) -> None:
-    engine = Engine(stream_model, EngineConfig(rows=1))
-    row = engine.open(RowConfig())
-    windows = bench.scene_windows(4)
-    assert len(bench.feed(engine, row, windows, until_s=3_600)) == 4
-    newest = engine.memory(row).newest_s
-    assert newest is not None
-    assert 3_598 <= newest <= 3_600
-
-
-def test_an_open_window_is_the_first_half_of_a_closed_one() -> None:
-    window = bench.half(bench.scene_windows(2)[0].moved(100.0))
-    assert window.grid_times_s == (100.0,)
-    assert window.samples is not None
-    assert len(window.samples) == 16_000
 
 
 @pytest.mark.parametrize(

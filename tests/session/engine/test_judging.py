@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from session.engine import reports
+from session.engine.jobs import Close, Open, Watch
 from session.engine.overload import Waiting
-from session.engine.schedule import JUDGED_WITHIN_S, Close, Open, Watch
+from session.engine.schedule import JUDGED_WITHIN_S
 from session.engine.worker import Worker
 from tests.session.fakes import Clock, FakeEngine, raw
 
@@ -124,9 +125,8 @@ def test_what_the_engine_refuses_is_told_and_nothing_changes() -> None:
 
 def test_an_error_in_one_session_harms_no_other() -> None:
     bench = Bench("a", "b")
-    bench.watch("a", "is it?")
+    bench.watch("a", "does it explode later?")
     bench.watch("b", "is it?")
-    bench.worker._schedule.watch("a", (("w0", "explode"),))
     bench.window("a", 0)
     bench.window("b", 0)
     bench.work()

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from session.engine.jobs import Advance, Ask, Cancel, Close, Ingest, Job, Open
 from session.engine.overload import Waiting
-from session.engine.schedule import (
-    URGENT_S,
-    Advance,
-    Ask,
-    Cancel,
-    Close,
-    Ingest,
-    Job,
-    Open,
-    Schedule,
-)
+from session.engine.schedule import URGENT_S, Schedule
 from tests.session.fakes import raw
 
 

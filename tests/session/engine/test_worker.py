@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from session.engine import reports
+from session.engine.jobs import Ask, Cancel, Close, Configure, Open
 from session.engine.overload import MAX_BEHIND, Waiting
-from session.engine.schedule import Ask, Cancel, Close, Configure, Open
-from session.engine.worker import EngineBroken, Worker, kind_of
+from session.engine.rows import EngineBroken, kind_of
+from session.engine.worker import Worker
 from sieve.errors import QuestionTooLong
 from tests.session.fakes import Clock, FakeEngine, raw
 
@@ -22,13 +23,19 @@ class Bench:
         self.clock = Clock()
         self.engine = FakeEngine(clock=self.clock, ingest_s=ingest_s, step_s=step_s)
         self.reports: list[reports.Report] = []
+        self.ended = threading.Event()  # a turn has
         self.worker = Worker(
             self.engine,
             retention=0.2,
             max_branches=max_branches,
-            deliver=self.reports.append,
+            deliver=self.hear,
             now=self.clock,
         )
+
+    def hear(self, report: reports.Report) -> None:
+        self.reports.append(report)
+        if isinstance(report, reports.TurnEnded):
+            self.ended.set()
 
     def open(self, *sessions: str) -> None:
         for session in sessions:
@@ -241,18 +248,9 @@ def running() -> Iterator[Bench]:
 
 
 def test_the_thread_works_off_what_is_posted_and_gives_every_row_back(running: Bench) -> None:
-    done = threading.Event()
-    deliver = running.reports.append
-
-    def tell(report: reports.Report) -> None:
-        deliver(report)
-        if isinstance(report, reports.TurnEnded):
-            done.set()
-
-    running.worker.deliver = tell
     running.worker.control(Open("a"))
     running.ask("a", "1")
-    assert done.wait(10)
+    assert running.ended.wait(10)
     running.worker.stop()
     assert not running.engine.open_rows
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
-from session.app import Loaded, create_app
+from session.app import create_app
 from session.config import ServiceConfig
+from session.engine.loading import Loaded
 from session.server import serving
 from tests.session.fakes import Exchange, FakeEngine
 

@@ -37,12 +37,12 @@ async def shown(house: House, session: str, peer: FakePeer, windows: int) -> Non
     live = await house.manager.live(session)
 
     def settled(wanted: int) -> bool:
-        end_s = live._memory.newest_s or 0.0
+        end_s = live.progress.memory.newest_s or 0.0
         judged = all((w.judged_s or 0) >= end_s for w in live.attendant.watches.all())
-        return live.windows >= wanted and judged and live.attendant.idle
+        return live.progress.windows >= wanted and judged and live.attendant.idle
 
     for _ in range(windows):
-        wanted = live.windows + 1
+        wanted = live.progress.windows + 1
         await peer.play(2.0 * wanted + 0.1)
         await eventually(partial(settled, wanted))
     await live.hub.told()
@@ -128,7 +128,7 @@ async def test_a_question_about_what_is_forgotten_is_answered_from_the_notes(
         await house.http.patch(f"/v1/sessions/{session}/notes", json={"every_s": 10.0})
         await shown(house, session, peer, 5)
         live = await house.manager.live(session)
-        live._memory = live._memory.model_copy(update={"oldest_s": 600.0})
+        live.progress.memory = live.progress.memory.model_copy(update={"oldest_s": 600.0})
         answer = (await house.ask(session, "what happened in the first 20 seconds?")).json()
         assert answer["text"] == "From the notes: 0:00 to 0:10, describe the last seconds at 5."
         assert len(answer["notes"]) == 1

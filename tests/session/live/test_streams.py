@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from session import wire
-from session.app import Loaded, create_app
+from session.app import create_app
 from session.config import ServiceConfig
+from session.engine.loading import Loaded
 from session.roster.manager import Manager
 from sieve import Engine, EngineConfig, Model
 from stream.window import Frame, Sound
@@ -54,7 +55,7 @@ class Stage:
         self.peer.clock_s += 0.31  # the lateness after which a window closes by the clock
         session = self.manager.all()[0]
         closed = int(end_s // 2)
-        await eventually(lambda: session.windows + session.skipped >= closed)
+        await eventually(lambda: session.progress.windows + session.progress.skipped >= closed)
 
 
 @pytest.fixture(params=["both", "video", "audio"])
@@ -113,9 +114,9 @@ async def test_a_day_later_the_memory_is_as_large_and_questions_are_answered(sta
     young = (await stage.session()).memory
     stage.peer.clock_s = 86_400.0
     session = stage.manager.all()[0]
-    before = session.windows
+    before = session.progress.windows
     await stage.peer.play(86_404.5)
-    await eventually(lambda: session.windows >= before + 2)
+    await eventually(lambda: session.progress.windows >= before + 2)
     answer = await stage.ask()
     assert answer.spans[-1].start_s >= 86_400.0 - 12
     old = (await stage.session()).memory

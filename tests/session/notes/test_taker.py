@@ -20,16 +20,15 @@ async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> Non
     """The stream goes on, a window at a time, and what is asked about it is answered."""
     live = await house.manager.live(session)
     while peer.clock_s < end_s:
-        wanted = live.windows + 1
+        wanted = live.progress.windows + 1
         await peer.play(2.0 * wanted + 0.1)
-        await eventually(lambda wanted=wanted: live.windows >= wanted)
+        await eventually(lambda wanted=wanted: live.progress.windows >= wanted)
         await eventually(lambda: live.attendant.idle)
     await live.hub.told()
 
 
 def noted(house: House, session: str) -> list[wire.Note]:
-    ring = house.manager.get(session).hub._ring
-    return [n.event.note for n in ring if isinstance(n.event, wire.NoteAdded)]
+    return [event.note for event in house.told(session) if isinstance(event, wire.NoteAdded)]
 
 
 async def test_a_line_is_noted_about_every_stretch(house: House) -> None:

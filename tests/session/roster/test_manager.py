@@ -9,26 +9,27 @@ import weakref
 import pytest
 
 from session.config import Limits, ServiceConfig
+from session.engine import reports
 from tests.session.conftest import House, open_house
 from tests.session.fakes import FakeEngine, eventually
 
 
 async def test_a_busy_engine_takes_no_new_session(house: House) -> None:
     await house.join()
-    house.manager.note_ingest(0.9)  # of the 2 s that a window lasts
+    house.manager.admission.note_ingest(0.9)  # of the 2 s that a window lasts
     refused = await house.offer()
     assert refused.status_code == 503
     assert "90%" in refused.json()["error"]["message"]
 
 
 async def test_a_slow_engine_still_serves_one(house: House) -> None:
-    house.manager.note_ingest(5.0)
+    house.manager.admission.note_ingest(5.0)
     assert (await house.offer()).status_code == 201
 
 
 async def test_nobody_new_comes_in_while_the_engine_is_behind(house: House) -> None:
     session, _ = await house.join()
-    house.manager.get(session).level = "frame_rate"
+    house.manager.on_report(reports.LevelChanged(session, "frame_rate", 1))
     refused = await house.offer()
     assert refused.status_code == 503
     assert "behind" in refused.json()["error"]["message"]
@@ -83,7 +84,7 @@ async def test_an_idle_service_forgets_ended_sessions_by_itself() -> None:
         session, _ = await house.join()
         await house.http.delete(f"/v1/sessions/{session}")
         manager = house.manager
-        await eventually(lambda manager=manager: not manager.remembered)  # type: ignore[misc]
+        await eventually(lambda manager=manager: not manager.recent)  # type: ignore[misc]
         assert (await house.http.get(f"/v1/sessions/{session}")).status_code == 404
 
 

@@ -1,0 +1,33 @@
+"""What a client says on the channel. Pure."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from session import wire
+from session.errors import TooLarge, refusal
+
+
+def needed_for(message: wire.ClientMessage) -> wire.Role:
+    """The role that a message takes."""
+    return "publish" if isinstance(message, wire.UpdateSession) else "ask"
+
+
+def parse(text: str, limit: int) -> wire.ClientMessage:
+    """One message of a client. Raises TooLarge, BadRequest (not JSON), Invalid."""
+    if len(text) > limit:
+        raise TooLarge(f"a message holds at most {limit} characters, not {len(text)}")
+    try:
+        return wire.CLIENT_MESSAGE.validate_json(text)
+    except ValidationError as error:
+        raise refusal(error) from None
+
+
+def patch_of(settings: wire.SessionSettings) -> wire.SessionPatch:
+    """`session.update` as a patch: only what was named changes."""
+    named: dict[str, str | float | int | None] = {}
+    if "instructions" in settings.model_fields_set:
+        named["instruction"] = settings.instructions
+    if settings.x is not None:
+        named.update(settings.x.model_dump(exclude_unset=True))
+    return wire.SessionPatch.model_validate(named)
