@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import aiomqtt
+import paho.mqtt.client
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from clients.mqtt.settings import BrokerSettings, password_of, tls_context
+
+log = logging.getLogger("echosieve")
+
+
+class Client(aiomqtt.Client):
+    """One that does not keep to itself what a broker refuses (PUBACK, MQTT 5, 3.4.2.1): aiomqtt
+    takes it for an acknowledgement."""
+
+    _refused: ReasonCode | None = None
+
+    def _on_publish(  # what paho-mqtt calls with a PUBACK
+        self,
+        client: paho.mqtt.client.Client,
+        userdata: Any,
+        mid: int,
+        reason_code: ReasonCode,
+        properties: Properties,
+    ) -> None:
+        if reason_code.is_failure and self._refused is None:  # told once a connection
+            self._refused = reason_code
+            log.error(
+                "the MQTT broker refuses what we tell (%s): its access list must let %s write",
+                reason_code,
+                self.identifier,
+            )
+        super()._on_publish(client, userdata, mid, reason_code, properties)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +62,12 @@ class Dial:
         will: aiomqtt.Will | None = None,
         timeout_s: float | None = None,
         most_waiting: int | None = None,
-    ) -> aiomqtt.Client:
+    ) -> Client:
         """One that the broker keeps messages for while it is away (MQTT 5, 3.1.2.11.2)."""
         host, port = self.settings.address
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self.settings.session_s
-        return aiomqtt.Client(
+        return Client(
             host,
             port,
             identifier=identifier,

@@ -71,7 +71,8 @@ class Journal:
     def follow(self, *, after: int | None = None) -> Reading:
         return Reading(self, after or 0)
 
-    events = follow
+    def events(self, *, after: int | None = None) -> Reading:
+        return Reading(self, after or 0, to_its_end=True)
 
     async def grown(self, beyond: int) -> None:
         while len(self.written) <= beyond:
@@ -82,9 +83,10 @@ class Journal:
 class Reading:
     """One reader of the journal."""
 
-    def __init__(self, journal: Journal, after: int) -> None:
+    def __init__(self, journal: Journal, after: int, *, to_its_end: bool = False) -> None:
         self.last_id = after
         self._journal = journal
+        self._to_its_end = to_its_end
 
     async def __aiter__(self) -> AsyncGenerator[wire.Event]:
         while True:
@@ -92,3 +94,5 @@ class Reading:
             event = self._journal.written[self.last_id]
             self.last_id += 1
             yield event
+            if self._to_its_end and isinstance(event, wire.SessionClosed):
+                return

@@ -7,21 +7,24 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 from aiomqtt.client import Properties
 
-from clients.mqtt.bridge import Bridge
-from clients.mqtt.broker import BrokerUnreachable
-from clients.mqtt.mapping import EventMessage
+from clients.mqtt.bridge import Bridge, set_watches
+from clients.mqtt.broker import Broker, BrokerUnreachable, Received
+from clients.mqtt.mapping import EventMessage, SourceState
 from clients.mqtt.places import Places
-from clients.mqtt.receiver import EventReceiver
+from clients.mqtt.receiver import EventReceiver, Known
 from clients.mqtt.replies import Reply
 from clients.mqtt.settings import BrokerSettings
+from clients.mqtt.topics import Message
 from clients.sdk import Backoff, Session
+from clients.sdk.session import Settings
 from session import wire
 from tests.clients.mqtt.mosquitto import Mosquitto, Receiver, mosquitto, payload, receiving
-from tests.clients.mqtt.recorded import Journal, happened
+from tests.clients.mqtt.recorded import Journal, happened, info
 from tests.clients.sdk.conftest import Line, served
 from tests.session.api.test_watches import SEEN_FROM_4_TO_8, shown
 from tests.session.fakes import FakePeer
@@ -201,6 +204,37 @@ async def test_settings_are_made_and_shown(line: Line, broker: Mosquitto, tmp_pa
     assert (watch.query, watch.threshold) == ("is it there since 2", 0.8)
 
 
+async def test_what_was_set_last_stands_last(
+    line: Line, broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the service takes longer for what was sent first."""
+    session, _ = await line.join()
+    update, made = session.update, list[str | None]()
+
+    async def slowly(**settings: Unpack[Settings]) -> wire.Session:
+        if settings.get("instruction") == "first":
+            await asyncio.sleep(0.2)
+        made.append(settings.get("instruction"))
+        return await update(**settings)
+
+    monkeypatch.setattr(session, "update", slowly)
+    async with bridged(broker, tmp_path, session), receiving(broker.port) as receiver:
+        await known(receiver)
+        await request(receiver, "kitchen/instruction/set", b"first", b"1")
+        await request(receiver, "kitchen/instruction/set", b"last", b"2")
+        await receiver.until(lambda: len(answers(receiver, "ok")) == 2)
+    assert made == ["first", "last"]
+
+
+async def test_exactly_the_watches_that_are_wanted_stand(line: Line) -> None:
+    session, _ = await line.join()
+    for _ in range(2):
+        await session.watches.create("is it there since 0", threshold=0.9, cooldown_s=60.0)
+    await set_watches(session, [wire.WatchCreate(query="is it there since 0", cooldown_s=5.0)])
+    (watch,) = await session.watches.list()
+    assert (watch.threshold, watch.cooldown_s) == (0.6, 5.0)
+
+
 async def test_answers_do_not_go_where_something_is_commanded(
     line: Line, broker: Mosquitto, tmp_path: Path
 ) -> None:
@@ -280,6 +314,42 @@ async def test_a_receiver_that_was_away_asks_for_what_it_missed(
     assert (again["key"], again["type"], ok["type"]) == (last["key"], "end", "ok")
 
 
+async def test_a_replay_goes_beyond_an_end_after_which_the_session_was_opened_again(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    journal = Journal()
+    ended = wire.SessionClosed(session=journal.id, reason="the sender left")
+    journal.write(happened(1, "new"), ended, wire.SessionReopened(session=info()))
+    journal.write(happened(1, "end"))
+    await broker.listening()
+    settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+    places = Places(":memory:")
+    async with receiving(broker.port) as receiver, Bridge(settings, places) as bridge:
+        going_on = bridge.follow(journal.session, "kitchen", goes_on=lambda: True)
+        following = asyncio.create_task(going_on)
+        await receiver.until(lambda: (place := places.find("ses_1")) and place.number == 5)
+        await request(receiver, "kitchen/replay", b'{"after": 1}', b"r")
+        await receiver.until(lambda: answers(receiver, "ok"))
+        following.cancel()
+        await asyncio.wait({following})
+    replayed = [one["type"] for one in by_correlation(receiver, b"r")]
+    assert replayed == ["new", "end", "ok"]
+    places.close()
+
+
+async def test_what_a_broker_lost_is_asked_for_though_later_events_came_first() -> None:
+    """The receiver's connection is new; event 3 overtook the loss of event 2."""
+    known = Known(session="ses_1", number=1, replayed=True)
+    known.cut()
+    known.number = 3
+    assert known.whole == 1
+    known.cut()  # before what is missing was replayed
+    assert known.whole == 1
+    known.replayed = True
+    known.cut()
+    assert known.whole == 3
+
+
 async def test_the_last_will_says_offline_when_the_bridge_is_cut_off(
     line: Line, broker: Mosquitto, tmp_path: Path
 ) -> None:
@@ -317,6 +387,63 @@ async def entered(settings: BrokerSettings) -> None:
             pass
     finally:
         places.close()
+
+
+async def test_a_message_that_the_broker_refuses_is_told_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "rules").write_text("topic read #\n")
+    lines = ("allow_anonymous true", f"acl_file {tmp_path}/rules")
+    with mosquitto(tmp_path, *lines) as broker:
+        await broker.listening()
+        await entered(BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es"))
+    (said,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert "its access list must let echosieve-es write" in said
+
+
+async def test_a_broker_that_forgot_what_was_retained_is_told_it_again(
+    line: Line, broker: Mosquitto, tmp_path: Path
+) -> None:
+    session, _ = await watched(line)
+    async with bridged(broker, tmp_path, session) as bridge:
+        bridge.turn("kitchen", SourceState(status="up", since=0.0))
+        async with receiving(broker.port) as receiver:
+            await receiver.until(lambda: receiver.on("es/kitchen/source"))
+            await receiver.until(lambda: receiver.on("es/kitchen/watch/+/state"))
+        broker.kill()
+        (tmp_path / "mosquitto.db").unlink(missing_ok=True)
+        broker.start()
+        await broker.listening()
+        async with receiving(broker.port) as receiver:
+            for topic in ("state", "source", "watches/state", "retention/state", "watch/+/state"):
+                await receiver.until(lambda topic=topic: receiver.on(f"es/kitchen/{topic}"))
+        assert bridge._broker.connections == 2
+
+
+async def test_who_stops_while_greeting_is_not_left_online(
+    line: Line, broker: Mosquitto, tmp_path: Path
+) -> None:
+    greeting = asyncio.Event()
+
+    def greet() -> Iterator[Message]:
+        while True:
+            yield Message("es/hello", b"hello")
+            greeting.set()
+
+    await broker.listening()
+    settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+    one = Broker(settings, subscriptions=(), take=never, greeting=greet)
+    entering = asyncio.create_task(one.__aenter__())
+    await greeting.wait()
+    entering.cancel()
+    await asyncio.wait({entering})
+    async with receiving(broker.port) as receiver:
+        await receiver.until(lambda: receiver.on("es/available"))
+        assert payload(receiver.on("es/available")[-1]) == b"offline"
+
+
+async def never(_: Received) -> None:
+    raise AssertionError("nothing comes")
 
 
 # --- What a receiver does -------------------------------------------------------------------------

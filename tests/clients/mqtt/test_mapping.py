@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.mqtt.discovery import device
-from clients.mqtt.mapping import Outgoing, Picture, Story, tell
+from clients.mqtt.mapping import (
+    Outgoing,
+    Picture,
+    SourceState,
+    Story,
+    source_message,
+    standing,
+    tell,
+)
 from clients.mqtt.topics import Message, Topics, slug
 from session import wire
 from tests.clients.mqtt.recorded import happened, info
@@ -107,3 +116,84 @@ def test_every_entity_of_a_device_has_an_id_of_its_own() -> None:
     assert len(set(ids)) == len(ids) == 5
     assert all("p" in entity for entity in described["cmps"].values())
     assert described["avty_t"] == "es/available"
+
+
+def lamp(sent: Outgoing) -> list[bytes]:
+    return on("es/kitchen/watch/a-red-circle-appears/state", sent)
+
+
+def test_a_lamp_is_lit_while_any_event_of_its_query_is_open() -> None:
+    both = [happened(1, "new"), happened(2, "new"), happened(1, "end"), happened(2, "end")]
+    assert lamp(told([*both])[1]) == [b"ON", b"ON", b"ON", b"OFF"]
+
+
+def test_the_lamp_of_a_watch_that_is_gone_is_taken_away() -> None:
+    set_twice: list[wire.Event] = [wire.WatchUpdated(watch=watch(id)) for id in ("wat_1", "wat_2")]
+    one_left = [*set_twice, wire.WatchRemoved(watch="wat_1")]
+    assert lamp(told(one_left)[1]) == [b"OFF", b"OFF"]
+    story, sent = told([*one_left, wire.WatchRemoved(watch="wat_2")])
+    assert lamp(sent) == [b"OFF", b"OFF", b""]
+    gone = json.loads(device(TOPICS, story).payload)["cmps"]["watch_a-red-circle-appears"]
+    assert gone == {"p": "binary_sensor"}  # how Home Assistant is told that an entity is no more
+    story, _ = tell(TOPICS, story, 9, wire.WatchUpdated(watch=watch("wat_3")))
+    assert not story.removed
+    assert "unique_id" in json.loads(device(TOPICS, story).payload)["cmps"].popitem()[1]
+
+
+def test_a_broker_that_lost_everything_is_told_all_that_is_retained() -> None:
+    events = [
+        wire.SessionCreated(session=info()),
+        wire.WatchUpdated(watch=watch("wat_1")),
+        happened(1, "new"),
+        happened(1, "update"),
+    ]
+    story, sent = told(events)
+    retained = {m.topic: m for m in sent if isinstance(m, Message) and m.retain}
+    again = {m.topic: m for m in standing(TOPICS, story)}
+    assert again == retained
+
+
+@pytest.mark.parametrize("key", ["state", "source", "instruction", "retention", "snapshot"])
+def test_what_home_assistant_is_told_to_listen_to_is_what_is_sent(key: str) -> None:
+    story, sent = told([wire.SessionCreated(session=info())])
+    sent += [source_message(TOPICS, "kitchen", SourceState(status="up", since=0.0))]
+    entity = json.loads(device(TOPICS, story).payload)["cmps"][key]
+    topic = entity.get("stat_t", entity.get("image_topic"))
+    if key == "snapshot":
+        assert topic == "es/kitchen/snapshot"
+        return
+    (payload,) = on(topic, sent)
+    match key:
+        case "state":
+            assert json.loads(payload)["state"] in entity["ops"]
+            assert (entity["dev_cla"], entity["val_tpl"]) == ("enum", "{{ value_json.state }}")
+        case "source":
+            assert json.loads(payload)["status"] == entity["pl_on"]
+            assert entity["dev_cla"] == "connectivity"
+        case "retention":
+            assert entity["min"] <= float(payload) <= entity["max"]
+        case "instruction":
+            assert entity["max"] == 255
+            assert entity["val_tpl"] == "{{ value[:255] }}"
+
+
+def watch(id: str) -> wire.Watch:
+    return wire.Watch(
+        id=id,
+        session="ses_1",
+        query="a red circle appears",
+        question="is there a red circle now?",
+        threshold=0.6,
+        release=0.4,
+        min_s=0.0,
+        cooldown_s=0.0,
+        update_s=10.0,
+        quiet=[],
+        describe=False,
+        snapshot=False,
+        state="waiting",
+        probability=None,
+        answered=None,
+        judged_s=None,
+        events=0,
+    )
