@@ -44,11 +44,14 @@ class FolderSource:
         began_s, end_s = time.monotonic(), 0.0
         async for source in self._files():
             start_s = max(end_s, time.monotonic() - began_s)
-            async with aclosing(in_thread(source.items(), _BATCH)) as items:
-                async for item in items:
-                    moved = _moved(item, start_s)
-                    end_s = max(end_s, _end_s(moved))
-                    yield moved
+            try:
+                async with aclosing(in_thread(source.items(), _BATCH)) as items:
+                    async for item in items:
+                        moved = _moved(item, start_s)
+                        end_s = max(end_s, _end_s(moved))
+                        yield moved
+            except MediaError as error:  # it looked like media from outside
+                log.warning("passed over: %s", error)
 
     async def _files(self) -> AsyncIterator[FileSource]:
         """Each file once, when it has stopped growing."""

@@ -1,0 +1,116 @@
+"""`echosieve watch` on a real service with a fake engine: what it can be pointed at."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from clients.sdk import EchoSieve, Session
+from clients.watching import add_arguments, watch
+from session import wire
+from session.app import Loaded, create_app
+from session.config import ServiceConfig
+from session.server import serving
+from tests.session.fakes import FakeEngine
+from tests.stream.addresses import ENCODING, ffmpeg, folder_on_http, hls
+from tests.stream.rtsp import rtsp_server
+
+PATIENCE_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A moving picture and a tone, three seconds."""
+    path = tmp_path_factory.mktemp("clip") / "clip.ts"
+    shown = ("-f", "lavfi", "-i", "testsrc=size=96x96:rate=10:duration=3")
+    heard = ("-f", "lavfi", "-i", "sine=frequency=440:duration=3")
+    ffmpeg(*shown, *heard, *ENCODING, "-f", "mpegts", str(path))
+    return path
+
+
+@asynccontextmanager
+async def watched(source: Path | str) -> AsyncIterator[tuple[EchoSieve, asyncio.Task[None]]]:
+    """The command at work."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    config = ServiceConfig(rows=4)
+    app = create_app(config, Loaded(FakeEngine(rows=4), 0.2, "cs2"))
+    async with asyncio.timeout(PATIENCE_S), serving(app) as url, EchoSieve(url) as client:
+        args = parser.parse_args([str(source), "--url", url])
+        watching = asyncio.create_task(watch(args, Console(file=io.StringIO())))
+        try:
+            yield client, watching
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching})
+
+
+async def session_of(client: EchoSieve, watching: asyncio.Task[None]) -> Session:
+    while not (sessions := await client.sessions.list("live")):
+        if watching.done():
+            watching.result()
+        await asyncio.sleep(0.05)
+    return sessions[0]
+
+
+async def windows(session: Session, count: int) -> list[wire.WindowIngested]:
+    found: list[wire.WindowIngested] = []
+    async for event in session.follow(after=0):
+        if isinstance(event, wire.WindowIngested):
+            found.append(event)
+        if len(found) == count:
+            break
+    return found
+
+
+async def test_a_recorded_hls_list_is_watched_to_its_end(clip: Path, tmp_path: Path) -> None:
+    with folder_on_http(hls(clip, tmp_path / "hls").parent) as url:
+        async with watched(f"{url}/list.m3u8") as (client, watching):
+            await watching
+            (session,) = await client.sessions.list("ended")
+            assert [window.start_s for window in await windows(session, 1)] == [0.0]
+
+
+async def test_the_files_of_a_folder_are_watched_and_those_that_cannot_be_read_are_told(
+    clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copy(clip, tmp_path / "a.ts")
+    (tmp_path / "b.ts").write_bytes(b"no film at all" * 100)
+    damage(clip, tmp_path / "c.mkv")
+    shutil.copy(clip, tmp_path / "d.ts")
+    async with watched(tmp_path) as (client, watching):
+        session = await session_of(client, watching)
+        found = await windows(session, 3)  # six seconds: of both films
+        assert not watching.done()
+    assert [window.start_s for window in found] == [0.0, 2.0, 4.0]
+    for name in ("b.ts", "c.mkv"):
+        assert f"passed over: {tmp_path / name}" in caplog.text
+
+
+def damage(clip: Path, path: Path) -> None:
+    """A film that can be opened, and in which nothing can be decoded."""
+    ffmpeg("-i", str(clip), "-c", "copy", str(path))
+    whole = path.read_bytes()
+    head = whole.index(b"\x1f\x43\xb6\x75") + 12  # into the first cluster (Matroska)
+    path.write_bytes(whole[:head] + bytes(len(whole) - head))
+
+
+async def test_a_camera_that_is_cut_is_watched_on_in_the_same_session(clip: Path) -> None:
+    async with rtsp_server(clip) as server, watched(server.url) as (client, watching):
+        session = await session_of(client, watching)
+        await windows(session, 1)
+        met = server.met
+        server.cut()
+        found = await windows(session, 3)
+        assert server.met > met
+        assert (await session.refresh()).state == "live"
+    starts = [window.start_s for window in found]
+    assert starts == sorted(set(starts))
