@@ -3,6 +3,7 @@
 import { exchange } from "./answers.js";
 import { call, Refused, token } from "./api.js";
 import { at, onSubmit } from "./dom.js";
+import { hearing } from "./hearing.js";
 import { showMemory } from "./memory.js";
 import { Notes } from "./notes.js";
 import { Film, Overlay, Recorder } from "./overlay.js";
@@ -12,10 +13,11 @@ import { Session } from "./session.js";
 import { Sessions } from "./sessions.js";
 import { Settings } from "./settings.js";
 import { camera, clear, demoScene, NoSource, stop } from "./sources.js";
+import { setStage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { Suggestions } from "./suggestions.js";
 import { Tabs } from "./tabs.js";
-import { clockText, keptText, plural, whenText } from "./text.js";
+import { clockText, whenText } from "./text.js";
 import { Timeline } from "./timeline.js";
 import { pace, problem, show } from "./view.js";
 import { Watches } from "./watches.js";
@@ -38,6 +40,10 @@ const settings = new Settings((changes) => session.configure(changes));
 const tabs = new Tabs(at("tabs"));
 const scene = new DemoScene(new URLSearchParams(location.search).get("seed") ?? undefined);
 const sessions = new Sessions(at("sessions"), { join, goOn, lookBack, remove, refused: locked });
+const hear = hearing(
+  { film, notes, overlay, strip, timeline, watches },
+  { described: state, closed },
+);
 
 let session = null;
 let publication = null;
@@ -193,44 +199,9 @@ function gone(message) {
 
 // --- What the session says ----------------------------------------------------------------------
 
-const told = {
-  "session.created": ({ session }) => state(session),
-  "session.updated": ({ session }) => state(session),
-  "session.reopened": ({ session }) => state(session),
-  "session.closed": ({ reason }) => {
-    if (publication && !isWanted(reason)) publication.renew();
-    else gone(`The service closed the session: ${reason}.`);
-  },
-  "window.ingested": (ingested) => {
-    const { kept } = ingested;
-    overlay.show(kept);
-    film.show(kept);
-    strip.window(ingested);
-    showMemory(ingested.memory);
-    at("caption").textContent =
-      `${clockText(ingested.start_s)} to ${clockText(ingested.end_s)}: kept ` +
-      keptText(kept.kept, kept.seen);
-    at("sieved-text").textContent = `What is kept of it, ${overlay.lag_s.toFixed(1)} s later`;
-    pace(ingested.behind_windows ? `${plural(ingested.behind_windows, "window")} behind` : "");
-    if (!at("watches").hidden) watches.refresh();
-  },
-  "window.skipped": (window) => {
-    strip.skipped(window);
-    pace(`skipped ${clockText(window.start_s)} to ${clockText(window.end_s)}`);
-  },
-  overload: ({ level, reason }) =>
-    problem(level === "none" ? null : `The service cannot keep up: ${reason}.`),
-  "watch.updated": () => watches.refresh(),
-  "watch.removed": () => watches.refresh(),
-  "watch.unanswered": () => watches.refresh(),
-  "watch.event": (event) => timeline.event(event),
-  "note.added": ({ note }) => timeline.note(note),
-  "notes.set": ({ settings }) => notes.settings(settings),
-  error: ({ error }) => problem(error.message),
-};
-
-function hear(event) {
-  told[event.type]?.(event);
+function closed(reason) {
+  if (publication && !isWanted(reason)) publication.renew();
+  else gone(`The service closed the session: ${reason}.`);
 }
 
 function state(described) {
@@ -303,16 +274,7 @@ onSubmit(at("access"), () => {
 at("watch-threshold").addEventListener("input", () => {
   at("watch-threshold-text").textContent = `${at("watch-threshold").value} %`;
 });
-at("show-kept").addEventListener("change", () => {
-  at("sieved").hidden = !at("show-kept").checked;
-});
-at("sound").addEventListener("click", () => {
-  video.muted = !video.muted;
-  at("sound").setAttribute("aria-pressed", String(!video.muted));
-});
-video.addEventListener("resize", () => {
-  at("stage").style.setProperty("--shape", video.videoWidth / video.videoHeight);
-});
+setStage(video);
 setInterval(() => {
   if (session) at("clock").textContent = clockText(session.clock_s);
 }, 500);
