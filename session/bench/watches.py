@@ -151,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
     model = model_of(config)
     costs = measure_costs(model, args.runs)
     try:
-        served = asyncio.run(measure_served(replace(config, journal="none"), args.rounds))
+        served = asyncio.run(measure_served(replace(config, journal=None), args.rounds))
     except (ServiceEnded, httpx.HTTPError, TimeoutError) as error:
         console.print(f"[red]The service could not be measured:[/] {escape(repr(error))}")
         return 1

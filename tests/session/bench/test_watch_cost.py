@@ -18,7 +18,7 @@ async def test_the_real_service_is_measured_with_one_and_with_fifty_queries(
 ) -> None:
     monkeypatch.setattr(watch_cost, "PHASE_S", 3.0)
     monkeypatch.setattr(watch_cost, "SETTLED_S", 1.0)
-    one, fifty = await measure_served(ServiceConfig(journal="none"), rounds=1)
+    one, fifty = await measure_served(ServiceConfig(journal=None), rounds=1)
     assert (one.queries, fifty.queries) == (1, 50)
     assert one.ratio == 1.0
     assert fifty.cpu_ms > 0
