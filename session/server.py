@@ -52,7 +52,7 @@ async def serving(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Async
     """Serve inside a running loop; gives the URL. Raises ServeError."""
     with bound(host, port) as listener:
         server = _Server(app)
-        task = asyncio.create_task(server._serve([listener]), name="uvicorn")
+        task = asyncio.create_task(server.serve_within([listener]), name="uvicorn")
         try:
             await _until_started(server, task)
             yield url_of(listener)
@@ -113,6 +113,10 @@ class _Server(uvicorn.Server):
             )
         )
         self._app = app
+
+    async def serve_within(self, sockets: list[socket.socket]) -> None:
+        """As `serve`, but signals stay with whoever runs the loop."""
+        await self._serve(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         service: Service = self._app.state.service
