@@ -28,6 +28,8 @@ from sieve.verdict import Verdict
 from stream.rtc import ChannelClosedError
 from stream.window import Frame, Sound
 
+PATIENCE_S = 30.0
+
 
 class Clock:
     """Seconds that pass only when told to."""
@@ -249,9 +251,10 @@ def raw(index: int, grids: int = 2) -> RawWindow:
 
 
 async def eventually(is_so: Callable[[], bool]) -> None:
-    """Let the service work until `is_so`."""
-    while not is_so():  # noqa: ASYNC110 - nothing to wait upon from outside
-        await asyncio.sleep(0.002)
+    """Let the service work until `is_so`, which may take long on a machine that is busy."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not is_so():  # noqa: ASYNC110 - nothing to wait upon from outside
+            await asyncio.sleep(0.002)
 
 
 class FakeChannel:
