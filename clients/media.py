@@ -7,9 +7,9 @@ when something is published; OpenCV and sounddevice only when a device is asked 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from clients.sdk.errors import ConnectionLost, MediaFailed
 
@@ -30,6 +30,7 @@ Picture: TypeAlias = "NDArray[np.uint8]"  # [H, W, 3], RGB
 
 
 WAITING = 64  # pieces that were delivered and are not taken
+SILENT_S = 15.0  # after which a live source is taken for lost
 MOST_PIXELS = 16_000_000
 
 
@@ -66,6 +67,17 @@ def look_at(file: Path) -> None:
         from stream.source import FileSource
 
         FileSource(file)
+
+
+async def opened(media: Media) -> Source:
+    """A live one breaks (MediaFailed) where nothing comes of it for `SILENT_S`, instead of waiting
+    for it to come back: for who wants to know. Raises MediaFailed where it cannot be opened."""
+    with failures():
+        from stream.live import LiveSource
+        from stream.sources import source_of
+
+        source = await asyncio.to_thread(source_of, media)
+    return Heard(source, SILENT_S) if isinstance(source, LiveSource) else source
 
 
 class Sender:
@@ -193,6 +205,31 @@ def picture_of(jpeg: bytes) -> Picture:
     if not frames or not isinstance(frames[0], av.VideoFrame):
         raise MediaFailed("this is no JPEG that can be used")
     return to_rgb(frames[0], MAX_SIDE)
+
+
+class Heard:
+    """A source that breaks where nothing comes of it for `silent_s`."""
+
+    def __init__(self, source: Source, silent_s: float) -> None:
+        self.has_audio, self.has_video = source.has_audio, source.has_video
+        self._source = source
+        self._silent_s = silent_s
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        """Raises MediaError."""
+        from stream.source import MediaError
+
+        items = cast("AsyncGenerator[Item]", aiter(self._source))
+        async with aclosing(items):
+            while True:
+                try:
+                    async with asyncio.timeout(self._silent_s):
+                        item = await anext(items)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    raise MediaError(f"nothing came for {self._silent_s:g} s") from None
+                yield item
 
 
 class Shown:

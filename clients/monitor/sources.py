@@ -91,7 +91,12 @@ async def watch_media(streams: Streams, source: MediaSource, keeper: Keeper) -> 
         keeper.up()
         await publication.finished()
 
-    await keeper.run(partial(streams.publish, source.name, source.address, sent))
+    async def attempt() -> None:
+        from clients.media import opened
+
+        await streams.publish(source.name, await opened(source.address), sent)
+
+    await keeper.run(attempt)
 
 
 class Bots:

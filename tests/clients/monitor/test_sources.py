@@ -108,6 +108,30 @@ async def test_a_source_that_fails_is_tried_again_while_the_others_go_on(tmp_pat
     assert "hush" not in text
 
 
+async def test_a_camera_that_falls_silent_is_a_gap_and_goes_on_in_its_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clients.media.SILENT_S", 8.0)
+    clip, port = film(tmp_path / "film.ts", 5), free_port()
+    camera = {"kind": "media", "name": "yard", "address": f"rtsp://127.0.0.1:{port}/clip"}
+    async with here() as url:
+        monitor = Monitor(config_of(tmp_path, camera), client=EchoSieve(url), backoff=QUICK)
+        async with AsyncExitStack() as stack:
+            async with rtsp_server(clip, port):
+                task = await stack.enter_async_context(running(monitor))
+                await until(lambda: alerts(monitor, "yard") == ["new"], task)
+            await until(lambda: monitor._record.gaps(), task)
+            async with rtsp_server(clip, port):
+                await until(lambda: len(alerts(monitor, "yard")) == 2, task)
+                (gap,) = monitor._record.gaps()
+                await stack.aclose()
+    assert "nothing came for 8 s" in gap.reason
+    assert (gap.clock_s or 0) >= 2.0
+    text = monitor.report.read_text()
+    assert text.count("## yard") == 1  # one session
+    assert "2 events, 0 notes, 1 gaps." in text
+
+
 async def test_a_service_that_is_killed_finds_its_source_again_and_nothing_is_told_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
