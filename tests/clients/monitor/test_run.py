@@ -19,6 +19,8 @@ from clients.monitor.config import BotsTable, MonitorConfig
 from clients.monitor.run import Monitor
 from clients.monitor.sources import Bots
 from clients.monitor.streams import Streams
+from clients.mqtt.mapping import Story
+from clients.mqtt.places import Places
 from clients.sdk import EchoSieve, Session
 from stream.window import Sound
 from tests.clients.mqtt.recorded import info
@@ -59,6 +61,23 @@ async def test_whoever_comes_to_a_room_is_watched_and_reported(line: Line, tmp_p
 
 def ended(monitor: Monitor) -> bool:
     return any(getattr(one.event, "change", "") == "end" for one in monitor._record.entries())
+
+
+async def test_what_an_earlier_run_left_is_not_forgotten_while_the_service_is_away(
+    tmp_path: Path,
+) -> None:
+    config = MonitorConfig.model_validate(
+        {"folder": tmp_path, "source": [{"kind": "room", "name": "door"}]}
+    )
+    places = Places(tmp_path / "places.db")
+    places.note(7, Story(name="door", session="ses_1"))
+    monitor = Monitor(config, client=EchoSieve("http://127.0.0.1:9"), backoff=QUICK)
+    running = asyncio.create_task(monitor.run())
+    await eventually(lambda: bool(monitor._record.gaps()))
+    running.cancel()
+    await asyncio.wait({running})
+    assert [place.number for place in places.unfinished()] == [7]
+    places.close()
 
 
 # --- Bots -----------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ import pytest
 
 from clients.monitor.config import MonitorConfig
 from clients.monitor.run import Monitor
+from clients.mqtt.mapping import Story
+from clients.mqtt.places import Places
 from clients.sdk import EchoSieve
 from clients.sdk.errors import Unauthorized
 from session import wire
@@ -87,6 +89,21 @@ async def test_a_file_is_watched_to_its_end_which_ends_the_monitor(tmp_path: Pat
     assert "1 events, 0 notes." in text
     assert f"| {ALWAYS} |" in text
     assert "still there" not in text
+
+
+async def test_a_monitor_that_is_killed_goes_on_in_the_session_it_had(tmp_path: Path) -> None:
+    address = str(film(tmp_path / "film.ts", 5))
+    config = config_of(tmp_path, {"kind": "media", "name": "film", "address": address})
+    async with here() as url:
+        async with EchoSieve(url) as client:
+            session = await client.sessions.create("film")
+        (tmp_path / "monitor").mkdir()
+        places = Places(tmp_path / "monitor" / "places.db")
+        places.note(1, Story(name="film", session=session.id))
+        places.close()
+        async with running(Monitor(config, client=EchoSieve(url))) as task:
+            text = (await task).read_text()
+    assert session.id.replace("_", r"\_") in text
 
 
 async def test_a_source_that_fails_is_tried_again_while_the_others_go_on(tmp_path: Path) -> None:
