@@ -1,6 +1,9 @@
 """`echosieve monitor CONFIG.toml`: watches sources for hours, and reports.
 
 config     what is to be watched, and who is told; from TOML
+addresses  what can be watched at all
+keeping    a source that fails is tried again
+streams    the sessions of what the monitor itself publishes, over its failures
 sources    how each source becomes a session: a room, an address or file, a bot's websocket
 bot        the websocket protocol of meeting bots
 webhook    signed reports by HTTP, from an outbox
