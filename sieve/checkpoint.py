@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 from sieve.backbone import Backbone
 from sieve.baselines import KeepAll
 from sieve.cs2 import CS2
-from sieve.errors import CheckpointError
+from sieve.errors import CheckpointError, SettingInvalid
 from sieve.model import Model, StreamLayout
 from sieve.pool import PixelLimits
 from sieve.rope import AbsoluteRotary
@@ -55,7 +55,8 @@ def load_model(
     ``sync_rope_sections`` are rotary pairs on (T, H, W, T); by default those of the config, or
     (18, 18, 18, 10) for a CS2 checkpoint whose config has only the stock three. A directory
     without tokenizer files loads; its text functions then raise NoTokenizer. Raises
-    CheckpointError for anything missing, broken or misshapen.
+    CheckpointError for anything missing, broken or misshapen, SettingInvalid for a device that
+    cannot be used.
     """
     directory = _resolve(directory_or_hub_id)
     cs2_directory = _resolve(sieve) if sieve is not None else directory
@@ -70,7 +71,7 @@ def load_model(
     thinker = _load_thinker(directory, dtype)
     authors = bool(tensors) and "echosieve" not in config
     rotary = _rotary(thinker, sync_rope_sections, text_config, authors=authors)
-    backbone = Backbone(thinker.to(device).eval(), _tokenizer(directory), rotary)
+    backbone = Backbone(_on(device, thinker).eval(), _tokenizer(directory), rotary)
     cs2 = _build_cs2(tensors, backbone, text_config) if tensors else None
     model = Model(str(directory_or_hub_id), backbone, KeepAll(), cs2, layout, chosen, cs2_directory)
     return replace(model, selector=method_of(model, default_name(model)).selector)
@@ -215,6 +216,13 @@ def _load_thinker(directory: Path, dtype: torch.dtype) -> Any:
     return thinker
 
 
+def _on(device: str | torch.device, thinker: Any) -> Any:
+    try:
+        return thinker.to(device)
+    except (RuntimeError, AssertionError) as error:  # an unknown name; a build without CUDA
+        raise SettingInvalid(f"the device {device!r} cannot be used: {_line(error)}") from error
+
+
 def _shapes(mismatched: Any) -> str:
     return "; ".join(
         f"{name} is {list(found)} in the file, the config asks for {list(wanted)}"
@@ -314,7 +322,16 @@ def _rotary(
         sections = _sections_of(sieve_config) or config.rope_parameters.get("mrope_section")
         if authors and len(sections or ()) != 4:
             sections = AUTHORS_SECTIONS
-    return AbsoluteRotary(inv_freq, [int(n) for n in sections or STOCK_SECTIONS])
+    return AbsoluteRotary(inv_freq, _pairs(sections or STOCK_SECTIONS))
+
+
+def _pairs(sections: Sequence[Any]) -> list[int]:
+    """Sections as they should be; raises CheckpointError for others."""
+    if isinstance(sections, str) or any(n != int(n) or n < 0 for n in sections):
+        raise CheckpointError(
+            f"sync_rope_sections are 3 or 4 whole numbers of rotary pairs, not {sections!r}"
+        )
+    return [int(n) for n in sections]
 
 
 def _sections_of(text_config: Mapping[str, Any]) -> Sequence[int] | None:

@@ -7,10 +7,12 @@ audio-visual token on the refined states. What is kept enters the LLM in its ref
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sieve.backbone import DecoderLayer, RMSNorm
 from sieve.rope import AbsoluteRotary
@@ -27,7 +29,7 @@ class CS2(nn.Module):
     def __init__(self, text_config: Any, layers: int, rotary: AbsoluteRotary) -> None:
         super().__init__()
         width = text_config.hidden_size
-        refiners = [DecoderLayer(text_config, i) for i in range(layers)]
+        refiners = [DecoderLayer(_of_layers(text_config, layers), i) for i in range(layers)]
         for refiner in refiners:
             refiner.self_attn.is_causal = False
         self.layers = nn.ModuleList(refiners)
@@ -46,7 +48,27 @@ class CS2(nn.Module):
         states = embeds
         for layer in self.layers:
             states = layer(states, attention_mask=mask, position_embeddings=rope)
-        return states, self.score_head(self.ln(states)).squeeze(-1).float()
+        return states, self._scores(states)
+
+    def _scores(self, states: Tensor) -> Tensor:
+        """float32 [B, L] also where weights and states have fewer digits: there a thousand tokens
+        share a few hundred scores, and ties would choose."""
+        first, _, last = self.score_head
+        with torch.autocast(states.device.type, enabled=False):
+            hidden = F.silu(_precise(first, self.ln(states.float())))
+            return _precise(last, hidden).squeeze(-1)
+
+
+def _of_layers(text_config: Any, layers: int) -> Any:
+    """A decoder's config for another number of layers, which attend to everything."""
+    config = copy(text_config)
+    config.layer_types = ["full_attention"] * layers
+    return config
+
+
+def _precise(linear: Any, states: Tensor) -> Tensor:
+    """A linear layer in float32."""
+    return F.linear(states.float(), linear.weight.float(), linear.bias.float())
 
 
 def kept_count(retention: float, pool: int) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sieve.backbone import Backbone
-from sieve.clip import ClipResult, forward_clip, generate_clip
+from sieve.clip import ClipResult, Logits, TextStates, forward_clip, generate_clip
 from sieve.cs2 import CS2
 from sieve.pool import PixelLimits
 from sieve.select import Selector
@@ -29,7 +29,7 @@ class StreamLayout:
 
     horizon_ids: int = 32_000
     anchor_period_ids: int = 16_000
-    text_states: Literal["raw", "refined"] = "raw"
+    text_states: TextStates = "raw"
     pixels: PixelLimits = field(default_factory=PixelLimits)
 
     @property
@@ -62,16 +62,27 @@ class Model:
             ids |= {end} if isinstance(end, int) else set()
         return frozenset(ids)
 
-    def forward_clip(
-        self, inputs: Mapping[str, Any], *, logits: Literal["last", "kept"] = "last"
-    ) -> ClipResult:
+    def forward_clip(self, inputs: Mapping[str, Any], *, logits: Logits = "last") -> ClipResult:
         """The paper's whole-clip procedure; see ``sieve.clip.forward_clip``."""
         with torch.inference_mode():
-            return forward_clip(self.backbone, self.cs2, self.retention, inputs, logits)
+            return forward_clip(
+                self.backbone,
+                self.cs2,
+                self.retention,
+                inputs,
+                logits,
+                self.layout.text_states,
+            )
 
     def generate_clip(self, inputs: Mapping[str, Any], *, max_new_tokens: int = 128) -> Tensor:
         """Greedy continuation of a clip: new token ids [m]; see ``sieve.clip.generate_clip``."""
         with torch.inference_mode():
             return generate_clip(
-                self.backbone, self.cs2, self.retention, inputs, max_new_tokens, self.stop_ids
+                self.backbone,
+                self.cs2,
+                self.retention,
+                inputs,
+                max_new_tokens,
+                self.stop_ids,
+                self.layout.text_states,
             )

@@ -31,8 +31,8 @@ class AbsoluteRotary(nn.Module):
         super().__init__()
         if len(sections) not in _AXES or sum(sections) != inv_freq.numel():
             raise CheckpointError(
-                f"rotary sections {list(sections)} do not fit: expected 3 (T,H,W) or 4 (T,H,W,T) "
-                f"numbers that add up to head_dim/2 = {inv_freq.numel()}"
+                f"rotary sections {list(sections)} (sync_rope_sections) do not fit: expected "
+                f"3 (T,H,W) or 4 (T,H,W,T) numbers that add up to head_dim/2 = {inv_freq.numel()}"
             )
         self.sections = tuple(sections)
         self.inv_freq = inv_freq.double()

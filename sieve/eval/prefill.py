@@ -25,7 +25,8 @@ from rich.table import Table
 from torch import Tensor
 
 from sieve.checkpoint import load_model
-from sieve.cs2 import kept_count, top_k
+from sieve.clip import ClipReader
+from sieve.cs2 import kept_count
 from sieve.errors import SettingInvalid
 from sieve.eval.machine import PeakMemory, describe_machine
 from sieve.eval.sizes import random_model
@@ -181,18 +182,16 @@ def _full(model: Model, clip: dict[str, Tensor]) -> tuple[Encode, Read]:
 
 
 def _sieved(model: Model, clip: dict[str, Tensor], share: float) -> tuple[Encode, Read]:
-    backbone, cs2 = model.backbone, model.cs2
-    assert cs2 is not None
+    backbone = model.backbone
+    reader = ClipReader(backbone, model.cs2, share, model.layout.text_states)
     positions = backbone.clip_positions(clip)
     ids = clip["input_ids"][0]
     is_pool = (ids == backbone.config.video_token_id) | (ids == backbone.config.audio_token_id)
     pool = is_pool.nonzero()[:, 0]
 
     def read(embeds: Tensor) -> Tensor:
-        states, scores = cs2(embeds[None], positions)
-        kept = ~is_pool
-        kept[pool[top_k(scores[0, pool], kept_count(share, len(pool)))]] = True
-        hidden = backbone.read(states[0, kept], positions[:, 0, kept], None, None)
+        states, _, keep = reader.sieve(embeds, positions, pool)
+        hidden = backbone.read(states[keep], positions[:, 0, keep], None, None)
         return backbone.logits(hidden[-1:])
 
     return lambda: backbone.clip_embeds(clip), read

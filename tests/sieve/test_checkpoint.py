@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 from sieve import Engine, EngineConfig, Model, RowConfig, load_model
 from sieve.baselines import Uniform
 from sieve.checkpoint import save_model
-from sieve.errors import CheckpointError, NoTokenizer
+from sieve.errors import CheckpointError, NoTokenizer, SettingInvalid
 from sieve.model import StreamLayout
 from sieve.pool import PixelLimits
 from sieve.select import CS2Selector
@@ -488,3 +488,16 @@ def test_a_sieve_of_another_width(tmp_path: Path, ours: Path) -> None:
     text = refused(wide, sieve=ours)
     assert "[64]" in text
     assert "[96]" in text
+
+
+@pytest.mark.parametrize("sections", ["2,2,2,2", [2.5, 2, 2, 2], [10, -2, -2, 2]])
+def test_sections_that_are_no_counts_are_refused(tmp_path: Path, sections: Any) -> None:
+    directory = tiny.write_sieve(tmp_path, tiny.TinyShape(sections=(2, 2, 2, 2)))
+    with pytest.raises(CheckpointError, match="sync_rope_sections"):
+        load_model(directory, sync_rope_sections=sections)
+
+
+def test_a_device_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    directory = tiny.write_sieve(tmp_path, tiny.TinyShape(sections=(2, 2, 2, 2)))
+    with pytest.raises(SettingInvalid, match="the device 'gpuu'"):
+        load_model(directory, device="gpuu", sync_rope_sections=(2, 2, 2, 2))

@@ -100,3 +100,18 @@ def test_scores_are_float32_in_a_bfloat16_model(stream_model: Model) -> None:
     states, scores = cs2(torch.zeros(1, 3, 64, dtype=torch.bfloat16), torch.zeros(3, 1, 3).long())
     assert states.dtype == torch.bfloat16
     assert scores.dtype == torch.float32
+
+
+@torch.inference_mode()
+def test_scores_of_a_bfloat16_model_are_as_fine_as_float32(stream_model: Model) -> None:
+    """Rounded to bfloat16 a thousand tokens would share a few hundred scores."""
+    torch.manual_seed(2)
+    config = stream_model.backbone.text_config
+    cs2 = CS2(config, 1, stream_model.backbone.rotary).to(torch.bfloat16)
+    embeds, at = torch.randn(1, 1000, 64, dtype=torch.bfloat16), torch.arange(1000)
+    states, scores = cs2(embeds, at.expand(3, 1, 1000))
+    assert len(scores[0].unique()) > 990
+    precise = CS2(config, 1, stream_model.backbone.rotary)
+    precise.load_state_dict(cs2.state_dict())
+    expected = precise.score_head(precise.ln(states.float())).squeeze(-1)
+    torch.testing.assert_close(scores, expected)
