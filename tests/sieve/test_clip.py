@@ -254,17 +254,17 @@ def test_text_enters_the_llm_as_the_checkpoint_was_trained(stream_model: Model) 
 
 @pytest.mark.parametrize("retention", [1.0, 0.2])
 def test_the_built_in_model_answers_about_whole_clips(demo_model: Model, retention: float) -> None:
-    """More than half: it was trained on windows. Blind, a quarter would be right."""
+    """Three of five at least: it was trained on windows. Blind, a quarter would be right."""
     model, right = replace(demo_model, retention=retention), []
-    for seed in (100, 101):
+    for seed in (100, 101, 102):
         stream, rng = render_stream(seed, 5, 0.0, FIRST_WORLD), np.random.default_rng(seed)
         media, begin_s = media_of(model, stream), stream.offset_s
-        for question in Scene(seed, FIRST_WORLD).questions(begin_s + 10.0, begin_s, rng)[:8]:
+        for question in Scene(seed, FIRST_WORLD).questions(begin_s + 10.0, begin_s, rng):
             said = model.generate_clip(asking(model, media, question.text), max_new_tokens=6)
             text = model.backbone.tokenizer.decode(said, skip_special_tokens=True)
             right.append(text.strip() == question.answer)
-    assert len(right) == 16
-    assert sum(right) > 8
+    assert len(right) > 35
+    assert sum(right) > 0.6 * len(right)
 
 
 def media_of(model: Model, stream: Stream) -> dict[str, Tensor]:
