@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, get_args
 
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         fail("there is not enough memory for this")
     except ModuleNotFoundError as error:
         extra = "monitor" if given[:1] == ["monitor"] else "serve"
-        fail(f"{error.name} is not installed: pip install 'echosieve[{extra}]'")
+        fail(f"the module {error.name} is missing: pip install 'echosieve[{extra}]'")
 
 
 def fail(message: str) -> NoReturn:
@@ -201,6 +202,7 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="echosieve", description="Ask a live stream: camera and microphone in, answers out."
     )
+    parser.add_argument("--version", action="version", version=f"echosieve {version('echosieve')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="run the service and its page"))
     _add_token(commands.add_parser("token", help="issue a token for the service, or make a key"))

@@ -56,7 +56,7 @@ async def offer(
 
 @router.api_route(
     "/{room}",
-    methods=["GET", "PUT", "PATCH", "DELETE"],
+    methods=["GET", "HEAD", "PUT", "PATCH", "DELETE"],
     include_in_schema=False,
     dependencies=[PUBLIC],
 )
@@ -66,7 +66,7 @@ async def no_endpoint_method(room: str) -> Response:
 
 @router.delete("/{room}/{secret}")
 async def end(room: str, secret: str, service: Running, grant: Sending) -> Response:
-    session = service.manager.sent_by(secret)
+    session = service.manager.sent_by(room, secret)
     grant.check("publish", session)
     await service.manager.end(session, "the sender ended it")
     return PlainTextResponse("the session has ended\n")  # ffmpeg takes an empty body for a failure
@@ -85,7 +85,7 @@ async def no_resource_method(room: str, secret: str) -> Response:
 @router.patch("/{room}/{secret}")
 async def patch(room: str, secret: str, service: Running, grant: Sending) -> Response:
     """Neither trickle ICE nor ICE restarts: the answer carries all candidates (section 4.3)."""
-    grant.check("publish", service.manager.sent_by(secret))
+    grant.check("publish", service.manager.sent_by(room, secret))
     raise NotSupported("send all candidates in the offer; to reconnect, POST a new offer")
 
 

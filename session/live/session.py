@@ -79,6 +79,10 @@ class LiveSession:
     # --- Life ---
 
     @property
+    def room(self) -> str:
+        return self._origin.room
+
+    @property
     def ended(self) -> bool:
         return self._dialogue.state == "ended"
 

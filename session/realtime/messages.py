@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from pydantic import ValidationError
 
 from session import wire
@@ -21,6 +23,16 @@ def parse(text: str, limit: int) -> wire.ClientMessage:
         return wire.CLIENT_MESSAGE.validate_json(text)
     except ValidationError as error:
         raise refusal(error) from None
+
+
+def event_id_of(text: str, limit: int) -> str | None:
+    """The id under which a client looks for the answer, also of a message that is wrong."""
+    try:
+        said = json.loads(text[:limit])
+    except (ValueError, RecursionError):  # no JSON, or nested without an end
+        return None
+    found = said.get("event_id") if isinstance(said, dict) else None
+    return found if isinstance(found, str) and len(found) <= wire.MAX_EVENT_ID_CHARS else None
 
 
 def patch_of(settings: wire.SessionSettings) -> wire.SessionPatch:

@@ -16,7 +16,7 @@ from session.ids import new_id
 from session.journal.events import Past
 from session.live.answering import Answering
 from session.live.session import LiveSession
-from session.realtime.messages import needed_for, parse, patch_of
+from session.realtime.messages import event_id_of, needed_for, parse, patch_of
 from session.realtime.script import Script, Spot
 from stream.rtc import ChannelClosedError
 
@@ -83,13 +83,11 @@ class Talk:
 
     async def _hear(self, text: str, group: asyncio.TaskGroup) -> None:
         """Do what one message asks for; what cannot be done is answered by an error event."""
-        event_id = None
+        limit = self._limits.channel_message_bytes
         try:
-            message = parse(text, self._limits.channel_message_bytes)
-            event_id = message.event_id
-            await self._obey(message, group)
+            await self._obey(parse(text, limit), group)
         except ServiceError as error:
-            detail = error.detail(event_id)
+            detail = error.detail(event_id_of(text, limit))
             await self._send(wire.RealtimeError(event_id=new_id("evt"), error=detail))
 
     async def _obey(self, message: wire.ClientMessage, group: asyncio.TaskGroup) -> None:

@@ -281,12 +281,12 @@ class Manager:
                 if idle.session.created_at < oldest_at:
                     await self.end(idle.id, "no sender came")
 
-    def sent_by(self, secret: str) -> str:
-        """The session that was created with this secret. Raises SessionUnknown."""
-        session_id = self._secrets.get(secret)
-        if session_id is None:
+    def sent_by(self, room: str, secret: str) -> str:
+        """The session of a room that was created with this secret. Raises SessionUnknown."""
+        session = self._sessions.get(self._secrets.get(secret, ""))
+        if session is None or session.room != room:
             raise SessionUnknown("there is no such WHIP session")
-        return session_id
+        return session.id
 
     async def close(self) -> None:
         """End everything."""

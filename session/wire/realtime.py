@@ -23,6 +23,8 @@ from session.wire.nouns import (
 )
 from session.wire.watching import Note, WatchEvent
 
+MAX_EVENT_ID_CHARS = 512
+
 ResponseStatus = Literal["in_progress", "completed", "cancelled", "failed", "incomplete"]
 ItemStatus = Literal["completed", "in_progress", "incomplete"]
 Metadata = Annotated[
@@ -52,7 +54,7 @@ class UserMessage(Incoming):
 
 
 class ClientEvent(Incoming):
-    event_id: str | None = Field(default=None, max_length=512)
+    event_id: str | None = Field(default=None, max_length=MAX_EVENT_ID_CHARS)
 
 
 class SieveSettings(Incoming):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -285,3 +286,10 @@ def test_a_broker_that_is_not_there_is_one_clear_line(call: Call, tmp_path: Path
     said = call("monitor", str(path)).complaint
     assert f"the MQTT broker at 127.0.0.1:{port}" in said
     assert "does a broker listen there" in said
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"echosieve {version('echosieve')}\n"

@@ -43,13 +43,20 @@ async def test_the_public_id_does_not_end_a_session_by_whip(house: House) -> Non
     assert not house.manager.get(session).ended
 
 
+async def test_a_secret_ends_no_session_under_the_name_of_another_room(house: House) -> None:
+    location = (await house.offer("kitchen")).headers["Location"]
+    elsewhere = location.replace("kitchen", "cellar")
+    assert (await house.http.delete(elsewhere)).status_code == 404
+    assert (await house.http.delete(location)).status_code == 200
+
+
 async def test_options_tell_what_can_be_posted(house: House) -> None:
     response = await house.http.options("/whip/room")
     assert response.status_code == 200
     assert response.headers["Accept-Post"] == "application/sdp"
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH"])
 async def test_other_methods_are_not_allowed(house: House, method: str) -> None:
     response = await house.http.request(method, "/whip/room")
     assert response.status_code == 405

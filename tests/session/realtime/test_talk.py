@@ -197,6 +197,24 @@ async def test_an_error_names_the_event_that_caused_it(house: House) -> None:
     assert (error["event_id"], error["type"]) == ("mine", "question_empty")
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('{"type": "nope", "event_id": "mine"}', "mine"),
+        ('{"type": "response.create", "event_id": "mine", "more": 1}', "mine"),
+        ('{"type": "nope", "event_id": 7}', None),
+        ('["event_id"]', None),
+        ("[" * 5_000, None),
+    ],
+)
+async def test_an_error_names_also_an_event_that_is_wrong(
+    house: House, text: str, named: str | None
+) -> None:
+    _, phone = await call(house)
+    phone.say_raw(text)
+    assert (await phone.hear("error"))["error"]["event_id"] == named
+
+
 async def test_a_failed_answer_ends_its_response_with_the_reason(house: House) -> None:
     _, phone = await call(house)
     phone.say(type="response.create", response={"input": [message("too long")]})
