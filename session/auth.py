@@ -25,6 +25,8 @@ from session.errors import Forbidden, Unauthorized
 ALGORITHM = "HS256"
 KEY_BYTES = 32  # RFC 7518, section 3.2: no shorter than the hash
 SECRET_PREFIX = "ek_"  # of the secrets that browsers get
+EXPIRED = "the token has expired"
+ELSEWHERE = "the token is for another session"
 CLAIMS = ["sub", "role", "session", "exp"]
 ROLES: tuple[wire.Role, ...] = get_args(wire.Role)
 MAY: dict[wire.Role, frozenset[wire.Role]] = {
@@ -54,13 +56,20 @@ class Grant:
     def covers(self, session: str) -> bool:
         return self.session in (wire.ALL_SESSIONS, session)
 
+    @property
+    def expired(self) -> bool:
+        return time.time() >= self.expires_at
+
     def check(self, role: wire.Role, session: str | None = None) -> None:
-        """Raises Forbidden. Without a session: something that is about all of them."""
+        """Raises Unauthorized (it has expired), Forbidden. Without a session: something that is
+        about all of them."""
+        if self.expired:
+            raise Unauthorized(EXPIRED)
         if not self.may(role):
             own = " ".join(sorted(self.roles))
             raise Forbidden(f"this takes the role {role}; the token has {own}")
         if not self.covers(session or wire.ALL_SESSIONS):
-            raise Forbidden("the token is for another session")
+            raise Forbidden(ELSEWHERE)
 
 
 EVERYTHING = Grant("", frozenset(ROLES))
@@ -102,7 +111,7 @@ class Gate:
         try:
             claims = jwt.decode(token, key, [ALGORITHM], options={"require": CLAIMS})
         except jwt.ExpiredSignatureError:
-            raise Unauthorized("the token has expired") from None
+            raise Unauthorized(EXPIRED) from None
         except jwt.PyJWTError:
             raise Unauthorized("this is no token of this service") from None
         return grant_of(claims)

@@ -123,9 +123,19 @@ async def _on_unforeseen(_: Request, error: Exception) -> Response:
 # --- Server-sent events ---------------------------------------------------------------------------
 
 
-def event_stream(parts: AsyncIterator[str]) -> StreamingResponse:
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(parts, media_type="text/event-stream", headers=headers)
+class EventStream(StreamingResponse):
+    """`ended` is called once, also for a client that hung up before anything was read for it."""
+
+    def __init__(self, parts: AsyncIterator[str], ended: Callable[[], None]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(parts, media_type="text/event-stream", headers=headers)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 def wants_events(request: Request) -> bool:
@@ -211,7 +221,24 @@ class KnownHosts:
 
 
 class Origins(CORSMiddleware):
-    """Answers the preflights of other sites; a refusal has the form of every error."""
+    """Refuses what a page of another site asks for, unless the site is among `allow_origins`: not
+    to let it read the answer would be too late for what the request does."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = "" if scope["type"] != "http" else self._stranger(Headers(scope=scope))
+        if not origin:
+            await super().__call__(scope, receive, send)
+            return
+        text = f"pages of {origin[:64]} may not use this service: see --origin"
+        detail = wire.ErrorDetail(type="forbidden", message=text, param="Origin")
+        await _body(403, detail, {"Vary": "Origin"})(scope, receive, send)
+
+    def _stranger(self, headers: Headers) -> str:
+        """The site that may not ask this; preflights are answered below."""
+        origin, host = headers.get("origin", ""), headers.get("host", "")
+        own = origin.partition("://")[2].lower() == host.lower()
+        asks_first = "access-control-request-method" in headers
+        return "" if own or asks_first or self.is_allowed_origin(origin) else origin
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)

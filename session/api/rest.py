@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from session import wire
-from session.api.http import event_stream, read_json, unless_gone, wants_events, with_heartbeat
-from session.api.service import Running
+from session.api.http import EventStream, read_json, unless_gone, wants_events, with_heartbeat
+from session.api.service import Running, Service
 from session.auth import (
     ADMIN,
     ASKER,
+    EXPIRED,
     PUBLISHER,
     WATCHER,
     Asking,
-    Grant,
     Listing,
     Watching,
 )
@@ -27,13 +29,16 @@ from session.errors import (
     EngineFailed,
     QuestionTooLong,
     ServiceError,
+    SessionUnknown,
     TooManySubscribers,
 )
-from session.journal.events import Hub, Numbered, Subscription
+from session.journal.events import Numbered, Subscription
 from session.journal.shelf import Shelf
 from session.live.answering import Answering
 from session.live.session import LiveSession
 from session.notes import recall
+
+LONGEST_S = 86_400.0 * 365  # that a stream of events is let be
 
 Id = Annotated[str, Query(max_length=64)]
 Limit = Annotated[int, Query(ge=1, le=wire.MAX_PAGE)]
@@ -49,8 +54,11 @@ async def list_sessions(
     before: Id | None = None,
     limit: Limit = wire.DEFAULT_PAGE,
 ) -> wire.SessionList:
-    """Those that are here, or those of one state; of ended ones a page, newest first."""
-    if state == "ended":
+    """Those that are here, or those of one state; of ended ones a page, newest first. A token for
+    one session finds that alone."""
+    if state == "ended" and grant.session != wire.ALL_SESSIONS:
+        found = await _itself(service, grant.session)
+    elif state == "ended":
         found = await service.archive.ended(before, limit)
     else:
         described = [idle.describe() for idle in service.manager.waiting()]
@@ -58,6 +66,15 @@ async def list_sessions(
         found = wire.SessionList(sessions=[s for s in described if state in (None, s.state)])
     mine = [session for session in found.sessions if grant.covers(session.id)]
     return found.model_copy(update={"sessions": mine})
+
+
+async def _itself(service: Service, session_id: str) -> wire.SessionList:
+    """The session, if it has ended."""
+    try:
+        session = (await service.manager.find(session_id)).describe()
+    except SessionUnknown:
+        return wire.SessionList(sessions=[])
+    return wire.SessionList(sessions=[session] if session.state == "ended" else [])
 
 
 @router.post("", status_code=201, dependencies=[PUBLISHER])
@@ -116,7 +133,8 @@ async def ask(session_id: str, request: Request, service: Running, grant: Asking
     notes = await _recalled(session, question, service.shelf)
     answering = session.questions.ask(question, grant.holder, notes)
     if wants_events(request):
-        return event_stream(_answer_events(session, answering))
+        forget = partial(session.questions.forget, answering)
+        return EventStream(_answer_events(answering), forget)
     answer = await _whole(request, session, answering)
     if answer.status == "failed":
         raise failure(answer)
@@ -133,31 +151,37 @@ async def cancel(session_id: str, answer_id: str, service: Running) -> Response:
 @router.get("/{session_id}/events")
 async def events(session_id: str, request: Request, service: Running, grant: Watching) -> Response:
     """The session's events as they happen; `Last-Event-ID` brings back what was missed. The stream
-    ends when the token expires."""
+    ends when the token expires, with an event that says so."""
     session = await service.manager.find(session_id)
     after_id = last_event_id(request)
     if session.hub.listening >= service.config.limits.subscribers:
         raise TooManySubscribers(f"{session.hub.listening} subscribers are listening already")
     hub = session.hub
     begins = "" if after_id is not None else f"id: {hub.last_id}\n\n"  # a place to come back to
-    return event_stream(_session_events(hub, hub.subscribe(after_id), begins, grant))
+    subscription = hub.subscribe(after_id)
+    letting_go = let_go_at(grant.expires_at, subscription)
+
+    def ended() -> None:
+        letting_go.cancel()
+        hub.unsubscribe(subscription)
+
+    return EventStream(_session_events(subscription, begins), ended)
 
 
-async def _session_events(
-    hub: Hub, subscription: Subscription, begins: str, grant: Grant
-) -> AsyncIterator[str]:
+def let_go_at(moment: float, subscription: Subscription) -> asyncio.TimerHandle:
+    """Ends it at the moment (Unix seconds) at which its reader's token expires."""
+    left_s = min(max(0.0, moment - time.time()), LONGEST_S)
+    return asyncio.get_running_loop().call_later(left_s, subscription.let_go, EXPIRED)
+
+
+async def _session_events(subscription: Subscription, begins: str) -> AsyncIterator[str]:
     async def following() -> str | None:
         numbered = await subscription.next()
-        return numbered.sse() if numbered and time.time() < grant.expires_at else None
+        return numbered.sse() if numbered else None
 
-    try:
-        yield begins
-        async for part in with_heartbeat(following):
-            yield part
-            if time.time() >= grant.expires_at:
-                return
-    finally:
-        hub.unsubscribe(subscription)
+    yield begins
+    async for part in with_heartbeat(following):
+        yield part
 
 
 async def _recalled(
@@ -171,12 +195,9 @@ async def _recalled(
     return found if found or asked.notes == "only" else None
 
 
-async def _answer_events(session: LiveSession, answering: Answering) -> AsyncIterator[str]:
-    try:
-        async for event in answering:
-            yield Numbered(0, event).sse()
-    finally:
-        session.questions.forget(answering)
+async def _answer_events(answering: Answering) -> AsyncIterator[str]:
+    async for event in answering:
+        yield Numbered(0, event).sse()
 
 
 async def _whole(request: Request, session: LiveSession, answering: Answering) -> wire.Answer:

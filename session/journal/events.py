@@ -66,20 +66,25 @@ class Subscription:
         self._catching_up = after_id is not None
         self._news = asyncio.Event()
         self._over = False
+        self._gone = False  # let go before the end
 
     def offer(self, numbered: Numbered) -> bool:
         """Hand an event over. False when the listener lags too far behind: it is let go."""
-        if self._catching_up or 0 < numbered.id <= self._last_id:
+        if self._gone or self._catching_up or 0 < numbered.id <= self._last_id:
             return True  # it reads, or has read, this in the journal
         if len(self._waiting) >= self._limit:
-            self._waiting.clear()
-            reason = f"more than {self._limit} events were waiting to be read"
-            self._waiting.append(Numbered(0, wire.EventsDropped(reason=reason)))
-            self.end()
+            self.let_go(f"more than {self._limit} events were waiting to be read")
             return False
         self._take(numbered)
         self._news.set()
         return True
+
+    def let_go(self, reason: str) -> None:
+        """Nothing more is read but the reason."""
+        self._waiting.clear()
+        self._waiting.append(Numbered(0, wire.EventsDropped(reason=reason)))
+        self._gone = True
+        self.end()
 
     def end(self) -> None:
         """What waits is still read; then the iteration ends."""
@@ -90,7 +95,7 @@ class Subscription:
         """The next event, None at the end. Raises JournalBehind, JournalFailed where events of
         long ago cannot be read."""
         while not self._waiting:
-            if self._catching_up:
+            if self._catching_up and not self._gone:
                 await self._catch_up()
                 continue
             if self._over:
@@ -110,8 +115,9 @@ class Subscription:
             held = await self._hub.read(self._last_id)
         else:
             self._catching_up = False
-        for numbered in held:
-            self._take(numbered)
+        if not self._gone:  # meanwhile
+            for numbered in held:
+                self._take(numbered)
 
     def _take(self, numbered: Numbered) -> None:
         self._waiting.append(numbered)

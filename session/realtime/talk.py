@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from session import wire
-from session.auth import EVERYTHING, Grant
+from session.auth import ELSEWHERE, EVERYTHING, EXPIRED, Gate, Grant
 from session.config import ServiceConfig
-from session.errors import BadRequest, ServiceError
+from session.errors import BadRequest, Forbidden, ServiceError, Unauthorized
 from session.ids import new_id
 from session.journal.events import Past
 from session.live.answering import Answering
@@ -22,6 +22,7 @@ from stream.rtc import ChannelClosedError
 
 log = logging.getLogger(__name__)
 
+OF_WATCHERS = (wire.WatchEvent, wire.NoteAdded)  # what a sender alone does not hear
 PENDING_ITEMS = 16  # questions put into the conversation that wait for a response.create
 
 
@@ -39,7 +40,8 @@ class Talk:
     """Speaks for one session on one channel; at most `PENDING_ITEMS` questions wait in it.
 
     The token that the sender came with says what may be done: who may only send hears how its
-    stream fares, and neither asks nor hears what others ask.
+    stream fares, and neither asks nor hears what others ask or watch for. When it expires nothing
+    is done or told any more but the end, until the client sends another one.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class Talk:
         self._channel = channel
         self._model = config.model
         self._limits = config.limits
+        self._gate = Gate(config.key)
         self._grant = grant
+        self._muted = False  # told that the token has expired
         self._pending: deque[wire.Item] = deque(maxlen=PENDING_ITEMS)
         self._last_item: str | None = None
         self._writing: list[Answering] = []  # oldest first
@@ -91,6 +95,9 @@ class Talk:
             await self._send(wire.RealtimeError(event_id=new_id("evt"), error=detail))
 
     async def _obey(self, message: wire.ClientMessage, group: asyncio.TaskGroup) -> None:
+        if isinstance(message, wire.RenewToken):
+            await self._renew(message.token)
+            return
         self._grant.check(needed_for(message), self._session.id)
         match message:
             case wire.UpdateSession():
@@ -102,6 +109,15 @@ class Talk:
                 group.create_task(self._write(script, answering))
             case wire.CancelResponse():
                 self._session.questions.cancel(self._which(message.response_id))
+
+    async def _renew(self, token: str) -> None:
+        """Go by another token from now on. Raises Unauthorized, Forbidden."""
+        grant = self._gate.admit(f"Bearer {token}")
+        if not grant.covers(self._session.id):
+            raise Forbidden(ELSEWHERE)
+        self._grant, self._muted = grant, False
+        session = self._describe(self._session.describe())
+        await self._send(wire.RealtimeSessionUpdated(event_id=new_id("evt"), session=session))
 
     async def _add(self, message: wire.UserMessage) -> None:
         """Put a question into the conversation; the oldest of too many is forgotten."""
@@ -169,10 +185,22 @@ class Talk:
             subscription = self._session.hub.subscribe()
             try:
                 async for numbered in subscription:
-                    if message := self._translate(numbered.event):
-                        await self._send(message)
+                    await self._tell(numbered.event)
             finally:
                 self._session.hub.unsubscribe(subscription)
+
+    async def _tell(self, event: wire.Event | Past) -> None:
+        """What the token lets its bearer hear; once, that it lets nothing be heard any more."""
+        if self._grant.expired and not isinstance(event, wire.SessionClosed):
+            if not self._muted:
+                self._muted = True
+                detail = Unauthorized(EXPIRED).detail()
+                await self._send(wire.RealtimeError(event_id=new_id("evt"), error=detail))
+            return
+        if isinstance(event, OF_WATCHERS) and not self._grant.may("watch"):
+            return
+        if message := self._translate(event):
+            await self._send(message)
 
     def _translate(self, event: wire.Event | Past) -> wire.ServerMessage | None:
         """What the channel tells of a session's event; answers have their own script."""

@@ -134,7 +134,8 @@ class EventsMissed(Outgoing):
 
 
 class EventsDropped(Outgoing):
-    """This subscriber read too slowly and is let go; it may come back with `Last-Event-ID`."""
+    """This subscriber is let go: it read too slowly, or its token has expired. It may come back
+    with `Last-Event-ID`, and with a token that holds."""
 
     type: Literal["events.dropped"] = "events.dropped"
     reason: str

@@ -107,8 +107,17 @@ class CancelResponse(ClientEvent):
     response_id: str | None = Field(default=None, max_length=64)
 
 
+class RenewToken(ClientEvent):
+    """Goes on with another token, before or after the one in use has expired; `session.updated`
+    says that it holds."""
+
+    type: Literal["x.token.renew"]
+    token: str = Field(max_length=4_096)
+
+
 ClientMessage = Annotated[
-    UpdateSession | CreateItem | CreateResponse | CancelResponse, Field(discriminator="type")
+    UpdateSession | CreateItem | CreateResponse | CancelResponse | RenewToken,
+    Field(discriminator="type"),
 ]
 
 

@@ -1,0 +1,97 @@
+"""`echosieve token`: keys that are kept, tokens that say what they are for."""
+
+from __future__ import annotations
+
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from session.auth import Gate, read_key
+from tests.clients.test_cli import Call, call
+
+__all__ = ["call"]
+
+
+@pytest.fixture
+def key_file(call: Call, tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    assert call("token", "--new-key", str(path)).code == 0
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_key_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ECHOSIEVE_KEY", raising=False)
+
+
+def test_a_new_key_is_for_its_owner_alone_and_printed_nowhere(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    run = call("token", "--new-key", str(path))
+    assert (run.code, run.out, run.err) == (0, "", "")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(path.read_text().strip()) >= 32
+
+
+def test_a_key_that_is_there_is_not_overwritten(call: Call, key_file: Path) -> None:
+    before = key_file.read_text()
+    complaint = call("token", "--new-key", str(key_file)).complaint
+    assert str(key_file) in complaint
+    assert "exists" in complaint
+    assert before not in complaint
+    assert key_file.read_text() == before
+
+
+def test_a_link_is_not_followed_to_write_a_key(call: Call, tmp_path: Path) -> None:
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    assert call("token", "--new-key", str(link)).code == 1
+    assert not target.exists()
+
+
+def test_a_token_holds_for_its_roles_session_and_hours(call: Call, key_file: Path) -> None:
+    run = call(
+        *("token", "--key-file", str(key_file), "--role", "publish", "--role", "ask"),
+        *("--session", "ses_1", "--hours", "2", "--name", "Ada"),
+    )
+    grant = Gate(read_key(key_file, {})).admit(f"Bearer {run.out.strip()}")
+    assert (grant.holder, grant.roles, grant.session) == ("Ada", {"publish", "ask"}, "ses_1")
+    assert 7_190 < grant.expires_at - time.time() <= 7_200
+
+
+def test_without_more_words_a_token_watches_for_a_day(call: Call, key_file: Path) -> None:
+    run = call("token", "--key-file", str(key_file))
+    grant = Gate(read_key(key_file, {})).admit(f"Bearer {run.out.strip()}")
+    assert grant.roles == {"watch"}
+    assert 86_390 < grant.expires_at - time.time() <= 86_400
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "soon"])
+def test_a_lifetime_that_is_none_is_refused(call: Call, key_file: Path, hours: str) -> None:
+    run = call("token", "--key-file", str(key_file), "--hours", hours)
+    assert run.code == 2
+    assert "--hours" in run.err
+
+
+def test_a_role_that_is_not_there_is_refused_with_those_that_are(
+    call: Call, key_file: Path
+) -> None:
+    run = call("token", "--key-file", str(key_file), "--role", "king")
+    assert run.code == 2
+    for role in ("publish", "ask", "watch", "admin"):
+        assert role in run.err
+
+
+def test_without_a_key_there_is_nothing_to_sign_with(call: Call, tmp_path: Path) -> None:
+    assert "ECHOSIEVE_KEY" in call("token").complaint
+    short = tmp_path / "short"
+    short.write_text("too short")
+    complaint = call("token", "--key-file", str(short)).complaint
+    assert "at least 32" in complaint
+    assert "too short" not in complaint
+    assert "missing" in call("token", "--key-file", str(tmp_path / "missing")).complaint
+
+
+def test_beyond_this_machine_nothing_is_served_without_a_key(call: Call) -> None:
+    assert "--new-key" in call("serve", "--host", "0.0.0.0", "--journal", "none").complaint
