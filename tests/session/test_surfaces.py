@@ -318,7 +318,9 @@ async def test_a_page_of_an_allowed_site_and_our_own_send_and_listen(
 
 
 async def test_no_secret_is_in_a_log(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also where something fails that nobody foresaw, and the token stands where it should not."""
 
@@ -341,6 +343,6 @@ async def test_no_secret_is_in_a_log(
             assert (await client.delete(sent.headers["Location"])).status_code == 200
             await client.get("/metrics", headers={"Authorization": "Bearer " + secrets[1] + "x"})
     ours = [r for r in caplog.records if not r.name.startswith(("httpx", "httpcore"))]
-    told = "\n".join(map(logging.Formatter().format, ours))
+    told = "\n".join([*map(logging.Formatter().format, ours), *capfd.readouterr()])
     assert "ZeroDivisionError" in told
     assert not [secret for secret in secrets if secret in told]
