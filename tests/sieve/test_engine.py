@@ -243,6 +243,7 @@ def test_the_share_in_force_decides_how_many_are_kept(
     engine, row = with_row(stream_model, 1)
     engine.configure(row, retention=retention)
     assert engine.retention(row) == retention
+    assert engine.ask(row, "what now?").retention == retention
     told = engine.ingest(row, a_window(1)).kept
     assert told.seen == Counts(18, 50)
     assert told.kept.total == kept_count(retention, 68)
