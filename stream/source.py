@@ -22,6 +22,7 @@ from stream.window import SAMPLE_RATE, Frame, Item, Sound, Ticks, Window, Window
 
 Decoded = av.VideoFrame | av.AudioFrame
 
+SIZE = 336  # pixels of a scene's side
 _INSTANT_S = 1e-6
 _BATCH = 16  # items fetched by one visit to the decoding thread
 _CHUNK_SAMPLES = 320  # 20 ms
@@ -160,7 +161,7 @@ class SceneSource:
         *,
         start_s: float = 0.0,
         fps: float = 10.0,
-        size: int = 336,
+        size: int = SIZE,
     ) -> None:
         self._scene = scene
         self._duration_s = duration_s

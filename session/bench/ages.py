@@ -17,7 +17,7 @@ from sieve.eval.prefill import make_clip
 from sieve.tokens import MemoryState
 from stream.plot import FIRST_WORLD, Plot
 from stream.scene import Scene
-from stream.source import SceneSource
+from stream.source import SIZE, SceneSource
 from stream.window import Windower
 
 AGES_S = {"1 min": 60, "1 h": 3_600, "24 h": 86_400}
@@ -142,8 +142,9 @@ def timed_ms(work: Callable[[], object]) -> float:
 
 
 def measure_plain(model: Model, seconds: int, runs: int) -> Plain:
-    """Towers and decoder over the whole stream, by the library's own modules."""
-    backbone, clip = model.backbone, make_clip(model, seconds)
+    """Towers and decoder over the whole stream, by the library's own modules (with the attention
+    and the rotary that the engine uses)."""
+    backbone, clip = model.backbone, make_clip(model, seconds, picture=(SIZE, SIZE))
     positions = backbone.clip_positions(clip)[:, 0]
 
     def read() -> None:

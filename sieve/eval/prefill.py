@@ -31,8 +31,10 @@ from sieve.errors import SettingInvalid
 from sieve.eval.machine import PeakMemory, describe_machine
 from sieve.eval.sizes import random_model
 from sieve.model import Model
+from sieve.vision import PATCH, fit_size
 
 RETENTIONS = (0.2, 0.1, 0.05)
+CAMERA = (480, 640)
 MAX_SECONDS = 1_200  # a clip's positions end at 21.8 minutes
 MAX_RUNS = 1_000
 
@@ -109,10 +111,12 @@ def _model(config: str, device: str) -> Model:
     return random_model(config, device, torch.bfloat16)
 
 
-def make_clip(model: Model, seconds: int) -> dict[str, Tensor]:
-    """Random media as transformers' processor lays it out: 1 grid and 25 audio tokens a second."""
-    config = model.backbone.config
-    gh, gw = _patch_grid(model)
+def make_clip(model: Model, seconds: int, picture: tuple[int, int] = CAMERA) -> dict[str, Tensor]:
+    """Random media as transformers' processor lays it out: 1 grid and 25 audio tokens a second.
+    ``picture``: rows and columns of pixels that a frame had before it was fitted."""
+    config, limits = model.backbone.config, model.layout.pixels
+    rows, cols = fit_size(*picture, limits.min_pixels, limits.max_pixels)
+    gh, gw = rows // PATCH, cols // PATCH
     per_window = [config.video_token_id] * (2 * gh * gw // 4) + [config.audio_token_id] * 50
     begin = [config.vision_start_token_id, config.audio_start_token_id]
     end = [config.audio_end_token_id, config.vision_end_token_id]
@@ -137,15 +141,6 @@ def _plain_ids(config: Any, count: int) -> list[int]:
     markers = {value for name, value in vars(config).items() if name.endswith("token_id")}
     vocabulary = range(config.text_config.vocab_size - 1, -1, -1)
     return [i for i in vocabulary if i not in markers][:count]
-
-
-def _patch_grid(model: Model) -> tuple[int, int]:
-    """Patches of a 4:3 frame at the model's cap of pixels."""
-    from sieve.vision import PATCH, fit_size
-
-    limits = model.layout.pixels
-    rows, cols = fit_size(480, 640, limits.min_pixels, limits.max_pixels)
-    return rows // PATCH, cols // PATCH
 
 
 def measure(model: Model, clip: dict[str, Tensor], runs: int, device: str) -> list[Arm]:
