@@ -99,6 +99,7 @@ def assembled(
     shelf = Shelf(journal, Snapshots(pictures_of(config) or directory / "pictures"))
     archive = Archive(journal, config.limits)
     archive.removed.append(shelf.snapshots.remove)
+    archive.aged.append(shelf.snapshots.remove_old)
     metrics = Metrics()
     manager = Manager(
         config,

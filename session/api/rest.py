@@ -115,11 +115,17 @@ async def answers(
     session_id: str,
     service: Running,
     after: Id | None = None,
+    before: Id | None = None,
     limit: Limit = wire.DEFAULT_PAGE,
 ) -> wire.AnswerList:
-    """What was asked and answered, oldest first, a page at a time."""
+    """What was asked and answered, oldest first, a page at a time: the one after an answer, or the
+    one before it."""
     await service.manager.find(session_id)
-    return await service.archive.answers(session_id, after, limit)
+    if before is None:
+        return await service.archive.answers_after(session_id, after, limit)
+    if after is not None:
+        raise BadRequest("a page lies after an answer or before it: give one", param="before")
+    return await service.archive.answers_before(session_id, before, limit)
 
 
 @router.post("/{session_id}/ask", response_model=wire.Answer)

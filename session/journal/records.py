@@ -6,10 +6,11 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from session import wire
 from session.engine.views import NO_MEMORY
-from session.errors import SessionUnknown
+from session.errors import BadRequest, SessionUnknown
 from session.notes import records as note_records
 from session.watch import records as watch_records
 
@@ -78,12 +79,16 @@ def in_state(db: Db, state: wire.SessionState) -> list[Record]:
 
 
 def ended(db: Db, before: str | None, limit: int) -> list[wire.Session]:
-    """Ended sessions, newest first, from the one that began before session `before`."""
+    """Ended sessions, newest first, from the one that began before session `before`. Raises
+    BadRequest."""
+    place: tuple[Any, ...] = (1e300, "")
+    if before is not None:
+        found = "SELECT created_at, id FROM sessions WHERE id = ?"
+        place = place_of(db.execute(found, (before,)), "before", f"session {before[:64]!r}")
     rows = db.execute(
-        """SELECT described FROM sessions WHERE state = 'ended' AND created_at <
-        coalesce((SELECT created_at FROM sessions WHERE id = ?), 1e300)
-        ORDER BY created_at DESC LIMIT ?""",
-        (before, limit),
+        """SELECT described FROM sessions WHERE state = 'ended' AND (created_at, id) < (?, ?)
+        ORDER BY created_at DESC, id DESC LIMIT ?""",
+        (*place, limit),
     )
     return [wire.Session.model_validate_json(described) for (described,) in rows]
 
@@ -150,15 +155,39 @@ def answer(db: Db, given: wire.Answer) -> None:
     db.execute("UPDATE answers SET answer = ? WHERE id = ?", (given.model_dump_json(), given.id))
 
 
-def answers(db: Db, session: str, after: str | None, limit: int) -> list[wire.Answer]:
-    """The answers that followed on answer `after`, oldest first."""
+def answers_after(db: Db, session: str, after: str | None, limit: int) -> list[wire.Answer]:
+    """Those that followed on answer `after`, or all, oldest first. Raises BadRequest."""
+    place = 0 if after is None else answer_place(db, session, after, "after")
     rows = db.execute(
-        """SELECT answer FROM answers WHERE session = ? AND answer IS NOT NULL
-        AND place > coalesce((SELECT place FROM answers WHERE id = ?), 0)
+        """SELECT answer FROM answers WHERE session = ? AND answer IS NOT NULL AND place > ?
         ORDER BY place LIMIT ?""",
-        (session, after, limit),
+        (session, place, limit),
     )
     return [wire.Answer.model_validate_json(body) for (body,) in rows]
+
+
+def answers_before(db: Db, session: str, before: str, limit: int) -> list[wire.Answer]:
+    """Those that came before answer `before`, newest first. Raises BadRequest."""
+    rows = db.execute(
+        """SELECT answer FROM answers WHERE session = ? AND answer IS NOT NULL AND place < ?
+        ORDER BY place DESC LIMIT ?""",
+        (session, answer_place(db, session, before, "before"), limit),
+    )
+    return [wire.Answer.model_validate_json(body) for (body,) in rows]
+
+
+def answer_place(db: Db, session: str, answer: str, param: str) -> int:
+    found = "SELECT place FROM answers WHERE session = ? AND id = ?"
+    said = f"answer {answer[:64]!r} in this session"
+    return int(place_of(db.execute(found, (session, answer)), param, said)[0])
+
+
+def place_of(found: sqlite3.Cursor, param: str, said: str) -> tuple[Any, ...]:
+    """Where a page begins. Raises BadRequest where nothing has the id that was given for it."""
+    row = found.fetchone()
+    if row is None:
+        raise BadRequest(f"{param}: there is no {said}, or not any more", param=param)
+    return tuple(row)
 
 
 def history(db: Db, session: str, turns: int) -> list[tuple[str, str]]:
@@ -237,11 +266,10 @@ def remove(db: Db, session: str) -> None:
 
 
 def remove_old(db: Db, before_at: float) -> list[str]:
-    """Sessions that have not changed since, and old events and answers of the others. The ids."""
+    """Ended sessions that have not changed since, and old events, answers and notes of all. The
+    ids."""
     rows = db.execute(
-        """DELETE FROM sessions WHERE state IN ('ended', 'waiting') AND changed_at < ?
-        RETURNING id""",
-        (before_at,),
+        "DELETE FROM sessions WHERE state = 'ended' AND changed_at < ? RETURNING id", (before_at,)
     ).fetchall()
     db.execute("DELETE FROM events WHERE told_at < ?", (before_at,))
     db.execute("DELETE FROM answers WHERE asked_at < ? AND answer IS NOT NULL", (before_at,))

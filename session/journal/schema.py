@@ -50,4 +50,5 @@ STEPS: dict[str, str] = {
     "sessions": SESSIONS,
     "watches": watch_records.TABLES,
     "notes": note_records.TABLES,
+    "events of watches": watch_records.TOLD,
 }

@@ -26,11 +26,13 @@ DAY_S = 86_400.0
 class Archive:
     """What outlives a session's stream. Everything happens on the event loop's thread.
 
-    `removed` are called with the id of a session whose record is gone, to remove their files of it.
+    `removed` are called with the id of a session whose record is gone, to remove their files of it;
+    `aged` with a moment (Unix seconds), to remove all of before.
     """
 
     def __init__(self, journal: Journal, limits: Limits) -> None:
         self.removed: list[Callable[[str], None]] = []
+        self.aged: list[Callable[[float], None]] = []
         self._journal = journal
         self._limits = limits
         self._hubs: WeakValueDictionary[str, Hub] = WeakValueDictionary()
@@ -78,10 +80,16 @@ class Archive:
         found = await self._journal.do(partial(records.ended, before=before, limit=limit + 1))
         return wire.SessionList(sessions=found[:limit], has_more=len(found) > limit)
 
-    async def answers(self, session: str, after: str | None, limit: int) -> wire.AnswerList:
-        page = partial(records.answers, session=session, after=after, limit=limit + 1)
+    async def answers_after(self, session: str, after: str | None, limit: int) -> wire.AnswerList:
+        """Raises BadRequest for an answer that is not there, as the next."""
+        page = partial(records.answers_after, session=session, after=after, limit=limit + 1)
         found = await self._journal.do(page)
         return wire.AnswerList(answers=found[:limit], has_more=len(found) > limit)
+
+    async def answers_before(self, session: str, before: str, limit: int) -> wire.AnswerList:
+        page = partial(records.answers_before, session=session, before=before, limit=limit + 1)
+        found = await self._journal.do(page)
+        return wire.AnswerList(answers=found[:limit][::-1], has_more=len(found) > limit)
 
     async def history(self, session: str, turns: int) -> list[tuple[str, str]]:
         return await self._journal.do(partial(records.history, session=session, turns=turns))
@@ -123,6 +131,8 @@ class Archive:
         before_at = time.time() - keep.days * DAY_S
         gone = await self._journal.do(partial(records.remove_old, before_at=before_at))
         self._tell_removed(gone)
+        for hook in self.aged:
+            hook(before_at)
         size = await self._journal.do(records.size_bytes)
         while size > keep.mib * MIB:
             gone = await self._journal.do(records.remove_oldest, scrub=True)

@@ -18,6 +18,14 @@ CREATE TABLE watches (
 ) STRICT;
 CREATE INDEX watches_by_session ON watches (session, place);
 """
+TOLD = """
+CREATE INDEX events_of_watches ON events (session, number) WHERE type = 'watch.event';
+"""
+
+EVENTS = """
+SELECT body, max(number) AS newest FROM events INDEXED BY events_of_watches
+WHERE session = ? AND type = 'watch.event' GROUP BY body ->> 'id' ORDER BY newest DESC LIMIT ?
+"""
 
 
 def save(
@@ -52,12 +60,7 @@ def load(db: sqlite3.Connection, session: str) -> list[tuple[str, wire.WatchCrea
 
 def events(db: sqlite3.Connection, session: str, limit: int) -> list[wire.WatchEvent]:
     """The newest that has been told of each of the newest `limit` events, oldest first."""
-    rows = db.execute(
-        """SELECT body, max(number) AS newest FROM events
-        WHERE session = ? AND type = 'watch.event' GROUP BY body ->> 'id'
-        ORDER BY newest DESC LIMIT ?""",
-        (session, limit),
-    ).fetchall()
+    rows = db.execute(EVENTS, (session, limit)).fetchall()
     return [wire.WatchEvent.model_validate_json(body) for body, _ in reversed(rows)]
 
 

@@ -45,6 +45,12 @@ class Snapshots:
         """All pictures of a session."""
         shutil.rmtree(self.folder / checked(session), ignore_errors=True)
 
+    def remove_old(self, before_at: float) -> None:
+        """All pictures of before a moment (Unix seconds)."""
+        for path in self._files():
+            if path.stat().st_mtime < before_at:
+                path.unlink(missing_ok=True)
+
     def _path(self, session: str, event: str) -> Path:
         return self.folder / checked(session) / f"{checked(event)}.jpg"
 

@@ -74,7 +74,8 @@ class AskRequest(Incoming):
 class AnswerList(Outgoing):
     """`GET /v1/sessions/{id}/answers?after={id}&limit={n}`: a page of them, oldest first.
 
-    While `has_more`, the next page comes after the last answer of this one.
+    While `has_more`, the next page comes after the last answer of this one; or, where the page was
+    asked for by `before={id}`, before the first.
     """
 
     answers: list[Answer]
