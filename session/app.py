@@ -15,6 +15,7 @@ from session.api import watches as watch_rest
 from session.api.http import KnownHosts, Origins, SecurityHeaders, install_errors
 from session.api.scenes import Scenes
 from session.api.service import Service
+from session.api.streams import Streams
 from session.auth import Gate, guarded
 from session.config import ServiceConfig, Settings
 from session.engine.loading import Loaded
@@ -25,7 +26,7 @@ from session.journal import records
 from session.journal.journal import IN_MEMORY, Journal
 from session.journal.shelf import Shelf
 from session.live.origin import Shared
-from session.live.pace import Pace
+from session.live.pace import Paces
 from session.metrics import Metrics
 from session.roster.archive import Archive
 from session.roster.manager import Connect, Manager, Peer
@@ -100,12 +101,12 @@ def assembled(
     archive = Archive(journal, config.limits)
     archive.removed.append(shelf.snapshots.remove)
     archive.aged.append(shelf.snapshots.remove_old)
-    metrics = Metrics()
+    metrics, paces = Metrics(), Paces.of(config.limits)
     manager = Manager(
         config,
         settings=settings_of(config, loaded),
         selectors=loaded.selectors,
-        shared=Shared(worker, shelf, config.limits, Pace(config.limits.questions_a_minute)),
+        shared=Shared(worker, shelf, config.limits, paces),
         archive=archive,
         connect=connect,
         metrics=metrics,
@@ -118,6 +119,8 @@ def assembled(
         gate=Gate(config.key),
         metrics=metrics,
         scenes=Scenes(directory),
+        paces=paces,
+        streams=Streams(config.limits),
         selectors=loaded.selectors,
         horizon_s=loaded.horizon_s,
     )

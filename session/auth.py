@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 import jwt
 from fastapi import APIRouter, Depends, Request
@@ -29,6 +29,7 @@ EXPIRED = "the token has expired"
 ELSEWHERE = "the token is for another session"
 CLAIMS = ["sub", "role", "session", "exp"]
 ROLES: tuple[wire.Role, ...] = get_args(wire.Role)
+Pacing = Literal["sessions", "changes", "reads"]
 MAY: dict[wire.Role, frozenset[wire.Role]] = {
     "publish": frozenset({"publish"}),
     "watch": frozenset({"watch"}),
@@ -156,11 +157,12 @@ def write_key(path: Path) -> None:
 class Access:
     """What a route asks of its caller: a role, in the session that its path names, or in all of
     them where it names none, unless the route `sees_to_it` itself. Without a role: any token;
-    `public`: nothing."""
+    `public`: nothing. `pace`: what it counts as, of which only so many are done in a minute."""
 
     role: wire.Role | None = None
     sees_to_it: bool = False
     public: bool = False
+    pace: Pacing | None = None
 
     async def __call__(self, request: Request) -> Grant:
         if self.public:
@@ -170,6 +172,9 @@ class Access:
         if self.role is not None:
             own = grant.session if self.sees_to_it else None
             grant.check(self.role, request.path_params.get("session_id", own))
+        if self.pace is not None:
+            session = request.path_params.get("session_id")
+            request.app.state.service.paces.take(self.pace, session, grant.holder)
         return grant
 
 
@@ -178,9 +183,12 @@ ANY_TOKEN = Depends(Access())
 PUBLISHER, ASKER, WATCHER, ADMIN = (
     Depends(Access(role)) for role in ("publish", "ask", "watch", "admin")
 )
+CHANGER = Depends(Access("ask", pace="changes"))
+READER = Depends(Access("watch", pace="reads"))
 Asking = Annotated[Grant, ASKER]
 Watching = Annotated[Grant, WATCHER]
 Sending = Annotated[Grant, Depends(Access("publish", sees_to_it=True))]
+Offering = Annotated[Grant, Depends(Access("publish", sees_to_it=True, pace="sessions"))]
 Listing = Annotated[Grant, Depends(Access("watch", sees_to_it=True))]
 
 

@@ -30,7 +30,11 @@ class Limits:
     ended_sessions: int = 64
     waiting_sessions: int = 256  # that have been made and wait for their sender
     waiting_s: float = 86_400.0  # how long they do
+    streams: int = 256  # of events that all sessions together are followed by
     questions_a_minute: int = 120  # a session, and a token
+    sessions_a_minute: int = 300  # that a token makes or sends to
+    changes_a_minute: int = 240  # of settings, watches and notes: a session, and a token
+    reads_a_minute: int = 600  # of what is on file: a session, and a token
     journal_jobs: int = 8_192  # that may wait for the disk
     open_s: float = 10.0  # how long the engine may take to open a row
     load: float = 0.8  # share of the engine's time that admission hands out to ingest

@@ -124,6 +124,12 @@ class TooManyQuestions(ServiceError):
     status, kind, retry_after_s = 429, "too_many_questions", 1
 
 
+class TooManyRequests(ServiceError):
+    """Of one kind within a minute."""
+
+    status, kind, retry_after_s = 429, "too_many_requests", 1
+
+
 class TooManyWatches(ServiceError):
     status, kind = 429, "too_many_watches"
 

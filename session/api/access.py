@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from session import wire
 from session.api.http import read_json
 from session.api.service import Running, Service
-from session.auth import ADMIN, SECRET_PREFIX, Grant
+from session.auth import SECRET_PREFIX, Access, Grant
 from session.errors import BadRequest
 from session.realtime.messages import patch_of
 
 router = APIRouter(prefix="/v1/realtime")
 
 
-@router.post("/client_secrets", dependencies=[ADMIN])
+@router.post("/client_secrets", dependencies=[Depends(Access("admin", pace="sessions"))])
 async def client_secret(request: Request, service: Running) -> wire.ClientSecret:
     """A token for one session and a short time: an existing session, or a new one that waits."""
     asked = await read_json(request, wire.SecretRequest, service.config.limits.json_bytes)

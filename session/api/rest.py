@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from session import wire
@@ -19,7 +19,9 @@ from session.auth import (
     ASKER,
     EXPIRED,
     PUBLISHER,
+    READER,
     WATCHER,
+    Access,
     Asking,
     Listing,
     Watching,
@@ -30,7 +32,6 @@ from session.errors import (
     QuestionTooLong,
     ServiceError,
     SessionUnknown,
-    TooManySubscribers,
 )
 from session.journal.events import Numbered, Subscription
 from session.journal.shelf import Shelf
@@ -56,6 +57,8 @@ async def list_sessions(
 ) -> wire.SessionList:
     """Those that are here, or those of one state; of ended ones a page, newest first. A token for
     one session finds that alone."""
+    if state == "ended":
+        service.paces.take("reads", None, grant.holder)
     if state == "ended" and grant.session != wire.ALL_SESSIONS:
         found = await _itself(service, grant.session)
     elif state == "ended":
@@ -77,7 +80,7 @@ async def _itself(service: Service, session_id: str) -> wire.SessionList:
     return wire.SessionList(sessions=[session] if session.state == "ended" else [])
 
 
-@router.post("", status_code=201, dependencies=[PUBLISHER])
+@router.post("", status_code=201, dependencies=[Depends(Access("publish", pace="sessions"))])
 async def create_session(request: Request, service: Running) -> wire.Session:
     """A session that waits for its sender."""
     asked = await read_json(request, wire.SessionCreate, service.config.limits.json_bytes)
@@ -89,7 +92,7 @@ async def get_session(session_id: str, service: Running) -> wire.Session:
     return (await service.manager.find(session_id)).describe()
 
 
-@router.patch("/{session_id}", dependencies=[PUBLISHER])
+@router.patch("/{session_id}", dependencies=[Depends(Access("publish", pace="changes"))])
 async def patch_session(session_id: str, request: Request, service: Running) -> wire.Session:
     await service.manager.find(session_id)
     patch = await read_json(request, wire.SessionPatch, service.config.limits.json_bytes)
@@ -110,7 +113,7 @@ async def remove_record(session_id: str, service: Running) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{session_id}/answers", dependencies=[WATCHER])
+@router.get("/{session_id}/answers", dependencies=[READER])
 async def answers(
     session_id: str,
     service: Running,
@@ -160,8 +163,7 @@ async def events(session_id: str, request: Request, service: Running, grant: Wat
     ends when the token expires, with an event that says so."""
     session = await service.manager.find(session_id)
     after_id = last_event_id(request)
-    if session.hub.listening >= service.config.limits.subscribers:
-        raise TooManySubscribers(f"{session.hub.listening} subscribers are listening already")
+    service.streams.enter(session_id)
     hub = session.hub
     begins = "" if after_id is not None else f"id: {hub.last_id}\n\n"  # a place to come back to
     subscription = hub.subscribe(after_id)
@@ -170,6 +172,7 @@ async def events(session_id: str, request: Request, service: Running, grant: Wat
     def ended() -> None:
         letting_go.cancel()
         hub.unsubscribe(subscription)
+        service.streams.leave(session_id)
 
     return EventStream(_session_events(subscription, begins), ended)
 

@@ -9,9 +9,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from session.api.scenes import Scenes
+from session.api.streams import Streams
 from session.auth import Gate
 from session.config import ServiceConfig
 from session.journal.shelf import Shelf
+from session.live.pace import Paces
 from session.metrics import Metrics
 from session.roster.archive import Archive
 from session.roster.manager import Manager
@@ -26,6 +28,8 @@ class Service:
     gate: Gate
     metrics: Metrics
     scenes: Scenes
+    paces: Paces
+    streams: Streams
     selectors: Mapping[str, str]  # what a session can be set to: name, what it keeps
     horizon_s: float  # how far back the model remembers
 

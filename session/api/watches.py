@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from session import wire
 from session.api.http import read_json
 from session.api.service import Running, Service
-from session.auth import ASKER, WATCHER
+from session.auth import CHANGER, READER, WATCHER
 from session.live.attendant import Attendant, Resting
 from session.live.session import LiveSession
 from session.notes import transcript
@@ -22,7 +22,7 @@ Format = Literal["json", "md", "vtt"]
 router = APIRouter(prefix="/v1/sessions/{session_id}")
 
 
-@router.post("/watches", status_code=201, dependencies=[ASKER])
+@router.post("/watches", status_code=201, dependencies=[CHANGER])
 async def add_watch(session_id: str, request: Request, service: Running) -> wire.Watch:
     """Sets a standing query; it is judged from the next window on."""
     watches = (await attendant_of(service, session_id)).watches
@@ -40,7 +40,7 @@ async def get_watch(session_id: str, watch_id: str, service: Running) -> wire.Wa
     return (await attendant_of(service, session_id)).watches.describe(watch_id)
 
 
-@router.patch("/watches/{watch_id}", dependencies=[ASKER])
+@router.patch("/watches/{watch_id}", dependencies=[CHANGER])
 async def patch_watch(
     session_id: str, watch_id: str, request: Request, service: Running
 ) -> wire.Watch:
@@ -49,14 +49,14 @@ async def patch_watch(
     return watches.change(watch_id, patch)
 
 
-@router.delete("/watches/{watch_id}", dependencies=[ASKER])
+@router.delete("/watches/{watch_id}", dependencies=[CHANGER])
 async def delete_watch(session_id: str, watch_id: str, service: Running) -> wire.Watch:
     """Removes it; an event that is open ends. 200 with what it was."""
     clock_s = (await service.manager.find(session_id)).describe().clock_s
     return await (await attendant_of(service, session_id)).watches.remove(watch_id, clock_s)
 
 
-@router.get("/watch-events", dependencies=[WATCHER])
+@router.get("/watch-events", dependencies=[READER])
 async def list_watch_events(
     session_id: str,
     service: Running,
@@ -75,7 +75,7 @@ async def get_snapshot(session_id: str, event_id: str, service: Running) -> Resp
     return Response(picture, media_type="image/jpeg")
 
 
-@router.patch("/notes", dependencies=[ASKER])
+@router.patch("/notes", dependencies=[CHANGER])
 async def patch_notes(session_id: str, request: Request, service: Running) -> wire.NoteSettings:
     """Says what is noted from now on."""
     notes = (await attendant_of(service, session_id)).notes
@@ -84,7 +84,7 @@ async def patch_notes(session_id: str, request: Request, service: Running) -> wi
     return settings
 
 
-@router.get("/notes", response_model=wire.NoteList, dependencies=[WATCHER])
+@router.get("/notes", response_model=wire.NoteList, dependencies=[READER])
 async def get_notes(
     session_id: str,
     service: Running,

@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse, Response
 from session import wire
 from session.api.http import read_body
 from session.api.service import Running
-from session.auth import PUBLIC, Sending
+from session.auth import PUBLIC, Offering, Sending
 from session.errors import BadRequest, MethodNotAllowed, NotSupported
 
 SDP = "application/sdp"
@@ -33,7 +33,7 @@ async def offer(
     room: str,
     request: Request,
     service: Running,
-    grant: Sending,
+    grant: Offering,
     session: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
     """Starts a session, or goes on with the `session` that waits or has ended; a token for one

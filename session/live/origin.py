@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from session.config import Limits
 from session.engine.worker import Worker
 from session.journal.shelf import Shelf
-from session.live.pace import Pace
+from session.live.pace import Paces
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +32,5 @@ class Shared:
     worker: Worker
     shelf: Shelf
     limits: Limits
-    pace: Pace
+    paces: Paces
     now: Callable[[], float] = time.monotonic  # seconds

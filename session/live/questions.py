@@ -41,7 +41,7 @@ class Questions:
         self._hub = hub
         self._reads_notes = settings.reads_notes
         self._grid_s = 2 / settings.fps  # a grid is a pair of frames
-        self._worker, self._pace, self._now = shared.worker, shared.pace, shared.now
+        self._worker, self._paces, self._now = shared.worker, shared.paces, shared.now
         self._most_characters = shared.limits.question_chars
         self._answering: dict[str, Answering] = {}
 
@@ -54,7 +54,7 @@ class Questions:
         """Put a question, for the holder of a token, to be answered from `notes` where there are
         any. Raises QuestionEmpty, QuestionTooLong, NothingSeen, SessionOver, TooManyQuestions."""
         question = checked(request.question, self._most_characters)
-        self._pace.take(f"session {self._session}", *([f"token {holder}"] if holder else []))
+        self._paces.take("questions", self._session, holder)
         self._intake.take()  # what has closed goes before the question
         window = self._intake.open_window()
         if missing := self._intake.lacks(window):

@@ -15,6 +15,7 @@ from session.errors import BadRequest, Forbidden, ServiceError, Unauthorized
 from session.ids import new_id
 from session.journal.events import Past
 from session.live.answering import Answering
+from session.live.pace import Paces
 from session.live.session import LiveSession
 from session.realtime.messages import event_id_of, needed_for, parse, patch_of
 from session.realtime.script import Script, Spot
@@ -49,12 +50,14 @@ class Talk:
         session: LiveSession,
         channel: TextChannel,
         config: ServiceConfig,
+        paces: Paces,
         grant: Grant = EVERYTHING,
     ) -> None:
         self._session = session
         self._channel = channel
         self._model = config.model
         self._limits = config.limits
+        self._paces = paces
         self._gate = Gate(config.key)
         self._grant = grant
         self._muted = False  # told that the token has expired
@@ -101,6 +104,7 @@ class Talk:
         self._grant.check(needed_for(message), self._session.id)
         match message:
             case wire.UpdateSession():
+                self._paces.take("changes", self._session.id, self._grant.holder)
                 await self._session.configure(patch_of(message.session))
             case wire.CreateItem():
                 await self._add(message.item)
