@@ -12,7 +12,7 @@ positions move on with time, and from the second layer on they depend on what wa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -25,7 +25,7 @@ from sieve.rope import suffix_positions
 from sieve.row import Row
 from sieve.select import Text
 from sieve.tree import Block, Tree, blocks_of, tree_of
-from sieve.verdict import Verdict, YesNo
+from sieve.verdict import Numbers, Verdict, YesNo
 
 _TREES = 256  # of how many rows' questions the trees are kept
 _BLOCK = 96  # nodes that attend together on a processor, where what is masked costs as much;
@@ -60,6 +60,7 @@ class Judge:
     def __init__(self, model: Model, arena: Arena) -> None:
         self._backbone, self._arena = model.backbone, arena
         self._yes_no = YesNo(model.backbone)
+        self._numbers = Numbers(model.backbone)
         self._refined = model.layout.text_states == "refined" and model.cs2 is not None
         self._block = _BLOCK if model.backbone.device.type == "cpu" else _WHOLE
         self._questions = lru_cache(_TREES)(self._questions_of)
@@ -77,8 +78,12 @@ class Judge:
             for (row, questions), part in zip(asked, read, strict=True)
         ]
         hidden = self._read(torch.cat(states), torch.cat(turns, dim=1), sittings)
-        found = iter(self._yes_no.verdicts(self._backbone.logits(hidden)))
+        found = iter(self._verdicts(self._backbone.logits(hidden)))
         return [[next(found) for _ in questions] for _, questions in asked]
+
+    def _verdicts(self, logits: Tensor) -> list[Verdict]:
+        read = zip(self._yes_no.verdicts(logits), self._numbers.counts(logits), strict=True)
+        return [replace(verdict, count=count) for verdict, count in read]
 
     def _questions_of(self, questions: tuple[TokenIds, ...]) -> Questions:
         device = self._backbone.device

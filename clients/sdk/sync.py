@@ -176,6 +176,10 @@ class SyncWatches:
         """See `Watches.create`."""
         return self._portal.run(self._watches.create(query, **settings))
 
+    def count(self, query: str, **settings: Unpack[WatchSettings]) -> wire.Watch:
+        """See `Watches.count`."""
+        return self._portal.run(self._watches.count(query, **settings))
+
     def list(self) -> list[wire.Watch]:
         """See `Watches.list`."""
         return self._portal.run(self._watches.list())

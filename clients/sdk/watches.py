@@ -39,6 +39,12 @@ class Watches:
         body = made(wire.WatchCreate, {"query": query, **settings})
         return await self._transport.call("POST", self._path, wire.Watch, body=body)
 
+    async def count(self, query: str, **settings: Unpack[WatchSettings]) -> wire.Watch:
+        """Count something ("red things"): every new number comes as `wire.WatchCounted` among the
+        session's events. Raises Invalid."""
+        body = made(wire.WatchCreate, {"query": query, "kind": "count", **settings})
+        return await self._transport.call("POST", self._path, wire.Watch, body=body)
+
     async def list(self) -> list[wire.Watch]:
         """All that are set."""
         found = await self._transport.call("GET", self._path, wire.WatchList)

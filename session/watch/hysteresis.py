@@ -86,6 +86,7 @@ class State:
     since_s: float | None = None
     open: Open | None = None
     calm_until_s: float = 0.0
+    count: int | None = None  # of a watch that counts: the number that was told last
 
 
 @dataclass(frozen=True, slots=True)

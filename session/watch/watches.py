@@ -17,10 +17,11 @@ from session.engine.jobs import Watch
 from session.errors import QuestionEmpty, TooManyWatches, WatchUnknown
 from session.ids import new_id
 from session.watch import records as watch_records
+from session.watch.counting import count
 from session.watch.hysteresis import Change, Open, Rule, Sight, State, advance, finish
 from session.watch.snapshots import Snapshots
 from session.watch.telling import event_of, rule_of
-from session.watch.wording import as_question
+from session.watch.wording import as_count, as_question
 from sieve.tokens import WINDOW_S
 from sieve.verdict import Verdict
 
@@ -57,17 +58,35 @@ class Standing:
         """Raises QuestionEmpty, SettingInvalid."""
         if not any(character.isprintable() for character in settings.query.strip()):
             raise QuestionEmpty("a watch must say what it waits for", param="query")
-        return Standing(id, settings, as_question(settings.query), rule_of(settings), state)
+        ask = as_count if settings.kind == "count" else as_question
+        return Standing(id, settings, ask(settings.query), rule_of(settings), state)
+
+    @property
+    def counts(self) -> bool:
+        return self.settings.kind == "count"
 
     @property
     def probability(self) -> float | None:
-        return likely(self.verdict) if self.verdict else None
+        if self.verdict is None:
+            return None
+        if self.counts:
+            return self.verdict.count.share if self.verdict.count else None
+        return likely(self.verdict)
+
+    @property
+    def answered(self) -> float | None:
+        """The share of what would be an answer; None before the first verdict."""
+        if self.verdict is None:
+            return None
+        if self.counts:
+            return self.verdict.count.answered if self.verdict.count else 0.0
+        return self.verdict.answered
 
     @property
     def phase(self) -> wire.WatchState:
-        if self.verdict is None:
+        if self.answered is None:
             return "waiting"
-        if self.verdict.answered < ANSWERED:
+        if self.answered < ANSWERED:
             return "unanswered"
         return "open" if self.state.open else "calm"
 
@@ -155,8 +174,11 @@ class Watches:
             self._finish(standing, now_s)
 
     def _judged(self, standing: Standing, verdict: Verdict, done: reports.WindowDone) -> None:
-        if verdict.answered < ANSWERED:
-            self._doubt(standing, verdict)
+        if (standing.answered or 0.0) < ANSWERED:
+            self._doubt(standing)
+        if standing.counts:
+            self._count(standing, verdict)
+            return
         start_s = done.waiting.window.start_s
         sight = Sight(start_s, start_s + WINDOW_S, self._wall(), likely(verdict))
         before = standing.state
@@ -165,6 +187,25 @@ class Watches:
             self._changed(standing, change, done)
         if not changes and ended_unheard(standing.state) != ended_unheard(before):
             self._record(standing)
+
+    def _count(self, standing: Standing, verdict: Verdict) -> None:
+        read, before = verdict.count, standing.state.count
+        if read is None or read.answered < ANSWERED:
+            return
+        standing.state, is_news = count(
+            standing.rule, standing.state, read.number, read.share, self._wall()
+        )
+        if is_news:
+            event = wire.WatchCounted(
+                id=f"{standing.id}.{standing.state.events}",
+                watch=standing.id,
+                query=standing.settings.query,
+                count=read.number,
+                before=before,
+                end_s=standing.judged_s or 0.0,
+                probability=read.share,
+            )
+            self._tell(event, also=self._saving(standing))
 
     def _changed(self, standing: Standing, change: Change, done: reports.WindowDone) -> None:
         if change.kind == "new":
@@ -199,7 +240,7 @@ class Watches:
         for change in changes:
             self._tell_change(standing, change, None, None)
 
-    def _doubt(self, standing: Standing, verdict: Verdict) -> None:
+    def _doubt(self, standing: Standing) -> None:
         if standing.doubted:
             return
         standing.doubted = True
@@ -208,7 +249,7 @@ class Watches:
                 watch=standing.id,
                 query=standing.settings.query,
                 question=standing.question,
-                answered=verdict.answered,
+                answered=standing.answered or 0.0,
             )
         )
 
@@ -249,11 +290,12 @@ class Watches:
         )
 
     def _described(self, standing: Standing) -> wire.Watch:
-        rule, settings, verdict = standing.rule, standing.settings, standing.verdict
+        rule, settings = standing.rule, standing.settings
         return wire.Watch(
             id=standing.id,
             session=self._session,
             query=settings.query,
+            kind=settings.kind,
             question=standing.question,
             threshold=rule.threshold,
             release=rule.release,
@@ -265,7 +307,8 @@ class Watches:
             snapshot=bool(settings.snapshot),
             state=standing.phase,
             probability=standing.probability,
-            answered=verdict.answered if verdict else None,
+            count=standing.state.count,
+            answered=standing.answered,
             judged_s=standing.judged_s,
             events=standing.state.events,
         )

@@ -38,6 +38,8 @@ _SAYS = re.compile(
     r"\b(?:is|are|was|were|has|have|does|do|[a-z]{2,}(?:[^s]s|ed|ing)(?=\s+\S))\b", re.IGNORECASE
 )
 _ARTICLE = re.compile(r"(?:an?|the|some|any)\s+", re.IGNORECASE)
+_COUNTING = re.compile(r"how\s+(?:many|often|much)\b", re.IGNORECASE)
+_TO_COUNT = re.compile(r"^(?:please\s+)?(?:count\s+)?(?:all\s+)?(?:the\s+)?", re.IGNORECASE)
 _NOW = re.compile(r"\s+(?:right\s+)?now$", re.IGNORECASE)
 
 
@@ -70,3 +72,13 @@ def _article(thing: str) -> str:
     """With "a" or "an", which the built-in model always heard."""
     bare = _ARTICLE.sub("", thing, count=1)
     return f"{'an' if bare[:1].lower() in 'aeio' else 'a'} {bare}"
+
+
+def as_count(query: str) -> str:
+    """The question for a number: "red things" becomes "how many red things were there?"."""
+    text = " ".join(query.split())
+    if text.endswith("?"):
+        return text
+    if _COUNTING.match(text):
+        return f"{text.rstrip('.! ')}?"
+    return f"how many {_TO_COUNT.sub('', text).rstrip('.! ')} were there?"

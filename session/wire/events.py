@@ -25,6 +25,7 @@ from session.wire.nouns import (
 from session.wire.watching import (
     NoteAdded,
     NotesSet,
+    WatchCounted,
     WatchesSkipped,
     WatchEvent,
     WatchRemoved,
@@ -169,6 +170,7 @@ Event = Annotated[
     | WatchUpdated
     | WatchRemoved
     | WatchEvent
+    | WatchCounted
     | WatchesSkipped
     | WatchUnanswered
     | NotesSet

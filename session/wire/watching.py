@@ -13,6 +13,7 @@ MAX_QUIET = 8
 MAX_NOTES = 1_000
 MAX_WATCH_EVENTS = 200
 
+WatchKind = Literal["event", "count"]
 WatchState = Literal["waiting", "calm", "open", "unanswered"]
 
 
@@ -45,21 +46,26 @@ class WatchPatch(Incoming):
 
 class WatchCreate(WatchPatch):
     """`POST /v1/sessions/{id}/watches`. `query` is a question of yes or no, or what to wait for:
-    "a red circle appears"."""
+    "a red circle appears". Of the kind `count` it is what to count, or asks how many: "red things".
+    Then `watch.count` tells of every new number whose probability among numbers reaches
+    `threshold`; of the other settings, `quiet` alone has a meaning."""
 
     query: str = Field(max_length=MAX_QUERY_CHARS)
+    kind: WatchKind = "event"
 
 
 class Watch(Outgoing):
     """A standing query. `question` is what the model is asked after each window.
 
     `state`: `waiting` for the first window, `calm`, an event is `open`, or `unanswered`: the model
-    answers with neither yes nor no (`answered` is the share of either), which counts as no yes.
+    answers with neither yes nor no (`answered` is the share of either), which counts as no yes; or,
+    where it is to count, with no number.
     """
 
     id: str
     session: str
     query: str
+    kind: WatchKind = "event"
     question: str
     threshold: float
     release: float
@@ -70,7 +76,8 @@ class Watch(Outgoing):
     describe: bool
     snapshot: bool
     state: WatchState
-    probability: float | None  # of yes, after the newest window that was judged
+    probability: float | None  # of yes, or of the number, after the newest window that was judged
+    count: int | None = None  # that was told last
     answered: float | None
     judged_s: float | None  # where that window ended
     events: int  # begun so far
@@ -112,6 +119,19 @@ class WatchEvent(Outgoing):
     sentence: str | None = None
 
 
+class WatchCounted(Outgoing):
+    """A watch of the kind `count` has another number; `id` is of this change alone."""
+
+    type: Literal["watch.count"] = "watch.count"
+    id: str
+    watch: str
+    query: str
+    count: int
+    before: int | None  # the number until now
+    end_s: float  # of the window after which it was read
+    probability: float  # of this number among all numbers
+
+
 class WatchEventList(Outgoing):
     """`GET /v1/sessions/{id}/watch-events?limit=`: the newest events, oldest first, each as it was
     last told of; also of a session that ended."""
@@ -129,14 +149,15 @@ class WatchesSkipped(Outgoing):
 
 
 class WatchUnanswered(Outgoing):
-    """The model answered a watch with neither yes nor no, for the first time. That counts as no
-    yes; where it stays so, the query should be put in another way."""
+    """The model answered a watch with neither yes nor no, or with no number where it is to count,
+    for the first time. That counts as no yes, and as no number; where it stays so, the query
+    should be put in another way."""
 
     type: Literal["watch.unanswered"] = "watch.unanswered"
     watch: str
     query: str
     question: str
-    answered: float  # the share of yes and no
+    answered: float  # the share of yes and no, or of numbers
 
 
 class NoteSettings(Incoming):

@@ -9,7 +9,7 @@ import torch
 
 from sieve import Model
 from sieve.errors import SettingInvalid
-from sieve.verdict import YesNo
+from sieve.verdict import Numbers, YesNo
 from tests import tiny
 
 
@@ -64,3 +64,28 @@ def test_a_tokenizer_of_bytes_tells_y_from_n(stream_model: Model) -> None:
     logits = torch.zeros(1, len(tiny.SPECIAL) + 256)
     logits[0, stream_model.backbone.token_ids("y")] = 9.0
     assert YesNo(stream_model.backbone).verdicts(logits)[0].yes > 0.9
+
+
+class Digits(Spelling):
+    """Writes what it knows as one token, everything else as two."""
+
+    def token_ids(self, text: str) -> list[int]:
+        return [self._first[text]] if text in self._first else [0, 0]
+
+
+def test_the_likeliest_number_is_read_in_any_of_its_spellings() -> None:
+    backbone: Any = Digits({"2": 1, "two": 2, "3": 3})
+    (count,) = Numbers(backbone).counts(torch.tensor([[0.2, 0.2, 0.3, 0.3]]).log())
+    assert count is not None
+    assert (count.number, count.share) == (2, pytest.approx(0.5 / 0.8))
+    assert count.answered == pytest.approx(0.8)
+
+
+def test_a_tokenizer_without_numbers_counts_nothing() -> None:
+    backbone: Any = Digits({})
+    assert Numbers(backbone).counts(torch.zeros(2, 4)) == [None, None]
+
+
+def test_the_built_in_model_writes_small_numbers_in_one_token(demo_model: Model) -> None:
+    for number in range(10):
+        assert len(demo_model.backbone.token_ids(str(number))) == 1
