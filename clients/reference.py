@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 import clients.sdk as sdk
 from clients import media
 from clients.sdk import errors
+from clients.sdk.notes import Notes
 from clients.sdk.session import Settings
 from clients.sdk.watches import Watches, WatchSettings
 from session.wire import access, events, http, nouns, watching
@@ -36,6 +37,7 @@ CLASSES: list[type] = [
     sdk.EventStream,
     sdk.Publication,
     Watches,
+    Notes,
     sdk.Timeouts,
     sdk.Backoff,
 ]

@@ -75,14 +75,21 @@ class Session:
         *,
         max_tokens: int = wire.DEFAULT_ANSWER_TOKENS,
         conversation: wire.Conversation = "auto",
+        notes: wire.UseOfNotes = "auto",
     ) -> Asking:
         """Ask now: iterate for the words, or await the whole answer (see `Asking`).
 
-        With `conversation="none"` the question leaves no trace in the session's history. A session
+        With `conversation="none"` the question leaves no trace in the session's history. `notes`:
+        whether it is answered from them (see `wire.AskRequest`). A session
         that has not seen anything yet is asked again until it has, for a while.
         Raises Invalid; the rest when it is asked.
         """
-        fields = {"question": question, "max_tokens": max_tokens, "conversation": conversation}
+        fields = {
+            "question": question,
+            "max_tokens": max_tokens,
+            "conversation": conversation,
+            "notes": notes,
+        }
         return Asking(self._transport, self._path, made(wire.AskRequest, fields))
 
     def events(self, *, after: int | None = None) -> EventStream:

@@ -12,6 +12,7 @@ from clients.sdk.asking import Asking
 from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
 from clients.sdk.client import EchoSieve, Sessions
 from clients.sdk.events import EventStream
+from clients.sdk.notes import Export, Notes
 from clients.sdk.portal import Portal
 from clients.sdk.publication import Publication
 from clients.sdk.session import Session, Settings
@@ -108,6 +109,7 @@ class SyncSession:
         self._portal = portal
         self._session = session
         self.watches = SyncWatches(portal, session.watches)
+        self.notes = SyncNotes(portal, session.notes)
 
     def __repr__(self) -> str:
         return repr(self._session)
@@ -199,6 +201,34 @@ class SyncWatches:
     def picture(self, event: wire.WatchEvent) -> bytes:
         """See `Watches.picture`."""
         return self._portal.run(self._watches.picture(event))
+
+
+class SyncNotes:
+    """`session.notes`; see `Notes`."""
+
+    def __init__(self, portal: Portal, notes: Notes) -> None:
+        self._portal = portal
+        self._notes = notes
+
+    def set(self, every_s: float | None = 60.0, *, events: bool = False) -> wire.NoteSettings:
+        """See `Notes.set`."""
+        return self._portal.run(self._notes.set(every_s, events=events))
+
+    def settings(self) -> wire.NoteSettings:
+        """See `Notes.settings`."""
+        return self._portal.run(self._notes.settings())
+
+    def search(self, words: str, limit: int = wire.MAX_NOTES) -> list[wire.Note]:
+        """See `Notes.search`."""
+        return self._portal.run(self._notes.search(words, limit))
+
+    def export(self, format: Export = "md") -> str:
+        """See `Notes.export`."""
+        return self._portal.run(self._notes.export(format))
+
+    def list(self, limit: int = wire.MAX_NOTES) -> list[wire.Note]:
+        """See `Notes.list`."""
+        return self._portal.run(self._notes.list(limit))
 
 
 class SyncAsking:

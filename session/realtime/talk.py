@@ -23,7 +23,11 @@ from stream.rtc import ChannelClosedError
 
 log = logging.getLogger(__name__)
 
-OF_WATCHERS = (wire.WatchEvent, wire.NoteAdded)  # what a sender alone does not hear
+OF_WATCHERS = (
+    wire.WatchEvent,
+    wire.WatchCounted,
+    wire.NoteAdded,
+)  # what a sender alone does not hear
 PENDING_ITEMS = 16  # questions put into the conversation that wait for a response.create
 
 
@@ -220,6 +224,8 @@ class Talk:
                 return wire.SieveOverload(event_id=new_id("evt"), overload=event)
             case wire.WatchEvent():
                 return wire.SieveWatch(event_id=new_id("evt"), event=event)
+            case wire.WatchCounted():
+                return wire.SieveCount(event_id=new_id("evt"), count=event)
             case wire.NoteAdded():
                 return wire.SieveNote(event_id=new_id("evt"), note=event.note)
             case wire.SessionClosed():

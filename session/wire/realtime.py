@@ -21,7 +21,7 @@ from session.wire.nouns import (
     Outgoing,
     Session,
 )
-from session.wire.watching import Note, WatchEvent
+from session.wire.watching import Note, WatchCounted, WatchEvent
 
 MAX_EVENT_ID_CHARS = 512
 
@@ -285,6 +285,11 @@ class SieveWatch(ServerEvent):
     event: WatchEvent
 
 
+class SieveCount(ServerEvent):
+    type: Literal["x.watch.count"] = "x.watch.count"
+    count: WatchCounted
+
+
 class SieveNote(ServerEvent):
     type: Literal["x.note.added"] = "x.note.added"
     note: Note
@@ -313,6 +318,7 @@ ServerMessage = Annotated[
     | SieveSkipped
     | SieveOverload
     | SieveWatch
+    | SieveCount
     | SieveNote
     | SieveClosed,
     Field(discriminator="type"),

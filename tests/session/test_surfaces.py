@@ -227,8 +227,8 @@ async def test_who_may_only_send_does_not_hear_what_others_watch_for(house: Hous
     for role, hears in (("publish", False), ("publish watch", True)):
         caller = await call(house, role)
         path = f"/v1/sessions/{caller.session}/watches"
-        watch = {"query": "is it there since 0"}
-        await house.http.post(path, json=watch, headers=bearer("ask"))
+        for watch in ({"query": "is it there since 0"}, {"query": "things", "kind": "count"}):
+            await house.http.post(path, json=watch, headers=bearer("ask"))
         await caller.peer.play(2.2)
         session = await house.manager.live(caller.session)
         await eventually(lambda s=session: s.attendant.watches.all()[0].events == 1)
@@ -237,6 +237,7 @@ async def test_who_may_only_send_does_not_hear_what_others_watch_for(house: Hous
         kinds = {told["type"] for told in caller.phone.heard}
         assert "x.window.ingested" in kinds
         assert ("x.watch.event" in kinds) is hears
+        assert ("x.watch.count" in kinds) is hears
 
 
 async def test_an_expired_token_neither_asks_nor_hears_until_it_is_renewed(
