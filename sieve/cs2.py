@@ -7,7 +7,6 @@ audio-visual token on the refined states. What is kept enters the LLM in its ref
 from __future__ import annotations
 
 import math
-from copy import copy
 from typing import Any
 
 import torch
@@ -29,7 +28,9 @@ class CS2(nn.Module):
     def __init__(self, text_config: Any, layers: int, rotary: AbsoluteRotary) -> None:
         super().__init__()
         width = text_config.hidden_size
-        refiners = [DecoderLayer(_of_layers(text_config, layers), i) for i in range(layers)]
+        # A number is a place in a cache, which refiners do not have; the decoder may have fewer.
+        depth = text_config.num_hidden_layers
+        refiners = [DecoderLayer(text_config, i % depth) for i in range(layers)]
         for refiner in refiners:
             refiner.self_attn.is_causal = False
         self.layers = nn.ModuleList(refiners)
@@ -57,13 +58,6 @@ class CS2(nn.Module):
         with torch.autocast(states.device.type, enabled=False):
             hidden = F.silu(_precise(first, self.ln(states.float())))
             return _precise(last, hidden).squeeze(-1)
-
-
-def _of_layers(text_config: Any, layers: int) -> Any:
-    """A decoder's config for another number of layers, which attend to everything."""
-    config = copy(text_config)
-    config.layer_types = ["full_attention"] * layers
-    return config
 
 
 def _precise(linear: Any, states: Tensor) -> Tensor:

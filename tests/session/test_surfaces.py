@@ -132,8 +132,11 @@ async def test_a_stream_ends_with_its_token_and_says_so(
     house: House, seen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = await call(house, "publish")
-    soon = Grant("a test", frozenset({"watch"}), caller.session, time.time() + 0.2)
-    monkeypatch.setattr(Gate, "admit", lambda *_: soon)  # `exp` counts whole seconds
+
+    def short(*_: object) -> Grant:  # `exp` of a token counts whole seconds
+        return Grant("a test", frozenset({"watch"}), caller.session, time.time() + 1.0)
+
+    monkeypatch.setattr(Gate, "admit", short)
     path = f"/v1/sessions/{caller.session}/events"
     read = await asyncio.wait_for(house.http.get(path, headers=seen), 10)
     *_, (number, last) = parsed(read.text.partition("\n\n")[2] if not seen else read.text)
