@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -83,15 +84,15 @@ async def converse(args: argparse.Namespace, console: Console) -> None:
     def tell(text: str) -> None:
         console.print(f"[yellow]{escape(text)}[/]")
 
-    async with client_of(args) as client, Feed(client, media, room=args.room, tell=tell) as feed:
+    async with AsyncExitStack() as stack:
+        if preview:
+            stack.callback(preview.close)  # last: until the camera stops it opens its window again
+        client = await stack.enter_async_context(client_of(args))
+        feed = await stack.enter_async_context(Feed(client, media, room=args.room, tell=tell))
         console.print(f"[dim]session {feed.session.id}; ask, or Ctrl-D to end[/]")
         talk = Talk(console, lambda: feed.session)
         words = ask_all(talk, args.ask) if args.ask else talk.hold(lines_of(sys.stdin))
-        try:
-            await until_first([words, feed.finished()], [follow(feed, preview)] if preview else [])
-        finally:
-            if preview:
-                preview.close()
+        await until_first([words, feed.finished()], [follow(feed, preview)] if preview else [])
 
 
 async def ask_all(talk: Talk, questions: list[str]) -> None:
