@@ -101,9 +101,10 @@ class Session:
         """The same, beyond the session's end: it goes on when somebody publishes to it again."""
         return Following(self._transport, self._path, after=after, backoff=self._backoff)
 
-    async def answers(self) -> AsyncIterator[wire.Answer]:
-        """What was asked and answered, oldest first, also before a restart of the service."""
-        params: dict[str, str] = {}
+    async def answers(self, *, after: str | None = None) -> AsyncIterator[wire.Answer]:
+        """What was asked and answered, in the order in which the answers were finished, also before
+        a restart of the service; or what followed on the answer with the id `after`."""
+        params = {} if after is None else {"after": after}
         while True:
             path = f"{self._path}/answers"
             page = await self._transport.call("GET", path, wire.AnswerList, params=params)

@@ -143,9 +143,9 @@ class SyncSession:
         """See `Session.publish`; use as `with`."""
         return SyncPublication(self._portal, self._session.publish(media))
 
-    def answers(self) -> Iterator[wire.Answer]:
+    def answers(self, *, after: str | None = None) -> Iterator[wire.Answer]:
         """See `Session.answers`."""
-        return self._portal.iterate(self._session.answers())
+        return self._portal.iterate(self._session.answers(after=after))
 
     def ask(
         self,

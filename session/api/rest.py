@@ -121,8 +121,8 @@ async def answers(
     before: Id | None = None,
     limit: Limit = wire.DEFAULT_PAGE,
 ) -> wire.AnswerList:
-    """What was asked and answered, oldest first, a page at a time: the one after an answer, or the
-    one before it."""
+    """What was asked and answered, in the order in which the answers were finished, a page at a
+    time: the one after an answer, or the one before it."""
     await service.manager.find(session_id)
     if before is None:
         return await service.archive.answers_after(session_id, after, limit)

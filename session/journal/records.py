@@ -152,32 +152,37 @@ def ask(db: Db, asked: Asked) -> None:
 
 
 def answer(db: Db, given: wire.Answer) -> None:
-    db.execute("UPDATE answers SET answer = ? WHERE id = ?", (given.model_dump_json(), given.id))
+    """It comes after every answer that there is, whenever its question was put: whoever pages on
+    after the newest one they know finds it."""
+    db.execute(
+        """UPDATE answers SET answer = ?,
+        finished = (SELECT coalesce(max(finished), 0) + 1 FROM answers) WHERE id = ?""",
+        (given.model_dump_json(), given.id),
+    )
 
 
 def answers_after(db: Db, session: str, after: str | None, limit: int) -> list[wire.Answer]:
-    """Those that followed on answer `after`, or all, oldest first. Raises BadRequest."""
-    place = 0 if after is None else answer_place(db, session, after, "after")
+    """Those that were finished after answer `after`, or all, in that order. Raises BadRequest."""
+    finished = 0 if after is None else finish_of(db, session, after, "after")
     rows = db.execute(
-        """SELECT answer FROM answers WHERE session = ? AND answer IS NOT NULL AND place > ?
-        ORDER BY place LIMIT ?""",
-        (session, place, limit),
+        "SELECT answer FROM answers WHERE session = ? AND finished > ? ORDER BY finished LIMIT ?",
+        (session, finished, limit),
     )
     return [wire.Answer.model_validate_json(body) for (body,) in rows]
 
 
 def answers_before(db: Db, session: str, before: str, limit: int) -> list[wire.Answer]:
-    """Those that came before answer `before`, newest first. Raises BadRequest."""
+    """Those that were finished before answer `before`, newest first. Raises BadRequest."""
     rows = db.execute(
-        """SELECT answer FROM answers WHERE session = ? AND answer IS NOT NULL AND place < ?
-        ORDER BY place DESC LIMIT ?""",
-        (session, answer_place(db, session, before, "before"), limit),
+        """SELECT answer FROM answers WHERE session = ? AND finished < ?
+        ORDER BY finished DESC LIMIT ?""",
+        (session, finish_of(db, session, before, "before"), limit),
     )
     return [wire.Answer.model_validate_json(body) for (body,) in rows]
 
 
-def answer_place(db: Db, session: str, answer: str, param: str) -> int:
-    found = "SELECT place FROM answers WHERE session = ? AND id = ?"
+def finish_of(db: Db, session: str, answer: str, param: str) -> int:
+    found = "SELECT finished FROM answers WHERE session = ? AND id = ? AND finished IS NOT NULL"
     said = f"answer {answer[:64]!r} in this session"
     return int(place_of(db.execute(found, (session, answer)), param, said)[0])
 

@@ -46,9 +46,17 @@ CREATE INDEX answers_by_session ON answers (session, place);
 CREATE INDEX answers_by_age ON answers (asked_at);
 """
 
+FINISHED = """
+ALTER TABLE answers ADD COLUMN finished INTEGER;  -- in the order of the answers, as they were told
+UPDATE answers SET finished = place WHERE answer IS NOT NULL;
+CREATE UNIQUE INDEX answers_by_finish ON answers (finished);
+CREATE INDEX answers_of_session ON answers (session, finished);
+"""
+
 STEPS: dict[str, str] = {
     "sessions": SESSIONS,
     "watches": watch_records.TABLES,
     "notes": note_records.TABLES,
     "events of watches": watch_records.TOLD,
+    "order of answers": FINISHED,
 }

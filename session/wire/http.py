@@ -72,7 +72,8 @@ class AskRequest(Incoming):
 
 
 class AnswerList(Outgoing):
-    """`GET /v1/sessions/{id}/answers?after={id}&limit={n}`: a page of them, oldest first.
+    """`GET /v1/sessions/{id}/answers?after={id}&limit={n}`: a page of them, in the order in which
+    they were finished: none comes before one that has been read.
 
     While `has_more`, the next page comes after the last answer of this one; or, where the page was
     asked for by `before={id}`, before the first.

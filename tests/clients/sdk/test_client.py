@@ -39,6 +39,16 @@ async def test_an_answer_can_be_awaited_as_a_whole(line: Line) -> None:
     assert (answer.text, answer.status) == ("what now ", "truncated")
 
 
+async def test_the_answers_after_one_that_is_known_are_read(line: Line) -> None:
+    session, _ = await line.join()
+    asked = [await session.ask(question) for question in ("a", "b", "c")]
+    assert [answer.id async for answer in session.answers()] == [answer.id for answer in asked]
+    rest = [answer.question async for answer in session.answers(after=asked[0].id)]
+    assert rest == ["b", "c"]
+    with pytest.raises(errors.BadRequest, match="ans_none"):
+        await anext(session.answers(after="ans_none"))
+
+
 async def test_a_question_is_sent_once(line: Line) -> None:
     session, _ = await line.join()
     asking = session.ask("what now")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import time
@@ -15,7 +16,7 @@ from session.journal.journal import IN_MEMORY, opened
 from session.journal.schema import STEPS
 from session.watch import records as watch_records
 from tests.session.conftest import House, open_house
-from tests.session.fakes import FakeEngine
+from tests.session.fakes import FakeEngine, eventually
 from tests.session.journal.test_shelf import pictures, shown
 
 LONG_AGO_AT = time.time() - 40 * 86_400.0
@@ -137,7 +138,9 @@ async def test_nothing_of_a_removed_session_is_in_any_table_or_file(tmp_path: Pa
 async def page(house: House, path: str, **params: str | int) -> list[str]:
     """The questions of a page of answers, or the ids of a page of sessions."""
     body = (await house.http.get(path, params=params)).json()
-    return [a["question"] for a in body.get("answers", [])] or [s["id"] for s in body["sessions"]]
+    if "answers" in body:
+        return [answer["question"] for answer in body["answers"]]
+    return [session["id"] for session in body["sessions"]]
 
 
 async def test_pages_of_answers_go_both_ways_and_miss_nothing_that_came_meanwhile() -> None:
@@ -153,6 +156,58 @@ async def test_pages_of_answers_go_both_ways_and_miss_nothing_that_came_meanwhil
         first = await house.http.get(path, params={"before": ids[2], "limit": 2})
         assert [a["question"] for a in first.json()["answers"]] == ["q0", "q1"]
         assert not first.json()["has_more"]
+
+
+async def until_asked(house: House, questions: int) -> None:
+    await eventually(lambda: len(house.engine.asked) == questions)
+
+
+async def test_an_answer_that_is_finished_after_a_later_one_comes_after_it() -> None:
+    async for house in open_house(FakeEngine(), ServiceConfig()):
+        session, _ = await house.join()
+        path = f"/v1/sessions/{session}"
+        slow = {"question": "slowly", "max_tokens": 256}
+        asking = asyncio.create_task(house.http.post(f"{path}/ask", json=slow))
+        await until_asked(house, 1)
+        quick = (await house.ask(session, "quick")).json()["id"]
+        assert await page(house, f"{path}/answers", after=quick) == []
+        first = (await asking).json()["id"]
+        assert await page(house, f"{path}/answers", after=quick) == ["slowly"]
+        assert await page(house, f"{path}/answers", before=first) == ["quick"]
+        assert await page(house, f"{path}/answers") == ["quick", "slowly"]
+
+
+async def test_an_answer_that_is_being_written_begins_no_page() -> None:
+    async for house in open_house(FakeEngine(), ServiceConfig()):
+        session, _ = await house.join()
+        path = f"/v1/sessions/{session}"
+        events = house.manager.get(session).hub.subscribe()
+        slow = {"question": "slowly", "max_tokens": 256}
+        asking = asyncio.create_task(house.http.post(f"{path}/ask", json=slow))
+        started = await anext(n.event async for n in events if n.event.type == "answer.started")
+        assert isinstance(started, wire.AnswerStarted)
+        refused = await house.http.get(f"{path}/answers", params={"after": started.id})
+        assert refused.status_code == 400
+        await asking
+
+
+def test_the_answers_of_an_older_journal_keep_the_order_of_their_questions(tmp_path: Path) -> None:
+    file = str(tmp_path / "journal.db")
+    older = dict(STEPS)
+    del older["order of answers"]
+    db = opened(file, older)
+    db.execute("INSERT INTO sessions VALUES ('s', 'ended', 1, 1, 0, '{}', '{}')")
+    for id, finished in (("a", True), ("b", False), ("c", True)):
+        given = records.failed(id, "s", 1.0, 1.0, id).model_dump_json() if finished else None
+        row = (id, "s", 1.0, 1.0, id, 1, given)
+        columns = "id, session, asked_at, asked_s, question, remembered, answer"
+        db.execute(f"INSERT INTO answers ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    db.close()
+    db = opened(file, STEPS)
+    assert [answer.id for answer in records.answers_after(db, "s", None, 9)] == ["a", "c"]
+    records.answer(db, records.failed("b", "s", 1.0, 1.0, "b"))
+    assert [answer.id for answer in records.answers_after(db, "s", "c", 9)] == ["b"]
+    db.close()
 
 
 async def test_pages_of_sessions_hold_each_once_also_those_of_one_moment() -> None:
