@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,9 +15,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from session.api.service import Service
 
+log = logging.getLogger(__name__)
+
 CONNECTIONS = 512  # at once; more are answered with 503
 HEADER_S = 15.0  # how long a client may take to send the header of a request
 CLOSE_S = 5  # how long open requests may take to end
+STUCK_S = 30.0  # how long a client may read nothing of what waits for it
+UNSENT_BYTES = 256 * 1024  # of a connection, that the system may hold on its way
 
 
 class ServeError(Exception):
@@ -28,6 +33,7 @@ def bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_BYTES)
     try:
         listener.bind((host, port))
     except OSError as error:
@@ -70,9 +76,13 @@ async def _until_started(server: uvicorn.Server, task: asyncio.Task[None]) -> No
 
 
 class _Connection(H11Protocol):
-    """Hangs up when the header of a request does not come within `HEADER_S`."""
+    """Hangs up when the header of a request does not come within `HEADER_S`, and on a client that
+    does not read: while the transport is full, nothing more is made for it, and when nothing has
+    left for `STUCK_S`, what waits is thrown away and the response ends as if the client had gone.
+    """
 
     _waiting: asyncio.TimerHandle | None = None
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -87,7 +97,33 @@ class _Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_more()
+        self._unstuck()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        self._unstuck()
+        super().resume_writing()
+
+    def _watch_reader(self) -> None:
+        waits = self.transport.get_write_buffer_size()
+        self._stuck = self.loop.call_later(STUCK_S, self._look_again, waits)
+
+    def _look_again(self, waited: int) -> None:
+        """`waited`: bytes in the transport, `STUCK_S` ago. None come in while it is full."""
+        if self.transport.get_write_buffer_size() < waited:
+            self._watch_reader()
+        else:
+            log.warning("a client that did not read for %g s is hung up on", STUCK_S)
+            self.transport.abort()
+
+    def _unstuck(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
     def _wait(self) -> None:
         self._waiting = self.loop.call_later(HEADER_S, self.transport.close)

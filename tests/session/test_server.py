@@ -8,11 +8,12 @@ import socket
 import httpx
 import pytest
 
-from session import server
+from session import server, wire
 from session.api import http, scenes
 from session.app import create_app
 from session.config import ServiceConfig
 from session.engine.loading import Loaded
+from session.live.session import LiveSession
 from session.server import ServeError, bound, serving, url_of
 from tests.session.conftest import House
 from tests.session.fakes import Exchange, FakeEngine, eventually
@@ -144,6 +145,79 @@ async def test_a_sender_that_hangs_up_within_its_body_leaves_no_trace_in_the_log
         await writer.wait_closed()
         assert (await client.get("/healthz")).status_code == 200
     assert not caplog.records
+
+
+def unread(url: str, path: str, room: int = 4_096) -> socket.socket:
+    """A client that asks for the events of a session and never reads them; its system takes `room`
+    bytes or two for it."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    client.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+    client.sendall(f"GET {path}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return client
+
+
+def tell(session: LiveSession, characters: int) -> None:
+    """An event of so many characters, to all who listen."""
+    session.hub.tell(wire.JournalPaused(reason="x" * characters))
+
+
+async def test_a_reader_of_events_that_does_not_read_is_hung_up_on(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "STUCK_S", 0.2)
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        path = await joined(client)
+        service = app.state.service
+        session = service.manager.all()[0]
+        with unread(url, path):
+            await eventually(lambda: session.hub.listening == 1)
+            for _ in range(64):  # 4 MiB: more than sockets and transport hold
+                tell(session, 65_536)
+            await eventually(lambda: session.hub.listening == len(service.streams) == 0)
+        assert "did not read" in caplog.text
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_no_more_is_made_for_a_reader_than_fits_while_it_does_not_read(
+    engine: FakeEngine,
+) -> None:
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        path = await joined(client)
+        session = app.state.service.manager.all()[0]
+        limit = app.state.service.config.limits.subscriber_queue
+        with unread(url, path):
+            await eventually(lambda: session.hub.listening == 1)
+            told = 0
+            while session.hub.listening:
+                tell(session, 65_536)
+                told += 1
+                await asyncio.sleep(0)
+            assert limit < told < limit + 32  # what waits, and what is on its way
+            assert session.hub.dropped == 1
+
+
+async def test_a_slow_reader_of_events_is_not_hung_up_on(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STUCK_S", 1.0)
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        path = await joined(client)
+        session = app.state.service.manager.all()[0]
+        with unread(url, path, room=2**16) as reader:
+            reader.setblocking(False)
+            await eventually(lambda: session.hub.listening == 1)
+            tell(session, 2**21)
+            loop, came = asyncio.get_running_loop(), 0
+            while came < 2**21:  # in 64 pieces, over more than STUCK_S
+                piece = await loop.sock_recv(reader, 2**15)
+                assert piece, "hung up on"
+                came += len(piece)
+                await asyncio.sleep(0.025)
+            assert session.hub.listening == 1
 
 
 async def test_an_answer_may_take_longer_than_a_header(
