@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from clients.monitor.claim import claimed
 from clients.monitor.config import BotSource, MediaSource, MonitorConfig, RoomSource
 from clients.monitor.keeping import PATIENT, Keeper
 from clients.monitor.report import Entry, Gap, Record, write
@@ -72,25 +73,30 @@ class Monitor:
         ]
 
     async def run(self) -> Path:
-        """Returns the report's path. Raises EchoSieveError; the report is written in any case."""
+        """Returns the report's path. Raises EchoSieveError; the report is written in any case but
+        where the folder is another monitor's."""
         try:
-            async with AsyncExitStack() as stack:
-                stack.push_async_callback(self._client.close)
-                if self._bridge is not None:
-                    await stack.enter_async_context(self._bridge)
-                await self._watch()
+            with claimed(self._config.folder):
+                return await self._run()
         finally:
-            try:
-                path = write(self._record, self._config.folder)
-            finally:
-                for file in (self._places, self._outbox, self._record):
-                    file.close()
-        return path
+            await self._client.close()
+            for file in (self._places, self._outbox, self._record):
+                file.close()
 
     @property
     def report(self) -> Path:
         """Where the report is, once `run` is over."""
         return self._config.folder / "report.md"
+
+    async def _run(self) -> Path:
+        try:
+            async with AsyncExitStack() as stack:
+                if self._bridge is not None:
+                    await stack.enter_async_context(self._bridge)
+                await self._watch()
+        finally:
+            path = write(self._record, self._config.folder)
+        return path
 
     async def _watch(self) -> None:
         beside = [hook.run() for hook in self._webhooks]

@@ -15,19 +15,20 @@ import hashlib
 import hmac
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from clients.database import database
-from clients.sdk.backoff import Backoff
+from clients.sdk.backoff import Backoff, asked_s
 
 log = logging.getLogger("echosieve")
 
 PATIENT = Backoff(first_s=1.0, most_s=300.0)
 REPLY_S = 15.0
+MOST_ASKED_S = 3_600.0  # that a receiver's Retry-After is heeded
 NEVER = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})  # coming again is of no use
 
 SCHEMA = """
@@ -56,6 +57,15 @@ class Report:
     delivery: str
     body: bytes
     since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a report has not arrived; the receiver asks that none comes for `wait_s`."""
+
+    reason: str
+    for_good: bool = False
+    wait_s: float = 0.0
 
 
 class Outbox:
@@ -97,6 +107,7 @@ class Webhook:
         backoff: Backoff = PATIENT,
         transport: httpx.AsyncBaseTransport | None = None,
         wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._url = url
         self._secret = secret
@@ -105,6 +116,7 @@ class Webhook:
         self._backoff = backoff
         self._transport = transport
         self._wall = wall
+        self._sleep = sleep
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
 
@@ -128,15 +140,17 @@ class Webhook:
                     self._idle.set()
                     self._news.clear()
                     await self._news.wait()
-                elif await self._settled(http, report):
+                    continue
+                refusal = await self._send(http, report)
+                if refusal is None or self._gives_up(report, refusal):
                     self._outbox.remove(report.number)
                     failures = 0
                 else:
                     failures += 1
-                    await asyncio.sleep(self._backoff.wait_s(failures))
+                    await self._sleep(max(refusal.wait_s, self._backoff.wait_s(failures)))
 
-    async def _settled(self, http: httpx.AsyncClient, report: Report) -> bool:
-        """Whether a report need not be sent again."""
+    async def _send(self, http: httpx.AsyncClient, report: Report) -> Refusal | None:
+        """None where it has arrived."""
         timestamp = int(self._wall())
         headers = {
             "Content-Type": "application/json",
@@ -147,19 +161,27 @@ class Webhook:
         try:
             response = await http.post(self._url, content=report.body, headers=headers)
         except httpx.HTTPError as error:
-            reason = type(error).__name__
+            return Refusal(type(error).__name__)
+        if response.is_success:
+            return None
+        asked = asked_s(response.headers.get("Retry-After"), self._wall())
+        return Refusal(
+            f"status {response.status_code}",
+            for_good=response.status_code in NEVER,
+            wait_s=min(asked or 0.0, MOST_ASKED_S),
+        )
+
+    def _gives_up(self, report: Report, refusal: Refusal) -> bool:
+        """Whether it will not be sent again; what becomes of it is in the log."""
+        receiver = shown(self._url)
+        if refusal.for_good:
+            log.error("the webhook %s refuses a report: %s", receiver, refusal.reason)
+        elif self._wall() - report.since > self._give_up_s:
+            log.error("the webhook %s never took a report: %s", receiver, refusal.reason)
         else:
-            if response.is_success:
-                return True
-            reason = f"status {response.status_code}"
-            if response.status_code in NEVER:
-                log.error("the webhook %s refuses a report: %s", shown(self._url), reason)
-                return True
-        if self._wall() - report.since > self._give_up_s:
-            log.error("the webhook %s never took a report: %s", shown(self._url), reason)
-            return True
-        log.warning("the webhook %s did not take a report: %s", shown(self._url), reason)
-        return False
+            log.warning("the webhook %s did not take a report: %s", receiver, refusal.reason)
+            return False
+        return True
 
 
 def shown(url: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 _GENERATOR = random.SystemRandom()  # clients that lost the same service must not come back at once
 
@@ -24,6 +26,21 @@ class Backoff:
         doublings = min(failures - 1, 62)  # a float holds no more than 2**1023
         longest_s = min(self.most_s, self.first_s * 2.0**doublings)
         return longest_s * (generator or _GENERATOR).uniform(0.5, 1.0)
+
+
+def asked_s(retry_after: str | None, now: float) -> float | None:
+    """How many seconds the header Retry-After asks to wait, a number or a date (RFC 9110, 10.2.3);
+    None where it asks for nothing that can be understood. `now`: Unix seconds."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:  # "-0000": a time of no zone, in UTC (RFC 5322, 3.3)
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - now)
 
 
 @dataclass(frozen=True, slots=True)

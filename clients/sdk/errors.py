@@ -13,8 +13,11 @@ EchoSieveError
 
 from __future__ import annotations
 
+import time
+
 from pydantic import ValidationError
 
+from clients.sdk.backoff import asked_s
 from session import wire
 
 HINTS = {
@@ -154,12 +157,7 @@ def refusal(status: int, body: bytes, retry_after: str | None) -> Refused:
         text = body[:200].decode(errors="replace").strip() or "an empty answer"
         detail = wire.ErrorDetail(type="error", message=text)
     kind = BY_STATUS.get(status, ServerError if status >= 500 else Refused)
-    return kind(status, detail, seconds(retry_after))
-
-
-def seconds(retry_after: str | None) -> float | None:
-    """The header as seconds (RFC 9110, 10.2.3); a date is not used by the service."""
-    return float(retry_after) if retry_after and retry_after.isdecimal() else None
+    return kind(status, detail, asked_s(retry_after, time.time()))
 
 
 def invalid(error: ValidationError) -> Invalid:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from clients.cli import main
+from clients.monitor.claim import claimed
 from sieve import load_model
 from stream.render import render_file
 from stream.scene import Scene
@@ -286,6 +287,20 @@ def test_a_broker_that_is_not_there_is_one_clear_line(call: Call, tmp_path: Path
     said = call("monitor", str(path)).complaint
     assert f"the MQTT broker at 127.0.0.1:{port}" in said
     assert "does a broker listen there" in said
+
+
+def test_a_second_monitor_in_a_folder_is_refused_and_touches_nothing(
+    call: Call, tmp_path: Path
+) -> None:
+    path, folder = tmp_path / "monitor.toml", tmp_path / "monitor"
+    folder.mkdir()
+    path.write_text(f'folder = "{folder}"\n[[source]]\nkind = "room"\nname = "door"\n')
+    (folder / "report.md").write_text("of the one that runs")
+    with claimed(folder):
+        said = call("monitor", str(path)).complaint
+    assert f"another monitor is running in {folder}" in said
+    assert "a `folder` of its own" in said
+    assert (folder / "report.md").read_text() == "of the one that runs"
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,33 +10,47 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
-from clients.monitor.webhook import Outbox, Webhook, signature
+from clients.monitor.webhook import MOST_ASKED_S, Outbox, Webhook, signature
 from clients.sdk import Backoff
 
 QUICK = Backoff(first_s=0.001, most_s=0.002)
 URL = "http://receiver/reports"
+NOW = 1_000.9  # Unix seconds
 
 
 class Endpoint:
-    """Keeps what comes; answers with the statuses it was given, then with 200."""
+    """Keeps what comes; answers with the statuses it was given, then with 200. `retry_after` goes
+    with each refusal."""
 
-    def __init__(self, *statuses: int) -> None:
+    def __init__(self, *statuses: int, retry_after: str | None = None) -> None:
         self.got: list[httpx.Request] = []
         self._statuses = list(statuses)
+        self._refused = {} if retry_after is None else {"Retry-After": retry_after}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.got.append(request)
         status = self._statuses.pop(0) if self._statuses else 200
         if status == 0:
             raise httpx.ConnectError("nobody there")
-        return httpx.Response(status)
+        return httpx.Response(status, headers=self._refused if status >= 400 else {})
 
 
 @asynccontextmanager
 async def hooked(
-    outbox: Outbox, endpoint: Callable[[httpx.Request], httpx.Response], give_up_s: float = 60.0
+    outbox: Outbox,
+    endpoint: Callable[[httpx.Request], httpx.Response],
+    give_up_s: float = 60.0,
+    waits_s: list[float] | None = None,
 ) -> AsyncIterator[Webhook]:
+    """`waits_s` gets how long is waited between attempts; nobody really waits."""
+
+    async def sleep(seconds: float) -> None:
+        if waits_s is not None:
+            waits_s.append(seconds)
+        await asyncio.sleep(0)
+
     hook = Webhook(
         URL,
         "secret",
@@ -44,7 +58,8 @@ async def hooked(
         give_up_s=give_up_s,
         backoff=QUICK,
         transport=httpx.MockTransport(endpoint),
-        wall=lambda: 1_000.9,
+        wall=lambda: NOW,
+        sleep=sleep,
     )
     running = asyncio.create_task(hook.run())
     try:
@@ -75,6 +90,37 @@ async def test_reports_are_tried_again_and_stay_in_order() -> None:
         await hook.emptied()
     deliveries = [request.headers["X-EchoSieve-Delivery"] for request in endpoint.got]
     assert deliveries == ["ses/1", "ses/1", "ses/1", "ses/1", "ses/2"]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("asked", "waited_s"),
+    [
+        ("7", 7.0),
+        ("Thu, 01 Jan 1970 00:17:00 GMT", 1_020.0 - NOW),
+        ("999999999", MOST_ASKED_S),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MOST_ASKED_S),
+    ],
+)
+async def test_a_receiver_that_says_when_to_come_back_is_left_alone_until_then(
+    status: int, asked: str, waited_s: float
+) -> None:
+    endpoint, waits_s = Endpoint(status, status, retry_after=asked), []
+    async with hooked(Outbox(":memory:"), endpoint, waits_s=waits_s) as hook:
+        hook.put("ses/1", b"{}")
+        await hook.emptied()
+    assert waits_s == pytest.approx([waited_s, waited_s])
+    assert len(endpoint.got) == 3
+
+
+@pytest.mark.parametrize("asked", [None, "", "soon", "-3", "0", "Thu, 01 Jan 1970 00:00:00 GMT"])
+async def test_one_that_says_nothing_of_use_is_tried_again_as_always(asked: str | None) -> None:
+    endpoint, waits_s = Endpoint(503, retry_after=asked), []
+    async with hooked(Outbox(":memory:"), endpoint, waits_s=waits_s) as hook:
+        hook.put("ses/1", b"{}")
+        await hook.emptied()
+    (wait_s,) = waits_s
+    assert 0.0 < wait_s <= QUICK.most_s
 
 
 async def test_one_that_is_refused_for_good_does_not_hold_up_the_next() -> None:

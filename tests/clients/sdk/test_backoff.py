@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.sdk.backoff import Backoff
+from clients.sdk.backoff import Backoff, asked_s
 
 
 @given(st.floats(0.01, 10.0), st.floats(1.0, 1000.0), st.integers(1, 10_000), st.integers(0, 100))
@@ -29,3 +29,34 @@ def test_two_clients_do_not_wait_the_same() -> None:
 def test_bounds_that_make_no_sense_are_refused(first_s: float, most_s: float) -> None:
     with pytest.raises(ValueError, match="first_s <= most_s"):
         Backoff(first_s, most_s)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0.0),
+        (" 120 ", 120.0),
+        ("Thu, 01 Jan 1970 00:20:00 GMT", 200.0),
+        ("Thu, 01 Jan 1970 00:20:00 -0000", 200.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),  # has passed
+        (None, None),
+        ("", None),
+        ("1.5", None),
+        ("-1", None),
+        ("tomorrow", None),
+    ],
+)
+def test_what_a_server_asks_to_wait_is_a_number_or_a_date(
+    header: str | None, seconds: float | None
+) -> None:
+    assert asked_s(header, 1_000.0) == seconds
+
+
+NUMBERS = st.integers(-1, 99_999)
+DATES = st.builds("Thu, {} Jan {} {}:00:00 {}".format, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
+
+
+@given(st.text(max_size=40) | DATES)
+def test_whatever_a_server_sends_is_a_wait_or_nothing(header: str) -> None:
+    asked = asked_s(header, 1_000.0)
+    assert asked is None or asked >= 0.0
