@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -30,6 +30,7 @@ from sieve.selectors import METHODS, PRUNERS, REFINED, default_method, method_of
 
 Build = Callable[[Model, Case], Method]
 Group = Literal["control", "method", "ablation", "memory", "trained"]
+GROUPS: tuple[Group, ...] = get_args(Group)
 HORIZON_IDS, ENDLESS_IDS = 32_000, 10**12
 
 
@@ -294,16 +295,16 @@ assert len(ARMS) == len(_ALL), "two arms of one name"
 
 
 def arms_of(wanted: Iterable[str], trained: Sequence[Arm] = ()) -> list[Arm]:
-    """Arms by name or by group, each once. Raises SettingInvalid for what is neither."""
+    """Arms by name or by group, each once; a group may be empty (``trained``, where none are
+    given). Raises SettingInvalid for what is neither."""
     known = ARMS | {arm.name: arm for arm in trained}
     chosen: dict[str, Arm] = {}
     for name in wanted:
         found = [arm for arm in known.values() if name in (arm.name, arm.group)]
-        if not found:
-            groups = sorted({arm.group for arm in known.values()})
+        if not found and name not in GROUPS:
             raise SettingInvalid(
                 f"no arm or group of arms is called {name!r}: there are the groups "
-                f"{', '.join(groups)} and the arms {', '.join(known)}"
+                f"{', '.join(GROUPS)} and the arms {', '.join(known)}"
             )
         chosen |= {arm.name: arm for arm in found}
     return list(chosen.values())

@@ -9,9 +9,16 @@ NOTHING = "–"
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Markdown; the first column is a name, the others are figures."""
-    rule = "|---|" + "---:|" * (len(columns) - 1)
-    lines = [columns, *rows]
-    return "\n".join([_row(lines[0]), rule, *(_row(line) for line in lines[1:])]) + "\n"
+    return _lines(columns, "|---|" + "---:|" * (len(columns) - 1), rows)
+
+
+def listing(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Markdown; all columns are words."""
+    return _lines(columns, "|" + "---|" * len(columns), rows)
+
+
+def _lines(columns: Sequence[str], rule: str, rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join([_row(columns), rule, *(_row(row) for row in rows)]) + "\n"
 
 
 def _row(cells: Sequence[str]) -> str:

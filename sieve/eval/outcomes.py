@@ -66,14 +66,25 @@ class Outcome:
         return Cell(self.task, self.seed, self.case, self.arm, self.budget, self.mode)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An arm that cannot be run, at one budget or (``""``) at any, and the reason."""
+
+    arm: str
+    budget: str
+    why: str
+
+
 _PAIRS = ("kept", "seen", "dense")
 
 
 class Journal:
-    """A run's folder: ``run.json``, what is run, and ``outcomes.jsonl``."""
+    """A run's folder: ``run.json``, what is run, ``outcomes.jsonl``, and ``left-out.json``, what
+    of it cannot be."""
 
     def __init__(self, folder: Path) -> None:
         self._setting, self._lines = folder / "run.json", folder / "outcomes.jsonl"
+        self._left_out = folder / "left-out.json"
         folder.mkdir(parents=True, exist_ok=True)
 
     def begin(self, setting: dict[str, Any]) -> None:
@@ -94,6 +105,16 @@ class Journal:
         if not self._setting.exists():
             raise SettingInvalid(f"{self._setting.parent} holds no run: it has no run.json")
         return dict(json.loads(self._setting.read_text()))
+
+    def leave_out(self, lines: Iterable[LeftOut]) -> None:
+        """Note what cannot be run, beside what was noted before."""
+        known = dict.fromkeys([*self.left_out(), *lines])
+        self._left_out.write_text(json.dumps([asdict(line) for line in known], indent=1) + "\n")
+
+    def left_out(self) -> list[LeftOut]:
+        if not self._left_out.exists():
+            return []
+        return [LeftOut(**line) for line in json.loads(self._left_out.read_text())]
 
     def append(self, outcomes: Sequence[Outcome]) -> None:
         """All outcomes of a cell, in one piece."""

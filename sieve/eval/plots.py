@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from sieve.eval.arms import Budget
 
 Results = dict[str, Any]
+PANELS = 6
 AGES_S = (1, 4, 16, 64, 256, 1024)
 SHOWN = (
     "sieve",
@@ -108,8 +109,9 @@ def _numbers(values: Sequence[float | None]) -> list[float]:
 
 def _balance(lines: Sequence[Results]) -> Figure:
     """The share of sound kept against its true share."""
-    shown = [s for s in lines if s["budget"] == "10 %" and s["mode"] == "streamed"] or list(lines)
-    arms = [line for line in shown if line["arm"] in SHOWN]
+    live = [line for line in lines if line["mode"] == "streamed"] or lines
+    tenth = [line for line in live if line["budget"] == "10 %" and line["arm"] in SHOWN]
+    arms = tenth or live[:PANELS]
     figure, panels = _panels([line["arm"] for line in arms])
     for panel, line in zip(panels, arms, strict=True):
         true, kept = zip(*line["points"], strict=True)

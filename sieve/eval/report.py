@@ -17,6 +17,7 @@ from typing import Any
 from sieve.errors import SettingInvalid
 from sieve.eval.arms import Budget
 from sieve.eval.markdown import number, points, table
+from sieve.eval.missing import left_out_section, missing_section
 from sieve.eval.outcomes import Journal
 from sieve.eval.paper import difference
 from sieve.eval.results import Results, results
@@ -80,7 +81,8 @@ def take_in(path: Path, figures: Path) -> None:
         setting, outcomes = journal.setting(), journal.outcomes()
         if not outcomes:
             raise SettingInvalid(f"{path} holds no finished cell yet")
-        place, found = figures / STUDIES / f"{path.resolve().name}.json", results(outcomes, setting)
+        place = figures / STUDIES / f"{path.resolve().name}.json"
+        found = results(outcomes, setting, journal.left_out())
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(_lines(found))
 
@@ -129,6 +131,7 @@ def text(findings: Findings) -> str:
     found = findings.studies
     sections = [
         HEAD,
+        missing_section(found, findings.trainings, findings.distilled),
         _settings(found),
         targets(found, findings.trainings, findings.distilled),
         *(_accuracies(name, study) for name, study in found.items()),
@@ -140,6 +143,7 @@ def text(findings: Findings) -> str:
         _horizon(found.get("horizon")),
         _regret(found.get("regret")),
         _calibration(found),
+        left_out_section(found),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -159,7 +163,7 @@ def _settings(found: dict[str, Results]) -> str:
         for task, told in study["tasks"].items()
     ]
     if not rows:
-        return "No study has been run yet.\n"
+        return ""
     columns = ("study: task", "model", "seeds", "cases", "questions", "majority", "chance")
     said = (
         "Majority: who always gives a kind's most frequent answer. Chance: who knows what occurs "

@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
 
 from sieve.eval.arms import Budget
-from sieve.eval.outcomes import Outcome
+from sieve.eval.outcomes import LeftOut, Outcome
 from sieve.eval.stats import (
     Interval,
     Tally,
@@ -38,11 +38,14 @@ Results = dict[str, Any]
 Which = Callable[[Outcome], bool]
 
 
-def results(outcomes: Sequence[Outcome], setting: Results) -> Results:
+def results(
+    outcomes: Sequence[Outcome], setting: Results, left_out: Iterable[LeftOut] = ()
+) -> Results:
     """``setting`` of the run, and beside it everything that the report tells."""
     groups = _groups(outcomes)
     return {
         "setting": setting,
+        "left_out": [asdict(line) for line in left_out],
         "tasks": _tasks(outcomes),
         "cells": [_cell(key, found, groups) for key, found in groups.items()],
         "balance": [_balance(key, found) for key, found in groups.items() if _balances(found)],

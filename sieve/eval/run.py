@@ -11,7 +11,6 @@ import multiprocessing
 import queue
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,10 +19,9 @@ from typing import Any
 import torch
 
 from sieve.checkpoint import load_model
-from sieve.errors import BudgetUnreachable
 from sieve.eval.arms import Arm, Budget, arms_of, trained_arms
 from sieve.eval.case import Case
-from sieve.eval.outcomes import Cell, Journal, Mode
+from sieve.eval.outcomes import Cell, Journal, LeftOut, Mode
 from sieve.eval.tasks import TASKS, Task
 from sieve.eval.towers import Memo, RememberingBackbone, tower_digest
 from sieve.eval.trial import outcomes
@@ -33,7 +31,8 @@ from sieve.model import Model
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is run: tasks, arms (by name or group) and modes; ``cases`` of each task and seed.
-    ``trained``: a JSON file that names arms which are models of their own."""
+    ``trained``: a JSON file that names arms which are models of their own. ``left_out``: arms and
+    budgets that cannot be run."""
 
     model: str
     tasks: tuple[str, ...]
@@ -44,6 +43,7 @@ class Plan:
     modes: tuple[Mode, ...]
     trained: str | None = None
     device: str = "cpu"
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -70,8 +70,13 @@ class Plan:
             for budget in budgets:
                 for mode in self.modes:
                     asked = mode in task.modes and arm.group in task.groups
-                    if asked and arm.applies(budget, mode):
+                    if asked and arm.applies(budget, mode) and self._possible(arm, budget):
                         yield arm, budget, mode
+
+    def _possible(self, arm: Arm, budget: Budget) -> bool:
+        return not any(
+            line.arm == arm.name and line.budget in ("", budget.name) for line in self.left_out
+        )
 
 
 @cache
@@ -143,8 +148,7 @@ class Bench:
             arm = self._plan.arm[cell.arm]
             model = self._models.of(arm.model or self._plan.model)
             budget = Budget.named(cell.budget)
-            with suppress(BudgetUnreachable):  # no outcome, so a dash in the report
-                self._journal.append(outcomes(model, case, arm, budget, cell.mode))
+            self._journal.append(outcomes(model, case, arm, budget, cell.mode))
             yield cell
 
 

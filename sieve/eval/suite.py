@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,12 +19,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from sieve.errors import SettingInvalid
-from sieve.eval.arms import ARMS
-from sieve.eval.outcomes import Journal, Mode
+from sieve.errors import BudgetUnreachable, SettingInvalid
+from sieve.eval.arms import ARMS, AS_PUBLISHED, Arm, Budget
+from sieve.eval.case import Case
+from sieve.eval.outcomes import Journal, LeftOut, Mode
 from sieve.eval.pace import measured
 from sieve.eval.run import Job, Models, Plan, carry_out, todo
 from sieve.eval.tasks import TASKS
+from sieve.model import Model
+from sieve.prune import shares
 
 MODES: tuple[Mode, ...] = ("streamed", "offline")
 SEEDS = (1, 2, 3)
@@ -49,12 +52,18 @@ STUDIES = {
         ("clips", "streams"),
         ("control", "method", "per-modality top-k"),
     ),
+    "published": Study(
+        "what methods that drop tokens inside the LLM reach in their published form",
+        ("clips",),
+        ("full", "keep-all", "sieve", "random", *(arm.name for arm in AS_PUBLISHED)),
+        modes=("offline",),
+    ),
     "abilities": Study(
-        "which ability needs which part of CS2; the whole clip, the question known",
+        "which ability needs which part of CS2; live, and the whole clip with the question known",
         ABILITIES,
         ("control", "ablation", "refined-similarity", "refined-random", "trained"),
         (1.0, 0.2, 0.1, 0.05),
-        ("offline",),
+        MODES,
     ),
     "ablations": Study(
         "what each part of CS2 is worth over all kinds of questions",
@@ -102,10 +111,13 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         _list(console)
         return 0
-    plan = possible(console, plan_of(args))
+    plan = possible(plan_of(args))
     folder = args.out or Path("runs") / args.study
     journal = Journal(folder)
     journal.begin(plan.setting)
+    journal.leave_out(plan.left_out)
+    for line in plan.left_out:
+        console.print(f"left out: {line.arm}{line.budget and ', '}{line.budget}: {line.why}")
     work = todo(plan, journal)
     cells = sum(len(job.cells) for job in work)
     console.print(f"{folder}: {cells} cells to do in {len(work)} cases")
@@ -137,18 +149,28 @@ def plan_of(args: argparse.Namespace) -> Plan:
     )
 
 
-def possible(console: Console, plan: Plan) -> Plan:
-    """The plan without the arms that cannot be had of their models, each said with its reason."""
+def possible(plan: Plan) -> Plan:
+    """The plan without what cannot be had of its models: arms, and budgets below their floors."""
     case = TASKS["first"].made(0, 0, 2)
     models = Models(plan.device)
-    names = []
-    for arm in plan.arm.values():
+    arms = [(arm, models.of(arm.model or plan.model)) for arm in plan.arm.values()]
+    refused = [line for arm, model in arms for line in _refused(plan, arm, model, case)]
+    return replace(plan, left_out=tuple(refused))
+
+
+def _refused(plan: Plan, arm: Arm, model: Model, case: Case) -> Iterator[LeftOut]:
+    try:
+        arm.method(model, case)
+    except SettingInvalid as error:
+        yield LeftOut(arm.name, "", str(error))
+        return
+    if arm.pruner is None:
+        return
+    for share in plan.retentions:
         try:
-            arm.method(models.of(arm.model or plan.model), case)
-            names.append(arm.name)
-        except SettingInvalid as error:
-            console.print(f"left out: {arm.name}: {error}")
-    return replace(plan, arms=tuple(names))
+            shares(arm.pruner, model.backbone.depth, share)
+        except BudgetUnreachable as error:
+            yield LeftOut(arm.name, Budget(share).name, str(error))
 
 
 def _estimate(console: Console, plan: Plan, work: Sequence[Job], workers: int) -> None:

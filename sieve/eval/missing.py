@@ -1,0 +1,88 @@
+"""What the results do not tell: studies that were not run, or in part, and arms left out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from sieve.eval.arms import Budget
+from sieve.eval.markdown import listing
+from sieve.eval.suite import SEEDS, STUDIES, Study
+from sieve.eval.tasks import TASKS
+from sieve.train.demo.study import ARMS as TRAINED_ARMS
+
+Results = dict[str, Any]
+NOTHING_OF_IT = "all of it"
+
+
+def missing_section(
+    found: dict[str, Results], trainings: Results | None, distilled: Results | None
+) -> str:
+    """A line for every file that is not there or tells of a part; nothing where all is there."""
+    rows = [
+        (f"`results/{name}.json`", study.asks, f"`echosieve eval --study {name}`", lacking)
+        for name, study in STUDIES.items()
+        for lacking in _told(found.get(name), partial(_of_study, study))
+    ]
+    rows += [
+        ("`trainings.json`", "sieves trained as ablations and without labels", "`make study`", it)
+        for it in _told(trainings, _of_trainings)
+    ]
+    if distilled is None:
+        asks = "a sieve from recordings without labels"
+        rows.append(("`distilled.json`", asks, "`make distil`", NOTHING_OF_IT))
+    if not rows:
+        return ""
+    said = "Of `docs/figures` these files are not there, or tell of a part only.\n"
+    columns = ("file", "would tell", "command", "lacking")
+    return f"## What is missing\n\n{said}\n{listing(columns, rows)}"
+
+
+def _told(document: Results | None, lacking: Callable[[Results], Iterable[str]]) -> list[str]:
+    """What a document lacks, in one piece; nothing for one that is whole."""
+    if document is None:
+        return [NOTHING_OF_IT]
+    parts = ", ".join(lacking(document))
+    return [parts] if parts else []
+
+
+def _of_study(study: Study, found: Results) -> Iterator[str]:
+    """What a study was to have and its results have not."""
+    cells = found["cells"]
+    ran = {cell["task"] for cell in cells}
+    yield from (f"task {name}" for name in study.tasks if name not in ran)
+    modes = {cell["mode"] for cell in cells}
+    possible = {mode for name in study.tasks for mode in TASKS[name].modes}
+    yield from (f"{mode} runs" for mode in study.modes if mode in possible - modes)
+    budgets = {cell["budget"] for cell in cells}
+    yield from (f"{name} kept" for name in _budgets(study) if name not in budgets)
+    for task, told in found["tasks"].items():
+        if len(told["seeds"]) < len(SEEDS):
+            yield f"{len(SEEDS) - len(told['seeds'])} of {len(SEEDS)} seeds of {task}"
+
+
+def _budgets(study: Study) -> dict[str, None]:
+    """The names of a study's budgets, in order."""
+    retentions = [Budget(share) for share in study.retentions]
+    return dict.fromkeys(b.name for task in study.tasks for b in TASKS[task].budgets(retentions))
+
+
+def _of_trainings(study: Results) -> Iterator[str]:
+    seeds: dict[str, int] = {line["arm"]: len(line["by_seed"]) for line in study["lines"]}
+    yield from (arm.name for arm in TRAINED_ARMS if arm.name not in seeds)
+    if few := [name for name, count in seeds.items() if count < len(SEEDS)]:
+        yield f"seeds of {' and '.join(few)}"
+
+
+def left_out_section(found: dict[str, Results]) -> str:
+    """Arms and budgets that could not be run, with the reason that the run gave."""
+    rows = [
+        (f"{name}: {line['arm']}", line["budget"] or "every", line["why"])
+        for name, study in found.items()
+        for line in study["left_out"]
+    ]
+    if not rows:
+        return ""
+    said = "A budget that a method cannot reach is not bent; it is left out.\n"
+    return f"## What could not be run\n\n{said}\n{listing(('study: arm', 'budget', 'why'), rows)}"

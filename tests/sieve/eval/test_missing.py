@@ -1,0 +1,45 @@
+"""The report says which results are not there, and what could not be run."""
+
+from __future__ import annotations
+
+from sieve.eval.missing import left_out_section, missing_section
+from sieve.eval.outcomes import LeftOut
+from sieve.eval.report import Findings, text
+from sieve.eval.results import results
+from sieve.eval.suite import STUDIES
+from sieve.eval.trainings import folded
+from tests.sieve.eval import made
+
+
+def test_without_any_results_every_file_is_named_with_its_command() -> None:
+    written = text(Findings())
+    for name in STUDIES:
+        assert f"`results/{name}.json`" in written
+        assert f"`echosieve eval --study {name}`" in written
+    assert "`make study`" in written
+    assert "`make distil`" in written
+
+
+def test_a_study_that_was_run_in_part_says_what_it_lacks() -> None:
+    lines = [line for line in made.study() if line.seed < 3]
+    written = missing_section({"arms": results(lines, {"model": "demo"})}, None, made.distilled())
+    (row,) = [line for line in written.splitlines() if line.startswith("| `results/arms.json`")]
+    assert row.endswith("| task streams, 40 % kept, 1 of 3 seeds of clips |")
+    assert "make study" in written
+    assert "make distil" not in written
+
+
+def test_a_study_of_trainings_says_which_arms_and_seeds_it_lacks() -> None:
+    written = missing_section({}, folded(made.trainings(seeds=2)), None)
+    (row,) = [line for line in written.splitlines() if line.startswith("| `trainings.json`")]
+    assert "intra-modal attention, " in row
+    assert "causal refiner, " not in row
+    assert "seeds of full method and causal refiner" in row
+
+
+def test_what_could_not_be_run_stands_there_with_its_reason() -> None:
+    refused = [LeftOut("fastv, as published", "5 %", "reads at least 33.3%")]
+    found = results(made.study(), {"model": "demo"}, refused)
+    written = left_out_section({"published": found})
+    assert "| published: fastv, as published | 5 % | reads at least 33.3% |" in written
+    assert left_out_section({"arms": results(made.study(), {"model": "demo"})}) == ""

@@ -1,0 +1,82 @@
+"""Every study can be run, says what it leaves out, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sieve.errors import SettingInvalid
+from sieve.eval.outcomes import Journal, LeftOut
+from sieve.eval.suite import STUDIES, add_arguments, plan_of, possible, run
+from sieve.eval.tasks import TASKS
+from tests import tiny
+
+
+def _arguments(*given: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(given)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> str:
+    shape = tiny.TinyShape(sections=(2, 2, 2, 2))
+    return str(tiny.write_sieve(tmp_path_factory.mktemp("model"), shape, ours=tiny.STREAM))
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_asks_something_in_each_of_its_tasks_and_modes(name: str) -> None:
+    cells = list(plan_of(_arguments("--study", name, "--cases", "1", "--seeds", "1")).cells())
+    assert {cell.task for cell in cells} == set(STUDIES[name].tasks)
+    assert {cell.mode for cell in cells} == set(STUDIES[name].modes)
+
+
+def test_a_name_that_is_no_arm_is_refused() -> None:
+    with pytest.raises(SettingInvalid, match="no arm or group of arms is called 'sive'"):
+        list(plan_of(_arguments("--arms", "sive")).cells())
+
+
+def test_budgets_below_a_methods_floor_are_left_out_with_their_reason(directory: str) -> None:
+    given = ("--study", "published", "--model", directory, "--cases", "1")
+    plan = possible(plan_of(_arguments(*given)))
+    refused = {line.budget: line.why for line in plan.left_out if line.arm.startswith("fastv,")}
+    assert set(refused) == {"40 %", "20 %", "10 %", "5 %"}  # two of three layers read everything
+    assert "below its floor" in refused["20 %"]
+    ran = {(cell.arm, cell.budget) for cell in plan.cells()}
+    assert not any(arm.startswith("fastv,") for arm, _ in ran)
+    assert ("pyramiddrop, as published", "40 %") in ran
+
+
+def test_an_arm_without_its_weights_is_left_out_at_every_budget(directory: str) -> None:
+    given = ("--arms", "omnisift", "sieve", "--model", directory, "--tasks", "clips")
+    plan = possible(plan_of(_arguments(*given)))
+    (line,) = plan.left_out
+    assert (line.arm, line.budget) == ("omnisift", "")
+    assert "omnisift.safetensors" in line.why
+    assert {cell.arm for cell in plan.cells()} == {"sieve"}
+
+
+def test_what_is_left_out_is_noted_once(tmp_path: Path) -> None:
+    journal, line = Journal(tmp_path), LeftOut("fastv, as published", "5 %", "below its floor")
+    journal.leave_out([line])
+    journal.leave_out([line, replace(line, budget="10 %")])
+    assert [found.budget for found in journal.left_out()] == ["5 %", "10 %"]
+
+
+def test_a_command_that_is_repeated_has_nothing_left_to_do(
+    directory: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(TASKS, "clips", replace(TASKS["clips"], seconds=(4.0, 6.0), questions=2))
+    given = ("--study", "published", "--model", directory, "--out", str(tmp_path), "--cases", "1")
+    settings = _arguments(*given, "--seeds", "1", "--workers", "1", "--retentions", "1", "0.2")
+    assert run(settings) == 0
+    first = capsys.readouterr().out
+    assert "left out: fastv, as published, 20 %" in first
+    assert run(settings) == 0
+    assert "0 cells to do" in capsys.readouterr().out
