@@ -69,15 +69,23 @@ def look_at(file: Path) -> None:
         FileSource(file)
 
 
-async def opened(media: Media) -> Source:
-    """A live one breaks (MediaFailed) where nothing comes of it for `SILENT_S`, instead of waiting
-    for it to come back: for who wants to know. Raises MediaFailed where it cannot be opened."""
+async def opened(media: Media, from_s: float = 0.0) -> Source:
+    """A file begins at its time `from_s`. A live source breaks (MediaFailed) where nothing comes of
+    it for `SILENT_S`, instead of waiting for it to come back: for who wants to know. Raises
+    MediaFailed where it cannot be opened."""
     with failures():
         from stream.live import LiveSource
+        from stream.source import FileSource, Rest
         from stream.sources import source_of
 
         source = await asyncio.to_thread(source_of, media)
-    return Heard(source, SILENT_S) if isinstance(source, LiveSource) else source
+    match source:
+        case LiveSource():
+            return Heard(source, SILENT_S)
+        case FileSource():
+            return Rest(source, from_s)
+        case _:
+            return source
 
 
 class Sender:

@@ -7,11 +7,10 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 
 from stream.merge import in_thread
-from stream.source import FileSource, MediaError
+from stream.source import FileSource, MediaError, moved
 from stream.window import SAMPLE_RATE, Frame, Item
 
 log = logging.getLogger(__name__)
@@ -47,9 +46,9 @@ class FolderSource:
             try:
                 async with aclosing(in_thread(source.items(), _BATCH)) as items:
                     async for item in items:
-                        moved = _moved(item, start_s)
-                        end_s = max(end_s, _end_s(moved))
-                        yield moved
+                        placed = moved(item, start_s)
+                        end_s = max(end_s, _end_s(placed))
+                        yield placed
             except MediaError as error:  # it looked like media from outside
                 log.warning("passed over: %s", error)
 
@@ -85,12 +84,6 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except FileNotFoundError:
         return -1
-
-
-def _moved(item: Item, by_s: float) -> Item:
-    if isinstance(item, Frame):
-        return replace(item, time_s=item.time_s + by_s)
-    return replace(item, start_s=item.start_s + by_s)
 
 
 def _end_s(item: Item) -> float:

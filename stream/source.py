@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -146,6 +147,36 @@ class FileSource:
                         yield frame
             except av.FFmpegError:
                 self.broken += 1
+
+
+class Rest:
+    """A file from its time ``from_s`` on, which is the time 0 of this."""
+
+    def __init__(self, file: FileSource, from_s: float) -> None:
+        self.has_audio, self.has_video = file.has_audio, file.has_video
+        self._file = file
+        self._from_s = from_s
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        """What is left, decoded in a thread. Raises MediaError."""
+        async with aclosing(in_thread(self._file.items(self._from_s), _BATCH)) as items:
+            async for item in items:
+                yield from_zero(moved(item, -self._from_s))
+
+
+def moved(item: Item, by_s: float) -> Item:
+    """The same, so much later."""
+    if isinstance(item, Frame):
+        return replace(item, time_s=item.time_s + by_s)
+    return replace(item, start_s=item.start_s + by_s)
+
+
+def from_zero(item: Item) -> Item:
+    """Without what lies before the time 0; of a picture, which has no length, nothing does."""
+    if isinstance(item, Frame):
+        return replace(item, time_s=max(0.0, item.time_s))
+    before = max(0, round(-item.start_s * SAMPLE_RATE))
+    return Sound(max(0.0, item.start_s), item.samples[before:])
 
 
 class SceneSource:

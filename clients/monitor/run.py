@@ -14,6 +14,7 @@ from pathlib import Path
 from clients.monitor.claim import claimed
 from clients.monitor.config import BotSource, MediaSource, MonitorConfig, RoomSource
 from clients.monitor.keeping import PATIENT, Keeper
+from clients.monitor.reached import Reached
 from clients.monitor.report import Entry, Gap, Record, write
 from clients.monitor.sources import Bots, watch_media, watch_room
 from clients.monitor.streams import FAREWELL_S, Streams
@@ -66,6 +67,7 @@ class Monitor:
         self._places = Places(config.folder / "places.db")
         self._outbox = Outbox(config.folder / "outbox.db")
         self._record = Record(config.folder / "record.db")
+        self._reached = Reached(config.folder / "reached.db")
         self._bridge = Bridge(config.mqtt, self._places) if config.mqtt else None
         self._webhooks = [
             Webhook(hook.url, secret or "", self._outbox, give_up_s=hook.give_up_s)
@@ -80,7 +82,7 @@ class Monitor:
                 return await self._run()
         finally:
             await self._client.close()
-            for file in (self._places, self._outbox, self._record):
+            for file in (self._places, self._outbox, self._record, self._reached):
                 file.close()
 
     @property
@@ -118,7 +120,7 @@ class Monitor:
                     if isinstance(source, RoomSource):
                         group.create_task(watch_room(self._client, source, self, keeper))
                     elif isinstance(source, MediaSource):
-                        group.create_task(watch_media(streams, source, keeper))
+                        group.create_task(watch_media(streams, source, keeper, self._reached))
                 if secrets := bot_secrets(self._config):
                     bots = Bots(streams, self._config.bots, secrets, self)
                     group.create_task(bots.run(self._told_port))
@@ -221,8 +223,9 @@ class Monitor:
         await follow(self._places, Topics(), session, name, hear, goes_on)
 
     async def _heard(self, story: Story, number: int | None, event: wire.Event) -> None:
-        if isinstance(event, wire.WindowIngested):
+        if isinstance(event, wire.WindowIngested | wire.WindowSkipped):
             self._clocks[story.name] = (story.session, event.end_s)
+            self._reached.window(story.name, story.session, event.start_s, event.end_s)
         if not isinstance(event, wire.WatchEvent | wire.NoteAdded):
             return
         self._record.add(Entry(story.name, story.session, time.time(), event))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -20,6 +21,7 @@ from websockets.http11 import Request, Response
 from clients.monitor.bot import MOST_MESSAGE, BotError, Hello, read_hello, read_piece
 from clients.monitor.config import BotsTable, MediaSource, RoomSource
 from clients.monitor.keeping import Condition, Keeper
+from clients.monitor.reached import Reached
 from clients.monitor.streams import Attend, Streams
 from clients.sdk import EchoSieve, Publication, Session
 from clients.sdk.errors import Conflict, EchoSieveError, NotFound
@@ -84,8 +86,13 @@ async def watch_room(client: EchoSieve, source: RoomSource, attend: Attend, keep
         await room.close()
 
 
-async def watch_media(streams: Streams, source: MediaSource, keeper: Keeper) -> None:
-    """An address, to its end: a camera has none, a file has one."""
+async def watch_media(
+    streams: Streams, source: MediaSource, keeper: Keeper, reached: Reached
+) -> None:
+    """An address, to its end: a camera has none, a file has one, and after a failure goes on where
+    it was."""
+
+    is_file = await asyncio.to_thread(Path(source.address).is_file)
 
     async def sent(_: Session, publication: Publication) -> None:
         keeper.up()
@@ -94,9 +101,11 @@ async def watch_media(streams: Streams, source: MediaSource, keeper: Keeper) -> 
     async def attempt() -> None:
         from clients.media import opened
 
-        await streams.publish(source.name, await opened(source.address), sent)
+        from_s = reached.seconds(source.name, source.address) if is_file else 0.0
+        await streams.publish(source.name, await opened(source.address, from_s), sent)
 
     await keeper.run(attempt)
+    reached.forget(source.name)
 
 
 class Bots:

@@ -14,7 +14,7 @@ import pytest
 
 from stream.render import render_devices, render_file
 from stream.scene import Scene
-from stream.source import FileSource, MediaError, SceneSource, windows
+from stream.source import FileSource, MediaError, Rest, SceneSource, windows
 from stream.window import SAMPLE_RATE, Frame, Sound, Window
 
 SECONDS = 5.0
@@ -233,3 +233,26 @@ def test_items_may_begin_late_and_are_then_the_same(tmp_path: Path) -> None:
     expected = whole[-len(late) :]
     assert [item.time_s for item in late] == [item.time_s for item in expected]
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(late, expected, strict=True))
+
+
+@pytest.mark.parametrize("from_s", [0.0, 1.25, 3.0])
+async def test_the_rest_of_a_file_begins_at_zero_with_what_comes_then(
+    media: Path, scene: Scene, from_s: float
+) -> None:
+    file = FileSource(media / "scene.webm")
+    whole = [item async for item in file]
+    rest = [item async for item in Rest(file, from_s)]
+    shown = [item.time_s for item in rest if isinstance(item, Frame)]
+    wanted = [item.time_s - from_s for item in whole if isinstance(item, Frame)]
+    assert shown == pytest.approx([time_s for time_s in wanted if time_s > -1e-6], abs=1e-6)
+    assert min(shown) >= 0.0
+    sounds = [item for item in rest if isinstance(item, Sound)]
+    assert sounds[0].start_s == 0.0
+    heard = np.concatenate([sound.samples for sound in sounds])[100:16_000]
+    truth = scene.sound(from_s, 16_000)
+    best = max(np.corrcoef(heard, truth[i : i + len(heard)])[0, 1] for i in range(84, 101))
+    assert best > 0.9  # within a millisecond, which a decoder that begins in the middle may take
+
+
+async def test_of_a_file_that_was_watched_to_its_end_nothing_is_left(media: Path) -> None:
+    assert [item async for item in Rest(FileSource(media / "scene.webm"), SECONDS + 1.0)] == []

@@ -188,6 +188,31 @@ async def test_a_service_that_is_killed_finds_its_source_again_and_nothing_is_to
     assert ", 1 gaps." in monitor.report.read_text()
 
 
+async def test_a_file_that_was_cut_is_watched_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 1)
+    monkeypatch.setattr("aioice.ice.CONSENT_FAILURES", 1)
+    journal, address = str(tmp_path / "journal.db"), str(film(tmp_path / "film.ts", 12))
+    config = config_of(tmp_path, {"kind": "media", "name": "film", "address": address})
+    async with network("http://127.0.0.1:9") as net, AsyncExitStack() as stack:
+        monitor = Monitor(config, client=EchoSieve(net.url, backoff=QUICK), backoff=QUICK)
+        with service(journal, serve_rtc) as net.target:
+            task = await stack.enter_async_context(running(monitor))
+            await until(lambda: monitor._clocks.get("film", ("", 0.0))[1] >= 6.0, task)
+        with service(journal, serve_rtc) as net.target:
+            await task
+            async with EchoSieve(net.url) as client:
+                (session,) = await client.sessions.list(state="ended")
+                number = 0
+                windows = 0
+                for _ in range(2):  # until it was killed, and until the file ended
+                    stream = session.events(after=number)
+                    windows += sum([isinstance(e, wire.WindowIngested) async for e in stream])
+                    number = stream.last_id or 0
+    assert 5 <= windows <= 7  # of 2 s; from its beginning again it would be 9 and more
+
+
 def texts(receiver: Receiver, topic: str) -> list[str]:
     return [payload(message).decode() for message in receiver.on(topic)]
 
