@@ -69,13 +69,21 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _clip(line: bytes, where: str, folder: Path) -> Clip:
     said = conversation(line)
     media = Media(
-        video=None if said.video is None else folder / Path(said.video).expanduser(),
-        audio=None if said.audio is None else folder / Path(said.audio).expanduser(),
+        video=None if said.video is None else _path(folder, said.video),
+        audio=None if said.audio is None else _path(folder, said.audio),
         start_s=said.start_s,
         end_s=said.end_s,
     )
     _check_files(media)
     return Clip(where, media, said.turns, said.instruction or DEFAULT_INSTRUCTION)
+
+
+def _path(folder: Path, name: str) -> Path:
+    """A file as a line names it. Raises Unusable for the home of somebody who is not there."""
+    try:
+        return folder / Path(name).expanduser()
+    except RuntimeError as error:
+        raise Unusable(f"{name}: {error}") from None
 
 
 def _check_files(media: Media) -> None:

@@ -14,6 +14,7 @@ from stream.source import FileSource, MediaError
 from stream.window import SAMPLE_RATE, WINDOW_SAMPLES, Frame, Item, Sound, Window, Windower
 
 _LATENESS_S = 10.0  # containers interleave their tracks within a few seconds
+_SHORT_S = 1.0  # a file need not end with its last frame
 _SHORTEST_TAIL = SAMPLE_RATE // 10  # tracks need not end together: less sound alone is no window
 
 
@@ -72,16 +73,30 @@ def _sources(media: Media, fps: float | None) -> list[tuple[FileSource, bool, bo
 
 
 def _items(media: Media, source: FileSource, video: bool, audio: bool) -> Iterator[Item]:
-    """What lies in the clip, at the clip's own time."""
+    """What lies in the clip, at the clip's own time. Raises MediaError where the file is cut."""
+    newest_s = media.start_s
     for item in source.items(media.start_s):
         if media.end_s is not None and _begin_s(item) >= media.end_s + _LATENESS_S:
             return
+        newest_s = max(newest_s, _end_s(item))
         if isinstance(item, Sound):
             cut = _cut(item, media) if audio else None
             if cut is not None:
                 yield cut
         elif video and _inside(item.time_s, media):
             yield Frame(item.time_s - media.start_s, item.rgb)
+    _check_whole(media, source, newest_s)
+
+
+def _check_whole(media: Media, source: FileSource, newest_s: float) -> None:
+    """A file that has ended should be as long as it says: the rest of a cut one is not there."""
+    ends = [end_s for end_s in (source.duration_s, media.end_s) if end_s is not None]
+    needed_s = min(ends, default=0.0)
+    if needed_s > media.start_s and newest_s < needed_s - _SHORT_S:
+        raise MediaError(
+            f"{media.video or media.audio}: damaged or cut: it ends at {newest_s:.1f} s of "
+            f"{needed_s:.1f} s"
+        )
 
 
 def _inside(time_s: float, media: Media) -> bool:
@@ -104,8 +119,10 @@ def _begin_s(item: Item) -> float:
     return item.time_s if isinstance(item, Frame) else item.start_s
 
 
-def _end_s(sound: Sound) -> float:
-    return sound.start_s + len(sound.samples) / SAMPLE_RATE
+def _end_s(item: Item) -> float:
+    if isinstance(item, Frame):
+        return item.time_s
+    return item.start_s + len(item.samples) / SAMPLE_RATE
 
 
 def _popped(windower: Windower) -> Iterator[Window]:

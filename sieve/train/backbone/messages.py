@@ -27,6 +27,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LETTERED = re.compile(r"^\s*\(?([A-Z])[.):]\s+", re.MULTILINE)
 _LETTER_ALONE = re.compile(r"\(?([A-Z])\)?[.):]?")
 _PLACE = re.compile(r"<(video|audio)>")
+_LATEST_S = 1e7  # of a span: four months
 
 
 class Unusable(Exception):
@@ -57,11 +58,15 @@ class Conversation:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+_Name = Annotated[str, Field(min_length=1)]
+_Seconds = Annotated[float, Field(ge=0, le=_LATEST_S)]
 
 
 class _Url(_Strict):
-    url: str
+    url: _Name
 
 
 class _TextPart(_Strict):
@@ -71,14 +76,14 @@ class _TextPart(_Strict):
 
 class _VideoPart(_Strict):
     type: Literal["video"]
-    video: str
-    video_start: float = Field(default=0.0, ge=0)
-    video_end: float | None = Field(default=None, gt=0)
+    video: _Name
+    video_start: _Seconds = 0.0
+    video_end: _Seconds | None = None
 
 
 class _AudioPart(_Strict):
     type: Literal["audio"]
-    audio: str
+    audio: _Name
 
 
 class _VideoUrlPart(_Strict):
@@ -104,8 +109,8 @@ class _Message(_Strict):
 
 class _Record(_Strict):
     messages: list[_Message] = Field(min_length=1)
-    videos: list[str] = []
-    audios: list[str] = []
+    videos: list[_Name] = []
+    audios: list[_Name] = []
     system: str | None = None
     options: list[str] | None = Field(default=None, min_length=2, max_length=len(_LETTERS))
     answer: str | None = None
@@ -128,13 +133,26 @@ def conversation(line: bytes) -> Conversation:
 
 def _record(line: bytes) -> _Record:
     try:
-        return _Record.model_validate(json.loads(line))
+        value = json.loads(line)
+        json.dumps(value, ensure_ascii=False).encode()
+        return _Record.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise Unusable(f"{place or 'the line'}: {first['msg']}") from None
+        raise Unusable(_amiss(error)) from None
+    except UnicodeEncodeError:  # no tokenizer reads it
+        raise Unusable("the line: holds half of a character (UTF-16)") from None
+    except RecursionError:
+        raise Unusable("not JSON: nested too deeply") from None
     except ValueError as error:  # no JSON, or no UTF-8
         raise Unusable(f"not JSON: {error}") from None
+
+
+def _amiss(error: ValidationError) -> str:
+    """The first fault; where a value may be of several types, that of the type it comes closest
+    to."""
+    first = max(error.errors(), key=lambda fault: len(fault["loc"]))
+    names = [str(part) for part in first["loc"]]
+    place = ".".join(name for name in names if name.isidentifier() or name.isdigit())
+    return f"{place.removesuffix('.str') or 'the line'}: {first['msg']}"
 
 
 def _check_roles(said: Sequence[_Message], answer: str | None) -> None:
@@ -247,6 +265,8 @@ def choice_turn(question: str, answer: str, options: Sequence[str]) -> Turn:
     """A question of choices: the options under it, a letter as its answer. ``answer`` is a letter
     or the text of an option. Raises Unusable where it is neither."""
     bare = [_LETTERED.sub("", option).strip() for option in options]
+    if len(set(bare)) < len(bare) or "" in bare:
+        raise Unusable("options: each says something, and no two say the same")
     letters = _LETTERS[: len(bare)]
     alone = _LETTER_ALONE.fullmatch(answer)
     text = _LETTERED.sub("", answer).strip()

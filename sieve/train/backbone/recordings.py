@@ -70,6 +70,8 @@ def _clips(
     except MediaError as error:
         report(LeftOut(str(file), str(error).removeprefix(f"{file}: ")))
         return
+    if whole_s < WINDOW_S:
+        report(LeftOut(str(file), f"{whole_s:.1f} s long; a clip takes {WINDOW_S:g} s at least"))
     for start_s, end_s in _spans(whole_s, plan.cut_s, rng):
         asked = rng.permutation(len(questions))[:each]
         turns = tuple(Turn(questions[int(i)], None) for i in asked)
@@ -81,7 +83,7 @@ def _duration_s(file: Path) -> float:
     if source.duration_s is not None:
         return source.duration_s
     ends = [i.time_s if isinstance(i, Frame) else i.start_s for i in source.items()]
-    return max(ends)
+    return max(ends, default=0.0)
 
 
 def _spans(

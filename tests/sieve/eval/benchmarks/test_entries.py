@@ -95,5 +95,8 @@ def test_a_folder_says_what_it_lacks(tmp_path: Path) -> None:
         folder.file("qa.json", "qa.jsonl")
     with pytest.raises(Unusable, match=r"there is no videos/a\.mp4"):
         folder.media("videos/a.mp4")
+    for name in ("x" * 5_000, "a\0b"):
+        with pytest.raises(Unusable, match="there is no"):
+            folder.media(name)
     with pytest.raises(BenchmarkError, match="there is no directory"):
         Folder(tmp_path / "nowhere")

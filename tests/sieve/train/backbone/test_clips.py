@@ -30,17 +30,22 @@ def test_good_lines_become_clips_and_bad_ones_are_told(folder: Path) -> None:
         line("nowhere.mp4"),
         line("text.mp4"),
         {"messages": [{"role": "bot", "content": "hello"}]},
+        line("~nobody-of-this-name/a.mp4"),
+        line("a\0b.mp4"),
+        line("x" * 5_000),
         line("a.webm", "Which?\nA. red\nB. blue", "C"),
         line("a.webm", "what was the last sound?", "buzz"),
     )
     told: list[LeftOut] = []
     clips = read_clips(path, told.append)
-    assert [clip.where for clip in clips] == [f"{path}:1", f"{path}:8"]
+    assert [clip.where for clip in clips] == [f"{path}:1", f"{path}:11"]
     assert [clip.media.video for clip in clips] == [folder / "a.webm"] * 2
-    assert [item.where for item in told] == [f"{path}:{n}" for n in (2, 4, 5, 6, 7)]
-    for item, why in zip(
-        told, ("not JSON", "no such file", "not a media file", "role", "not among"), strict=True
-    ):
+    assert [item.where for item in told] == [f"{path}:{n}" for n in range(2, 11) if n != 3]
+    reasons = (
+        *("not JSON", "no such file", "not a media file", "role"),
+        *("home directory", "no such file", "too long", "not among"),
+    )
+    for item, why in zip(told, reasons, strict=True):
         assert why in item.why
 
 

@@ -86,6 +86,17 @@ def test_a_span_in_which_nothing_lies_is_an_error(path: Path) -> None:
         read_footage(Media(path, start_s=60.0), 2)
 
 
+def test_a_file_that_was_cut_is_an_error_where_the_clip_reaches_what_is_gone(
+    path: Path, tmp_path: Path
+) -> None:
+    whole = path.read_bytes()
+    cut = tmp_path / "cut.webm"
+    cut.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MediaError, match=r"damaged or cut: it ends at \d\.\d s of 9\.0 s"):
+        read_footage(Media(cut), 2)
+    assert len(read_footage(Media(cut, end_s=2.0), 2).windows) == 1
+
+
 def test_the_length_of_a_clip_is_that_of_its_span(path: Path) -> None:
     assert duration_s(Media(path)) == pytest.approx(9.0, abs=0.1)
     assert duration_s(Media(path, start_s=2.0, end_s=5.0)) == pytest.approx(3.0)

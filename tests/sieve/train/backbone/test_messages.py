@@ -15,6 +15,11 @@ def said(*messages: tuple[str, Any], **more: Any) -> bytes:
     return json.dumps({"messages": listed, **more}).encode()
 
 
+def spanned(start: float, end: float | None = None) -> bytes:
+    part = {"type": "video", "video": "a", "video_start": start, "video_end": end}
+    return said(("user", [part, PARTS[1]]), ("assistant", "A"))
+
+
 PARTS = [{"type": "video", "video": "a.mp4"}, {"type": "text", "text": "What happens?"}]
 
 
@@ -90,6 +95,18 @@ def test_options_get_letters_where_they_have_none() -> None:
         (b"{not json", "not JSON"),
         (b"\xff\xfe", "not JSON"),
         (b"[1, 2]", "valid dictionary"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"messages": ' + b"1" * 6_000 + b"}", "not JSON"),
+        (said(("user", PARTS), ("assistant", "\ud800")), "half of a character"),
+        (spanned(float("inf")), r"messages\.0\.content\.0\.video\.video_start: .*finite"),
+        (spanned(0.0, float("nan")), "video_end: .*finite"),
+        (spanned(1e300), "video_start: .*less than or equal"),
+        (spanned(-1.0), "video_start: .*greater than or equal"),
+        (said(("user", [{"type": "video", "video": ""}, PARTS[1]])), "video: .*at least 1"),
+        (said(("user", "<video>What?"), ("assistant", "A"), videos=[""]), r"videos\.0"),
+        (said(("user", 5), ("assistant", "A")), r"messages\.0\.content: "),
+        (said(("user", PARTS), options=["a dog", "A. a dog"], answer="A"), "no two say the same"),
+        (said(("user", PARTS), options=["a dog", " "], answer="A"), "each says something"),
         (b'{"messages": []}', "messages"),
         (said(("bot", PARTS)), "messages.0.role: .*'system', 'user' or 'assistant'"),
         (said(("user", [{"type": "image", "image": "a.png"}])), "messages.0.content"),

@@ -24,6 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     film(made / "deeper" / "a.webm", seed=2, seconds=4.0)
     (made / "notes.txt").write_text("no media")
     (made / "broken.mp4").write_bytes(b"\0" * 100)
+    film(made / "short.webm", seconds=1.0)
     return made
 
 
@@ -49,8 +50,9 @@ def test_every_clip_has_questions_without_answers(folder: Path) -> None:
 def test_what_cannot_be_read_is_told_and_left_out(folder: Path) -> None:
     told: list[LeftOut] = []
     cut_recordings(folder, GENERIC_QUESTIONS, 1, PLAN, 0, told.append)
-    assert [item.where for item in told] == [str(folder / "broken.mp4")]
+    assert [item.where for item in told] == [str(folder / n) for n in ("broken.mp4", "short.webm")]
     assert "not a media file" in told[0].why
+    assert "1.0 s long; a clip takes 2 s at least" in told[1].why
 
 
 def test_the_same_seed_cuts_the_same_clips(folder: Path) -> None:
