@@ -61,6 +61,7 @@ class WatchTable(Table):
     """`[[watch]]`: a standing query; `sources` are names, all of them where none is given."""
 
     query: str = Field(min_length=1, max_length=wire.MAX_QUERY_CHARS)
+    kind: wire.WatchKind = "event"
     sources: list[Name] | None = None
     threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
     release: float | None = Field(default=None, gt=0.0, lt=1.0)

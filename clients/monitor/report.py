@@ -33,13 +33,13 @@ CREATE TABLE IF NOT EXISTS gaps (
     reason TEXT NOT NULL
 )
 """
-Recorded = wire.WatchEvent | wire.NoteAdded
+Recorded = wire.WatchEvent | wire.WatchCounted | wire.NoteAdded
 _RECORDED: TypeAdapter[Recorded] = TypeAdapter(Recorded)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event as it stood last, or a note."""
+    """An event as it stood last, a new number of what is counted, or a note."""
 
     source: str
     session: str
@@ -73,7 +73,7 @@ class Record:
     def add(self, entry: Entry) -> None:
         """What is known of an event already is replaced, except when it was first told."""
         event = entry.event
-        key = event.id if isinstance(event, wire.WatchEvent) else event.note.id
+        key = event.note.id if isinstance(event, wire.NoteAdded) else event.id
         self._db.execute(
             "INSERT INTO record VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (key) DO UPDATE SET event = excluded.event",
@@ -125,19 +125,38 @@ def markdown(entries: Sequence[Entry], gaps: Sequence[Gap], *, timeline: bool) -
     for source, session in dict.fromkeys((entry.source, entry.session) for entry in entries):
         mine = [e for e in entries if (e.source, e.session) == (source, session)]
         lines += ["", f"## {escaped(source)} ({escaped(session)})"]
-        lines += _events(mine) + _notes(mine)
+        lines += _events(mine) + _counts(mine) + _notes(mine)
     return "\n".join(lines) + "\n"
 
 
 def _events(entries: Sequence[Entry]) -> list[str]:
     found = events_of(entries)
     if not found:
-        return ["", "No event."]
+        return [] if counts_of(entries) else ["", "No event."]
     lines = ["", "| told (UTC) | from | to | what | |", "|---|---|---|---|---|"]
     for entry, event in found:
         end = "still there" if event.ended_s is None else clock(event.ended_s)
         sentence = escaped(event.sentence or "")
         row = (utc(entry.told_at), clock(event.started_s), end, escaped(event.query), sentence)
+        lines.append(f"| {' | '.join(row)} |")
+    return lines
+
+
+def _counts(entries: Sequence[Entry]) -> list[str]:
+    """Every change of what is counted."""
+    found = counts_of(entries)
+    if not found:
+        return []
+    lines = ["", "| told (UTC) | at | counted | number | before |", "|---|---|---|---|---|"]
+    for entry, event in found:
+        before = "" if event.before is None else str(event.before)
+        row = (
+            utc(entry.told_at),
+            clock(event.end_s),
+            escaped(event.query),
+            str(event.count),
+            before,
+        )
         lines.append(f"| {' | '.join(row)} |")
     return lines
 
@@ -164,6 +183,10 @@ def _notes(entries: Sequence[Entry]) -> list[str]:
 
 def events_of(entries: Sequence[Entry]) -> list[tuple[Entry, wire.WatchEvent]]:
     return [(e, e.event) for e in entries if isinstance(e.event, wire.WatchEvent)]
+
+
+def counts_of(entries: Sequence[Entry]) -> list[tuple[Entry, wire.WatchCounted]]:
+    return [(e, e.event) for e in entries if isinstance(e.event, wire.WatchCounted)]
 
 
 def notes_of(entries: Sequence[Entry]) -> list[wire.Note]:

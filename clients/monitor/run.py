@@ -15,7 +15,7 @@ from clients.monitor.claim import claimed
 from clients.monitor.config import BotSource, MediaSource, MonitorConfig, RoomSource
 from clients.monitor.keeping import PATIENT, Keeper
 from clients.monitor.reached import Reached
-from clients.monitor.report import Entry, Gap, Record, write
+from clients.monitor.report import Entry, Gap, Record, Recorded, write
 from clients.monitor.sources import Bots, watch_media, watch_room
 from clients.monitor.streams import FAREWELL_S, Streams
 from clients.monitor.webhook import Outbox, Webhook
@@ -226,7 +226,7 @@ class Monitor:
         if isinstance(event, wire.WindowIngested | wire.WindowSkipped):
             self._clocks[story.name] = (story.session, event.end_s)
             self._reached.window(story.name, story.session, event.start_s, event.end_s)
-        if not isinstance(event, wire.WatchEvent | wire.NoteAdded):
+        if not isinstance(event, Recorded):
             return
         self._record.add(Entry(story.name, story.session, time.time(), event))
         delivery = f"{story.session}/{number}"
@@ -235,7 +235,7 @@ class Monitor:
             hook.put(delivery, body)
 
 
-def report_of(story: Story, delivery: str, event: wire.WatchEvent | wire.NoteAdded) -> bytes:
+def report_of(story: Story, delivery: str, event: Recorded) -> bytes:
     """What a webhook gets."""
     report = {
         "delivery": delivery,

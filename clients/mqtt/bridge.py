@@ -303,12 +303,15 @@ async def set_watches(session: Session, wanted: Iterable[wire.WatchCreate]) -> N
     standing = await session.watches.list()
     for settings in wanted:
         fields = {name: getattr(settings, name) for name in wire.WatchPatch.model_fields}
-        watch = next((one for one in standing if one.query == settings.query), None)
+        asked = (settings.kind, settings.query)
+        watch = next((one for one in standing if (one.kind, one.query) == asked), None)
         if watch is not None:
             standing.remove(watch)
             await session.watches.update(watch.id, **cast(WatchSettings, fields))
         else:
-            given = {name: fields[name] for name in settings.model_fields_set - {"query"}}
-            await session.watches.create(settings.query, **cast(WatchSettings, given))
+            given = {name: fields[name] for name in settings.model_fields_set & fields.keys()}
+            watches = session.watches
+            make = watches.count if settings.kind == "count" else watches.create
+            await make(settings.query, **cast(WatchSettings, given))
     for watch in standing:
         await session.watches.delete(watch.id)

@@ -89,7 +89,7 @@ class SourceState(Told):
 
 class Story(Told):
     """What is known of a session; `open`: its events that have begun and not ended; `removed`: the
-    slugs of watches that are no more, the newest last."""
+    `entity` of each watch that is no more, the newest last."""
 
     name: str
     session: str
@@ -118,6 +118,8 @@ def tell(
     match event:
         case wire.WatchEvent():
             return _event(topics, story, number, event)
+        case wire.WatchCounted():
+            return _count(topics, story, event)
         case wire.WatchUpdated() | wire.WatchRemoved():
             return _watches(topics, story, event)
         case wire.SessionCreated() | wire.SessionUpdated() | wire.SessionReopened():
@@ -207,6 +209,40 @@ def _lamp(topics: Topics, story: Story, query: str) -> Message:
     return _text(topics.of(story.name, "watch", level, "state"), ON if lit else OFF)
 
 
+def _count(topics: Topics, story: Story, event: wire.WatchCounted) -> tuple[Story, Outgoing]:
+    watches, out = dict(story.watches), Outgoing()
+    out.append(_number(topics, story.name, event.query, event.count))
+    out.append(_json(topics.of(story.name, "counts"), event))
+    if (watch := watches.get(event.watch)) is not None:
+        watches[watch.id] = watch.model_copy(update={"count": event.count})
+        story = story.model_copy(update={"watches": watches})
+        out.append(_list(topics, story))
+    return story, out
+
+
+def _number(topics: Topics, name: str, query: str, count: int) -> Message:
+    return _text(topics.of(name, "count", slug(query), "state"), str(count).encode())
+
+
+def place(watch: wire.Watch) -> tuple[str, str]:
+    """Where a watch is shown: the levels of its topic. One that counts shows a number, any other a
+    lamp; the two may be of the same words."""
+    return "count" if watch.kind == "count" else "watch", slug(watch.query)
+
+
+def entity(watch: wire.Watch) -> str:
+    """What a watch is called in Home Assistant."""
+    return "_".join(place(watch))
+
+
+def _shown(topics: Topics, story: Story, watch: wire.Watch) -> Iterator[Message]:
+    """How a watch stands; of one that has not counted yet there is nothing to say."""
+    if watch.kind == "event":
+        yield _lamp(topics, story, watch.query)
+    elif watch.count is not None:
+        yield _number(topics, story.name, watch.query, watch.count)
+
+
 def _watches(
     topics: Topics, story: Story, event: wire.WatchUpdated | wire.WatchRemoved
 ) -> tuple[Story, Outgoing]:
@@ -215,11 +251,11 @@ def _watches(
         new = event.watch.id not in watches
         watches[event.watch.id] = event.watch
         if new:
-            out.append(_lamp(topics, story, event.watch.query))
+            out += _shown(topics, story, event.watch)
     elif (gone := watches.pop(event.watch, None)) is not None:
-        out += _put_out(topics, story.name, gone.query, watches)
-    standing = {slug(watch.query) for watch in watches.values()}
-    before = {slug(watch.query) for watch in story.watches.values()}
+        out += _put_out(topics, story.name, gone, watches)
+    standing = {entity(watch) for watch in watches.values()}
+    before = {entity(watch) for watch in story.watches.values()}
     removed = [one for one in story.removed if one not in standing]
     removed += sorted(before - standing)
     changed = story.model_copy(update={"watches": watches, "removed": removed[-MOST_REMOVED:]})
@@ -228,13 +264,12 @@ def _watches(
 
 
 def _put_out(
-    topics: Topics, name: str, query: str, others: dict[str, wire.Watch]
+    topics: Topics, name: str, gone: wire.Watch, others: dict[str, wire.Watch]
 ) -> Iterator[Message]:
     """An empty payload takes a retained message away (MQTT 5, 3.3.1.3): a watch that is gone should
-    not be found as lit or dark, unless another asks the same."""
-    level = slug(query)
-    if all(slug(watch.query) != level for watch in others.values()):
-        yield _text(topics.of(name, "watch", level, "state"), b"")
+    not be found as lit or dark, or with a number, unless another asks the same."""
+    if all(place(watch) != place(gone) for watch in others.values()):
+        yield _text(topics.of(name, *place(gone), "state"), b"")
 
 
 def _list(topics: Topics, story: Story) -> Message:
@@ -259,9 +294,9 @@ def standing(topics: Topics, story: Story) -> list[Message]:
     """All that is retained of a session, for a broker that may have lost it."""
     if story.info is None:
         return []
-    queries = {slug(watch.query): watch.query for watch in story.watches.values()}
-    lamps = [_lamp(topics, story, query) for query in queries.values()]
-    return [*_settings(topics, story.name, story.info), _list(topics, story), *lamps]
+    watches = {place(watch): watch for watch in story.watches.values()}
+    shown = [one for watch in watches.values() for one in _shown(topics, story, watch)]
+    return [*_settings(topics, story.name, story.info), _list(topics, story), *shown]
 
 
 def source_message(topics: Topics, name: str, state: SourceState) -> Message:

@@ -73,7 +73,7 @@ def _retention(payload: bytes) -> SetRetention:
 
 def _watches(payload: bytes) -> SetWatches:
     watches = _WATCHES.validate_json(payload)
-    if len({watch.query for watch in watches}) < len(watches):
+    if len({(watch.kind, watch.query) for watch in watches}) < len(watches):
         raise Malformed("each query may stand once", "query")
     return SetWatches(tuple(watches))
 

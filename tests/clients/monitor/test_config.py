@@ -36,6 +36,11 @@ query = "a dog"
 sources = ["yard"]
 quiet = [{ start = "22:00", end = "07:00", zone = "Europe/Berlin" }]
 
+[[watch]]
+query = "red things"
+kind = "count"
+sources = ["yard"]
+
 [notes]
 every_s = 60
 
@@ -54,12 +59,14 @@ def written(folder: Path, text: str) -> Path:
 def test_a_whole_configuration_is_taken(tmp_path: Path) -> None:
     config = load(written(tmp_path, WHOLE))
     assert [watch.query for watch in config.watches_of("door")] == ["a red circle appears"]
-    assert [watch.query for watch in config.watches_of("yard")] == ["a red circle appears", "a dog"]
+    yard = config.watches_of("yard")
+    assert [watch.query for watch in yard] == ["a red circle appears", "a dog", "red things"]
+    assert [watch.kind for watch in yard] == ["event", "event", "count"]
     watch = config.watches_of("yard")[0]
     assert watch.model_fields_set == {"query", "threshold", "describe"}
     assert config.mqtt is not None
     assert config.mqtt.topics.available == "home/es/available"
-    assert summary(config).startswith("watches door (room), yard (media); 2 standing queries")
+    assert summary(config).startswith("watches door (room), yard (media); 3 standing queries")
 
 
 @pytest.mark.parametrize(
@@ -67,6 +74,7 @@ def test_a_whole_configuration_is_taken(tmp_path: Path) -> None:
     [
         (("threshold = 0.7", "threshold = 7"), "line 19, watch.0.threshold: Input should be less"),
         (("threshold = 0.7", "treshold = 0.7"), "line 19, watch.0.treshold: there is no such key"),
+        (('kind = "count"', 'kind = "sum"'), "line 29, watch.2.kind: Input should be 'event' or"),
         (('kind = "media"', 'kind = "tape"'), "'room', 'media', 'bot'"),
         (('name = "yard"', 'name = "the yard"'), "line 14, source.1.name"),
         (('["yard"]', '["cellar"]'), "line 24, watch.1.sources: no source is called 'cellar'"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clients.monitor.report import Entry, Gap, Record, clock, markdown, write
+from clients.monitor.report import Entry, Gap, Record, Recorded, clock, markdown, write
 from session import wire
 from tests.clients.mqtt.recorded import happened
 
@@ -26,7 +26,7 @@ def note(text: str) -> wire.NoteAdded:
 
 
 @contextmanager
-def kept(folder: Path, *events: wire.WatchEvent | wire.NoteAdded) -> Iterator[Record]:
+def kept(folder: Path, *events: Recorded) -> Iterator[Record]:
     """A record that was closed and opened again."""
     record = Record(folder / "r.db")
     for place, event in enumerate(events):
@@ -53,6 +53,26 @@ def test_the_report_lists_events_and_notes_with_a_timeline(tmp_path: Path) -> No
     assert "| 0:00:20 | 0:00:24 |" in text
     assert "- 0:00:00 to 0:01:00: calm" in text
     assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_new_number_is_in_the_report(tmp_path: Path) -> None:
+    numbers = [
+        wire.WatchCounted(
+            id=f"wat_1.{count}",
+            watch="wat_1",
+            query="red | things",
+            count=count,
+            before=before,
+            end_s=60.0 * count,
+            probability=0.9,
+        )
+        for count, before in ((2, None), (3, 2))
+    ]
+    with kept(tmp_path, *numbers) as record:
+        text = write(record, tmp_path).read_text()
+    assert r"| 0:02:00 | red \| things | 2 |  |" in text
+    assert r"| 0:03:00 | red \| things | 3 | 2 |" in text
+    assert "No event." not in text
 
 
 def test_what_was_said_is_text_and_not_markup() -> None:

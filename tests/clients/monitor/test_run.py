@@ -41,14 +41,14 @@ async def test_whoever_comes_to_a_room_is_watched_and_reported(line: Line, tmp_p
         {
             "folder": tmp_path,
             "source": [{"kind": "room", "name": "door", "room": "room"}],
-            "watch": [{"query": SEEN_FROM_4_TO_8}],
+            "watch": [{"query": SEEN_FROM_4_TO_8}, {"query": "windows", "kind": "count"}],
         }
     )
     monitor = Monitor(config, client=EchoSieve(line.url, backoff=QUICK))
     running = asyncio.create_task(monitor.run())
     session, peer = await line.join()
     live = await line.house.manager.live(session.id)
-    await eventually(lambda: bool(live.attendant.watches.all()))
+    await eventually(lambda: len(live.attendant.watches.all()) == 2)
     await shown(line.house, session.id, peer, 14.0)
     await session.close()
     await eventually(lambda: not monitor._places.unfinished() and ended(monitor))
@@ -57,6 +57,7 @@ async def test_whoever_comes_to_a_room_is_watched_and_reported(line: Line, tmp_p
     text = monitor.report.read_text()
     assert f"## door ({session.id.replace('_', chr(92) + '_')})" in text
     assert f"| 0:00:04 | 0:00:08 | {SEEN_FROM_4_TO_8} |" in text
+    assert "| 0:00:06 | windows | 3 | 2 |" in text
 
 
 def ended(monitor: Monitor) -> bool:

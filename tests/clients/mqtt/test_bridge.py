@@ -235,6 +235,18 @@ async def test_exactly_the_watches_that_are_wanted_stand(line: Line) -> None:
     assert (watch.threshold, watch.cooldown_s) == (0.6, 5.0)
 
 
+async def test_counters_are_wanted_beside_events_of_the_same_words(line: Line) -> None:
+    session, _ = await line.join()
+    wanted = [
+        wire.WatchCreate(query="windows", kind="count", threshold=0.7),
+        wire.WatchCreate(query="windows"),
+    ]
+    for _ in range(2):
+        await set_watches(session, wanted)
+    standing = {watch.kind: watch.threshold for watch in await session.watches.list()}
+    assert standing == {"count": 0.7, "event": 0.6}
+
+
 async def test_answers_do_not_go_where_something_is_commanded(
     line: Line, broker: Mosquitto, tmp_path: Path
 ) -> None:

@@ -146,6 +146,8 @@ def test_a_broker_that_lost_everything_is_told_all_that_is_retained() -> None:
         wire.WatchUpdated(watch=watch("wat_1")),
         happened(1, "new"),
         happened(1, "update"),
+        wire.WatchUpdated(watch=counter("wat_2")),
+        counted(3, None).model_copy(update={"watch": "wat_2"}),
     ]
     story, sent = told(events)
     retained = {m.topic: m for m in sent if isinstance(m, Message) and m.retain}
@@ -175,6 +177,61 @@ def test_what_home_assistant_is_told_to_listen_to_is_what_is_sent(key: str) -> N
         case "instruction":
             assert entity["max"] == 255
             assert entity["val_tpl"] == "{{ value[:255] }}"
+
+
+# --- Counters -------------------------------------------------------------------------------------
+
+NUMBER = "es/kitchen/count/red-things/state"
+
+
+def counter(id: str) -> wire.Watch:
+    return watch(id).model_copy(update={"kind": "count", "query": "red things"})
+
+
+def counted(number: int, before: int | None) -> wire.WatchCounted:
+    return wire.WatchCounted(
+        id=f"wat_1.{number}",
+        watch="wat_1",
+        query="red things",
+        count=number,
+        before=before,
+        end_s=2.0 * number,
+        probability=0.9,
+    )
+
+
+def test_the_newest_number_of_a_counter_is_retained_and_every_one_is_told() -> None:
+    _, sent = told([wire.WatchUpdated(watch=counter("wat_1")), counted(1, None), counted(2, 1)])
+    assert on(NUMBER, sent) == [b"1", b"2"]
+    assert all(m.retain for m in sent if isinstance(m, Message) and m.topic == NUMBER)
+    changes = [json.loads(payload) for payload in on("es/kitchen/counts", sent)]
+    assert [(one["before"], one["count"]) for one in changes] == [(None, 1), (1, 2)]
+    assert not on("es/kitchen/watch/red-things/state", sent)  # it has no lamp
+
+
+def test_the_number_of_a_counter_that_is_gone_is_taken_away() -> None:
+    story, sent = told(
+        [
+            wire.WatchUpdated(watch=counter("wat_1")),
+            counted(1, None),
+            wire.WatchRemoved(watch="wat_1"),
+        ]
+    )
+    assert on(NUMBER, sent) == [b"1", b""]
+    gone = json.loads(device(TOPICS, story).payload)["cmps"]["count_red-things"]
+    assert gone == {"p": "sensor"}
+
+
+def test_a_counter_is_a_sensor_of_home_assistant_beside_a_lamp_of_the_same_words() -> None:
+    same = counter("wat_1").model_copy(update={"query": "a red circle appears"})
+    story, sent = told([wire.WatchUpdated(watch=same), wire.WatchUpdated(watch=watch("wat_2"))])
+    entities = json.loads(device(TOPICS, story).payload)["cmps"]
+    number = entities["count_a-red-circle-appears"]
+    assert number["p"] == "sensor"
+    assert number["stat_t"] == "es/kitchen/count/a-red-circle-appears/state"
+    assert number["stat_cla"] == "measurement"
+    assert entities["watch_a-red-circle-appears"]["p"] == "binary_sensor"
+    assert lamp(sent) == [b"OFF"]
 
 
 def watch(id: str) -> wire.Watch:
