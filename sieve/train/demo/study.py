@@ -3,7 +3,8 @@
 ``python -m sieve.train.demo.study --run RUN --out study.json``: RUN is the folder of a training
 that has passed the stages to ``refine``. Each arm takes as many steps with as many seeds
 and is examined on streams held out. A study that was stopped goes on; what is in the file is not
-repeated.
+repeated. ``--models FOLDER`` keeps the model of each arm's first seed, and ``trained.json`` beside
+them, which ``echosieve eval --trained`` reads.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import torch
 
 from sieve.errors import TrainingError
 from sieve.train.demo.pipeline import Run
-from sieve.train.demo.recipe import RECIPES
+from sieve.train.demo.recipe import RECIPES, Recipe
 from sieve.train.demo.stages import StageConfig
 from sieve.train.demo.tiny import deepen
 from sieve.train.optimise import Schedule
+from sieve.train.team import Team, together
 
 STAGE = "sieve"  # what the arms are variations of
 _T, _H, _W = 0, 1, 2
@@ -33,13 +35,15 @@ _T, _H, _W = 0, 1, 2
 class Arm:
     """What is different: fields of the stage's sieving, fields of the stage, the axes of the rotary
     pairs. ``begin``: the stage whose result it starts from; a sieve that is to learn without labels
-    cannot start from one that has seen them."""
+    cannot start from one that has seen them. ``used_as``: the suite's arm (``sieve.eval.arms``)
+    that switches the same off in use; None: a model's files cannot say it."""
 
     name: str
     sieving: Mapping[str, Any] = field(default_factory=dict)
     stage: Mapping[str, Any] = field(default_factory=dict)
     axes: tuple[int, ...] | None = None
     begin: str = "refine"
+    used_as: str | None = "sieve"
 
     @property
     def has_labels(self) -> bool:
@@ -52,19 +56,28 @@ def _without_labels(estimator: str, noise: float) -> Arm:
     return Arm(f"{estimator}, no labels", how, {"score_loss": 0.0}, begin="bind")
 
 
+def _ablation(name: str, **sieving: Any) -> Arm:
+    """What is switched off in training is in use, too."""
+    return Arm(name, sieving, used_as=name)
+
+
+def _turned(name: str, axes: tuple[int, ...]) -> Arm:
+    return Arm(name, axes=axes, used_as=None)
+
+
 ARMS = (
     Arm("full method"),
-    Arm("causal refiner", {"attention": "causal"}),
-    Arm("intra-modal attention", {"attention": "apart"}),
-    Arm("selection without text", {"text": "states"}),
-    Arm("absorption without text", {"text": "scores"}),
-    Arm("per-modality top-k", {"choice": "per-modality"}),
+    _ablation("causal refiner", attention="causal"),
+    _ablation("intra-modal attention", attention="apart"),
+    _ablation("selection without text", text="states"),
+    _ablation("absorption without text", text="scores"),
+    _ablation("per-modality top-k", choice="per-modality"),
     Arm("Gumbel", {"estimator": "gumbel", "noise": 1.0}),
-    Arm("without Sync-RoPE", axes=(_T,) * 4 + (_H,) * 6 + (_W,) * 6),
-    Arm("mid-band rotary", axes=(_H,) * 4 + (_T,) * 8 + (_W,) * 4),
-    Arm("compacted positions", {"positions": "compacted"}),
-    Arm("raw-embedding output", {"output": "raw"}),
-    Arm("OmniSIFT", {"method": "omnisift"}),
+    _turned("without Sync-RoPE", (_T,) * 4 + (_H,) * 6 + (_W,) * 6),
+    _turned("mid-band rotary", (_H,) * 4 + (_T,) * 8 + (_W,) * 4),
+    _ablation("compacted positions", positions="compacted"),
+    _ablation("raw-embedding output", output="raw"),
+    Arm("OmniSIFT", {"method": "omnisift"}, used_as="omnisift"),
     Arm("labels alone", {"estimator": None}),
     Arm("identity", {"estimator": "identity"}),
     Arm("sigmoid", {"estimator": "sigmoid"}),
@@ -85,18 +98,36 @@ class Plan:
     arms: tuple[Arm, ...] = ARMS
 
 
-def study(run: Run, plan: Plan, out: Path) -> dict[str, Any]:
-    """Trains and examines what ``out`` does not yet hold. Raises TrainingError where the run has no
-    checkpoint to begin from, or ``out`` is of another plan."""
+def study(run: Run, plan: Plan, out: Path, models: Path | None = None) -> dict[str, Any]:
+    """Trains and examines what ``out`` does not yet hold; a model of each arm goes into ``models``.
+    Raises TrainingError where the run has no checkpoint to begin from, or ``out`` is of another
+    plan."""
     found = _begun(plan, out)
     for arm in plan.arms:
+        results = found["arms"].setdefault(arm.name, {})
         for seed in range(plan.seeds):
-            results = found["arms"].setdefault(arm.name, {})
-            if str(seed) not in results:
-                results[str(seed)] = _train(run, arm, plan.steps, seed)
+            if str(seed) in results:
+                continue
+            results[str(seed)] = _train(run, arm, plan.steps, seed)
+            if run.team.leads:
+                if seed == 0 and models is not None and arm.used_as is not None:
+                    _keep(run, arm, models)
                 _write(found, out)
                 run.bulletin.note("study", f"{arm.name}, seed {seed}", arm=arm.name, seed=seed)
     return found
+
+
+def _keep(run: Run, arm: Arm, models: Path) -> None:
+    """The model as it is now, and a line about it in ``trained.json``."""
+    directory = models / arm.name.replace(", ", "-").replace(" ", "-")
+    run.write(directory)
+    if arm.sieving.get("method") == "omnisift":
+        run.model.sifter.save(directory)
+    path = models / "trained.json"
+    told = json.loads(path.read_text()) if path.exists() else []
+    line = {"name": f"trained: {arm.name}", "model": directory.name, "arm": arm.used_as}
+    kept = [*(other for other in told if other["name"] != line["name"]), line]
+    path.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 def _begun(plan: Plan, out: Path) -> dict[str, Any]:
@@ -119,7 +150,7 @@ def _write(found: dict[str, Any], out: Path) -> None:
 
 
 def _train(run: Run, arm: Arm, steps: int, seed: int) -> dict[str, Any]:
-    """One arm from its beginning to its examination."""
+    """One arm from its beginning to its examination, by the leader of the team."""
     config = _config(run, arm, steps)
     axes = run.model.lm.rotary_emb.axis_of_pair
     _load(run, arm.begin)
@@ -129,7 +160,7 @@ def _train(run: Run, arm: Arm, steps: int, seed: int) -> dict[str, Any]:
         stage = run.stage(config, seed)
         while not stage.optimiser.done:
             stage.step()
-        return run.examine(config, config.sieving)
+        return run.examine(config, config.sieving) if run.team.leads else {}
     finally:
         run.model.lm.rotary_emb.axis_of_pair = axes
 
@@ -159,6 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=400, help="of every arm (%(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="of every arm (%(default)s)")
     parser.add_argument("--arms", nargs="+", default=[], metavar="NAME", help="only these")
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="keep a model of each arm")
     parser.add_argument("--threads", type=int, default=2, help="processor threads (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda ... (%(default)s)")
     args = parser.parse_args(argv)
@@ -167,10 +199,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown or args.steps < 1 or args.seeds < 1:
         names = ", ".join(arm.name for arm in ARMS)
         parser.error(f"steps and seeds are 1 or more; there are these arms: {names}")
-    torch.set_num_threads(args.threads)
-    run = Run(RECIPES[args.recipe], args.run, args.device)
-    study(run, Plan(args.steps, args.seeds, chosen), args.out)
+    plan, members = Plan(args.steps, args.seeds, chosen), args.threads
+    given = (RECIPES[args.recipe], args.run, args.device, plan, args.out, args.models)
+    together(members if args.device == "cpu" else 1, args.out.with_suffix(".meet"), _join, *given)
     return 0
+
+
+def _join(
+    team: Team,
+    recipe: Recipe,
+    folder: Path,
+    device: str,
+    plan: Plan,
+    out: Path,
+    models: Path | None,
+) -> None:
+    """One member's part of a study."""
+    study(Run(recipe, folder, device, team), plan, out, models)
 
 
 if __name__ == "__main__":

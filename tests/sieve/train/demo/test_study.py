@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from sieve import Engine, EngineConfig, RowConfig, load_model
 from sieve.errors import TrainingError
+from sieve.eval.accuracy import closed_window
+from sieve.eval.arms import ARMS as EVALUATED
+from sieve.eval.arms import trained_arms
+from sieve.selectors import available
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import REHEARSAL
 from sieve.train.demo.study import ARMS, Arm, Plan, _config, study
 from sieve.train.demo.tiny import deepen
+from sieve.train.world.render import render_stream
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +70,30 @@ def test_a_study_trains_what_is_missing_and_leaves_the_model_s_rotary(
     assert again["arms"]["one"] == {"0": "kept"}
     assert "compositions at 0.05" in again["arms"]["turned"]["0"]
     assert torch.equal(run.model.lm.rotary_emb.axis_of_pair, axes)
+
+
+def test_arms_that_are_kept_join_the_suite_and_are_used_live(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "examine", lambda *_: {})
+    by_name = {arm.name: arm for arm in ARMS}
+    kept = ("OmniSIFT", "causal refiner", "mid-band rotary")
+    arms = tuple(replace(by_name[name], begin="bind") for name in kept)
+    study(run, Plan(1, 1, arms), tmp_path / "study.json", tmp_path / "models")
+    trained = trained_arms(tmp_path / "models" / "trained.json")
+    assert [arm.name for arm in trained] == ["trained: OmniSIFT", "trained: causal refiner"]
+    assert [arm.build for arm in trained][1] is EVALUATED["causal refiner"].build
+    model = load_model(tmp_path / "models" / "OmniSIFT")
+    assert "omnisift" in available(model)
+    engine = Engine(model, EngineConfig(rows=1))
+    row = engine.open(RowConfig(selector="omnisift"))
+    assert engine.ingest(row, closed_window(render_stream(1, 1, 0.0), 0)).kept.kept.total == 14
+
+
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_what_an_arm_is_used_as_is_an_arm_of_the_suite(arm: Arm) -> None:
+    assert arm.used_as is None or arm.used_as in EVALUATED
+    assert (arm.used_as is None) == (arm.axes is not None)
 
 
 def test_a_study_needs_the_stage_it_begins_from(run: Run, tmp_path: Path) -> None:
