@@ -103,6 +103,7 @@ def study(run: Run, plan: Plan, out: Path, models: Path | None = None) -> dict[s
     Raises TrainingError where the run has no checkpoint to begin from, or ``out`` is of another
     plan."""
     found = _begun(plan, out)
+    run.sampler, run.exams  # noqa: B018  all members of a team wait here until they are made
     for arm in plan.arms:
         results = found["arms"].setdefault(arm.name, {})
         for seed in range(plan.seeds):

@@ -17,7 +17,7 @@ from sieve.eval.arms import trained_arms
 from sieve.selectors import available
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import REHEARSAL
-from sieve.train.demo.study import ARMS, Arm, Plan, _config, study
+from sieve.train.demo.study import ARMS, Arm, Plan, _config, main, study
 from sieve.train.demo.tiny import deepen
 from sieve.train.world.render import render_stream
 
@@ -70,6 +70,17 @@ def test_a_study_trains_what_is_missing_and_leaves_the_model_s_rotary(
     assert again["arms"]["one"] == {"0": "kept"}
     assert "compositions at 0.05" in again["arms"]["turned"]["0"]
     assert torch.equal(run.model.lm.rotary_emb.axis_of_pair, axes)
+
+
+def test_two_processes_share_a_study(run: Run, tmp_path: Path) -> None:
+    out, threads = tmp_path / "study.json", torch.get_num_threads()
+    options = ["--recipe", "rehearsal", "--run", str(run.folder), "--out", str(out)]
+    options += ["--steps", "2", "--seeds", "1", "--arms", "softmax, no labels"]
+    assert main([*options, "--threads", "2"]) == 0
+    torch.set_num_threads(threads)
+    found = json.loads(out.read_text())
+    assert found["steps"] == 2
+    assert "compositions at 0.2" in found["arms"]["softmax, no labels"]["0"]
 
 
 def test_arms_that_are_kept_join_the_suite_and_are_used_live(
