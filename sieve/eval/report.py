@@ -16,10 +16,10 @@ from typing import Any
 
 from sieve.errors import SettingInvalid
 from sieve.eval.arms import Budget
+from sieve.eval.effects import abilities_section, ablations_section, kinds_section
 from sieve.eval.markdown import number, points, table
 from sieve.eval.missing import left_out_section, missing_section
 from sieve.eval.outcomes import Journal
-from sieve.eval.paper import difference
 from sieve.eval.results import Results, results
 from sieve.eval.targets import targets
 from sieve.eval.trainings import distilled_section, folded, study_section
@@ -135,7 +135,9 @@ def text(findings: Findings) -> str:
         _settings(found),
         targets(found, findings.trainings, findings.distilled),
         *(_accuracies(name, study) for name, study in found.items()),
-        _ablations(found.get("ablations")),
+        kinds_section(found.get("arms")),
+        ablations_section(found.get("ablations")),
+        abilities_section(found.get("abilities")),
         study_section(findings.trainings),
         distilled_section(findings.distilled),
         _balance(found),
@@ -193,29 +195,6 @@ def _budgets(cells: Iterable[Results]) -> list[str]:
     """Names of budgets, the largest first."""
     found = (Budget.named(name) for name in _unique(cell["budget"] for cell in cells))
     return [b.name for b in sorted(found, key=lambda b: (b.retention, b.slots), reverse=True)]
-
-
-def _ablations(study: Results | None) -> str:
-    if study is None:
-        return ""
-    rows = [
-        (
-            cell["arm"],
-            cell["task"],
-            cell["mode"],
-            points(cell["difference"], signed=True),
-            number(difference(cell["arm"].removeprefix("trained: ")), "+.1f"),
-        )
-        for cell in study["cells"]
-        if cell["budget"] == "20 %" and cell["difference"] is not None
-    ]
-    said = (
-        "Points against the whole method at 20 %; beside it the paper's, on Daily-Omni with "
-        "Qwen2.5-Omni-3B, which has one figure for both sides of the text. An arm with `trained` "
-        "in its name was trained so; the others switch a part off in the model as it is.\n"
-    )
-    columns = ("arm", "task", "mode", "difference", "paper")
-    return f"## Ablations at 20 %\n\n{said}\n{table(columns, rows)}"
 
 
 def _balance(found: dict[str, Results]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sieve.eval.arms import Budget
+from sieve.eval.effects import effect
 from sieve.eval.markdown import number, points, table
 from sieve.eval.paper import difference
 from sieve.eval.stats import mean_interval
@@ -125,12 +126,13 @@ def _with_labels(lines: Lines) -> str:
             points(lines.accuracy(arm, "20 %")),
             *(points(lines.behind(arm, budget), signed=True) for budget in budgets),
             number(difference(arm), "+.1f"),
+            effect(lines.behind(arm, "20 %") or (None,) * 3, difference(arm)),
         )
         for arm in (REFERENCE, *lines.arms(labels=True))
     ]
-    rows[0] = (REFERENCE, rows[0][1], *[number(None)] * (len(budgets) + 1))
+    rows[0] = (REFERENCE, rows[0][1], *[number(None)] * (len(budgets) + 2))
     differences = (f"difference at {budget}" for budget in budgets)
-    return table(("arm", "at 20 %", *differences, "paper at 20 %"), rows)
+    return table(("arm", "at 20 %", *differences, "paper at 20 %", "same sign"), rows)
 
 
 def _label_free(lines: Lines) -> str:
