@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run test check format train-demo study distil report bench clean
+.PHONY: demo run test check format train-demo study studies distil report bench clean
 
 demo: $(VENV)/serve
 	@$(BIN)/echosieve demo $(ARGS)
@@ -30,6 +30,11 @@ train-demo: $(VENV)/serve
 
 study: $(VENV)/serve
 	$(BIN)/python -m sieve.train.demo.study --run runs/train --out runs/study.json $(ARGS)
+
+STUDIES := arms published abilities ablations regret memory horizon
+studies: $(VENV)/dev
+	for study in $(STUDIES); do $(BIN)/echosieve eval --study $$study --out runs/$$study $(ARGS) || exit 1; done
+	$(BIN)/echosieve report $(STUDIES:%=runs/%)
 
 distil: $(VENV)/serve
 	$(BIN)/python -m sieve.eval.distillation --folder runs/distilled $(ARGS)

@@ -34,6 +34,12 @@ def test_every_study_asks_something_in_each_of_its_tasks_and_modes(name: str) ->
     assert {cell.mode for cell in cells} == set(STUDIES[name].modes)
 
 
+def test_make_runs_every_study() -> None:
+    makefile = (Path(__file__).parents[3] / "Makefile").read_text()
+    (line,) = [line for line in makefile.splitlines() if line.startswith("STUDIES :=")]
+    assert line.split()[2:] == list(STUDIES)
+
+
 def test_a_name_that_is_no_arm_is_refused() -> None:
     with pytest.raises(SettingInvalid, match="no arm or group of arms is called 'sive'"):
         list(plan_of(_arguments("--arms", "sive")).cells())
