@@ -8,7 +8,9 @@ goes on where it was.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -202,8 +204,17 @@ _process: tuple[Bench, multiprocessing.Queue[Cell]] | None = None
 def _start(plan: Plan, journal: Journal, told: multiprocessing.Queue[Cell]) -> None:
     """Of each worker process, once."""
     global _process
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     torch.set_num_threads(1)
     _process = Bench(plan, journal), told
+
+
+def _end_with_the_parent() -> None:
+    """A worker of a run that was killed would wait for ever, and write beside the next run."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(job: Job) -> None:
