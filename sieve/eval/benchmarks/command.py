@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -114,7 +115,7 @@ def show(made: Report, console: Console) -> None:
     for parts in (made.score.groups, made.score.tasks, every):
         table.add_section()
         for name, part in parts.items():
-            table.add_row(name, *_row(part))
+            table.add_row(escape(name), *_row(part))
     console.print(table)
     _show_left_out(made.left_out, console)
 

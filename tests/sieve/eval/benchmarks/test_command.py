@@ -51,6 +51,17 @@ def test_one_command_scores_prints_and_writes(
     assert json.loads(out.read_text())["score"]["all"]["asked"] == 5
 
 
+def test_names_of_tasks_are_printed_as_they_are(
+    tmp_path: Path, films: list[Film], capsys: pytest.CaptureFixture[str]
+) -> None:
+    mlvu(tmp_path, films[:1])
+    table = tmp_path / "mlvu_dev.json"
+    write_json(table, [json.loads(table.read_text())[0] | {"task_type": "[/needle]"}])
+    out = tmp_path / "made.json"
+    assert run("--benchmark", "mlvu", "--data", tmp_path, "--out", out, "--tracks", "none") == 0
+    assert "[/needle]" in capsys.readouterr().out
+
+
 def test_a_limit_takes_questions_from_all_over_and_both_orders_of_each(
     tmp_path: Path, films: list[Film]
 ) -> None:
