@@ -8,9 +8,7 @@ goes on where it was.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -28,6 +26,7 @@ from sieve.eval.tasks import TASKS, Task
 from sieve.eval.towers import Memo, RememberingBackbone, tower_digest
 from sieve.eval.trial import outcomes
 from sieve.model import Model
+from sieve.workers import end_with_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +203,9 @@ _process: tuple[Bench, multiprocessing.Queue[Cell]] | None = None
 def _start(plan: Plan, journal: Journal, told: multiprocessing.Queue[Cell]) -> None:
     """Of each worker process, once."""
     global _process
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(1)
     _process = Bench(plan, journal), told
-
-
-def _end_with_the_parent() -> None:
-    """A worker of a run that was killed would wait for ever, and write beside the next run."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _work(job: Job) -> None:

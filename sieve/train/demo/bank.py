@@ -32,6 +32,7 @@ from sieve.train.world.truth import (
     segment_object,
     token_truth,
 )
+from sieve.workers import end_with_parent
 from stream.plot import Plot
 from stream.scene import Scene
 
@@ -183,6 +184,7 @@ _worker_model: TinyModel | None = None
 
 def _start_worker(towers: dict[str, Any]) -> None:
     global _worker_model
+    end_with_parent()
     torch.set_num_threads(1)
     _worker_model = _model_with(towers)
 
