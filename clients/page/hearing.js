@@ -31,6 +31,11 @@ export function hearing({ film, notes, overlay, strip, timeline, watches }, { de
     pace(`skipped ${clockText(window.start_s)} to ${clockText(window.end_s)}`);
   }
 
+  function counted(event) {
+    timeline.count(event);
+    refresh();
+  }
+
   const told = {
     "session.created": ({ session }) => described(session),
     "session.updated": ({ session }) => described(session),
@@ -43,6 +48,7 @@ export function hearing({ film, notes, overlay, strip, timeline, watches }, { de
     "watch.updated": refresh,
     "watch.removed": refresh,
     "watch.unanswered": refresh,
+    "watch.count": counted,
     "watch.event": (event) => timeline.event(event),
     "note.added": ({ note }) => timeline.note(note),
     "notes.set": ({ settings }) => notes.settings(settings),

@@ -242,8 +242,14 @@ async function addWatch() {
   const query = at("watch-query").value.trim();
   if (!query) return;
   const describe = at("watch-describe").checked;
-  const taken = await watches.add({ query, threshold, release: threshold / 2, describe, snapshot: true });
-  if (taken) at("watch-query").value = "";
+  const wanted = { query, threshold, release: threshold / 2, describe, snapshot: true };
+  const counted = { query, threshold, kind: "count" };
+  if (await watches.add(counts() ? counted : wanted)) at("watch-query").value = "";
+}
+
+/** Whether a number is asked for, rather than an event. */
+function counts() {
+  return at("watch-kind").value === "count";
 }
 
 at("demo").addEventListener("click", () => start("demo"));
@@ -270,6 +276,11 @@ onSubmit(at("access"), () => {
   problem(null);
   sessions.refresh();
   settings.offer();
+});
+at("watch-kind").addEventListener("change", () => {
+  at("watch-query-label").textContent = counts() ? "Count" : "Tell me when";
+  at("watch-query").placeholder = counts() ? "red things" : "a red circle appears";
+  at("watch-describe-label").hidden = counts();
 });
 at("watch-threshold").addEventListener("input", () => {
   at("watch-threshold-text").textContent = `${at("watch-threshold").value} %`;

@@ -1,4 +1,4 @@
-// What happened, newest first: events of watches with their pictures, and notes.
+// What happened, newest first: events of watches with their pictures, numbers, and notes.
 
 import { request } from "./api.js";
 import { announce, make } from "./dom.js";
@@ -8,7 +8,7 @@ const HELD = 200;
 
 export class Timeline {
   #list;
-  #items = new Map(); // id of an event or a note -> its item
+  #items = new Map(); // id of an event, a number or a note -> its item
 
   constructor(list) {
     this.#list = list;
@@ -31,6 +31,16 @@ export class Timeline {
     if (event.sentence) item.querySelector(".said").textContent = event.sentence;
     if (event.snapshot) picture(item, event.snapshot, clockText(event.started_s));
     if (live && isNew) announce(`${event.query}, at ${clockText(event.started_s)}`);
+  }
+
+  /** A WatchCounted of session/wire/: something has another number. */
+  count({ id, query, count, before, end_s }) {
+    if (this.#items.has(id)) return;
+    const item = this.#place(id, end_s, "count");
+    item.querySelector(".when").textContent = `at ${clockText(end_s)}`;
+    item.querySelector(".what").textContent = `${query}: ${count}`;
+    if (before !== null) item.querySelector(".said").textContent = `${before} before`;
+    announce(`${query}: ${count}`);
   }
 
   note(note) {

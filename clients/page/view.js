@@ -3,7 +3,7 @@
 import { at } from "./dom.js";
 
 const LIVE = ["question", "send", "retention", "selector", "instruction", "apply"];
-const MORE = ["watch-query", "watch-threshold", "watch-describe", "watch-add"];
+const MORE = ["watch-kind", "watch-query", "watch-threshold", "watch-describe", "watch-add"];
 const NOTES = ["notes-every", "notes-events"];
 
 /**

@@ -1,4 +1,4 @@
-// Standing queries: what is waited for, how likely it is now, and from when on it counts.
+// Standing queries: what is waited for or counted, how likely it is now, and from when on it holds.
 
 import { button, make } from "./dom.js";
 import { percent } from "./text.js";
@@ -9,12 +9,18 @@ const STATES = {
   open: "happening now",
   unanswered: "cannot be judged: put it as a question of yes or no",
 };
+const COUNTS = {
+  ...STATES,
+  calm: "not sure of a number yet",
+  unanswered: "cannot be counted: say what to count, such as red things",
+};
 
 export class Watches {
   #list;
   #session = null;
   #items = new Map(); // id of a watch -> its parts on the page
   #busy = false;
+  #again = false; // something happened since the look that is under way began
 
   /** `trouble(message)` is called with what went wrong, or null. */
   constructor(list, trouble) {
@@ -30,11 +36,13 @@ export class Watches {
     if (session) await this.refresh();
   }
 
-  /** Look again; at most one look is under way. */
+  /** Look again; at most one look is under way, and another follows where it may be out of date. */
   async refresh() {
     const session = this.#session;
+    if (this.#busy) this.#again = true;
     if (!session || this.#busy) return;
     this.#busy = true;
+    this.#again = false;
     try {
       const watches = await session.watches();
       if (session === this.#session) this.#show(watches);
@@ -43,6 +51,7 @@ export class Watches {
     } finally {
       this.#busy = false;
     }
+    if (this.#again) await this.refresh();
   }
 
   /** Whether it was taken. */
@@ -78,11 +87,12 @@ export class Watches {
     }
   }
 
-  #append({ id, query }) {
+  #append({ id, query, kind }) {
+    const likely = kind === "count" ? "How sure the number is" : "How likely it is now";
     const state = make("p", { className: "quiet state" });
     const bar = make("span", { className: "bar" }, make("span"));
     bar.setAttribute("role", "meter");
-    bar.setAttribute("aria-label", `How likely it is now: ${query}`);
+    bar.setAttribute("aria-label", `${likely}: ${query}`);
     bar.setAttribute("aria-valuemin", "0");
     bar.setAttribute("aria-valuemax", "100");
     const threshold = make("input", { type: "range", min: 5, max: 95, step: 5 });
@@ -97,6 +107,7 @@ export class Watches {
     const now = make("span");
     const scale = make("div", { className: "scale" }, bar, now, threshold, output);
     const item = make("li", {}, head, state, scale);
+    item.dataset.kind = kind;
     this.#items.set(id, { item, state, bar, now, threshold, output });
     this.#list.append(item);
   }
@@ -114,12 +125,30 @@ export class Watches {
 
 function fill({ item, state, bar, now, threshold, output }, watch) {
   item.dataset.state = watch.state;
-  const likely = watch.probability === null ? 0 : Math.round(100 * watch.probability);
-  state.textContent = `${STATES[watch.state]}${watch.events ? `, ${watch.events} so far` : ""}`;
+  const likely = Math.round(100 * (probability(watch) ?? 0));
+  state.textContent = watch.kind === "count" ? numberText(watch) : happeningText(watch);
+  item.dataset.counted = String(watch.count !== null);
   bar.setAttribute("aria-valuenow", String(likely));
   bar.firstChild.style.width = `${likely}%`;
-  now.textContent = watch.probability === null ? "" : `now ${likely} %`;
+  now.textContent = probability(watch) === null ? "" : likelyText(watch, likely);
   if (document.activeElement === threshold) return; // it is being moved
   threshold.value = Math.round(100 * watch.threshold);
   output.textContent = `from ${percent(watch.threshold)}`;
+}
+
+function happeningText({ state, events }) {
+  return `${STATES[state]}${events ? `, ${events} so far` : ""}`;
+}
+
+function numberText({ state, count }) {
+  return count === null ? COUNTS[state] : String(count);
+}
+
+/** Null where there is none; how likely a number is among numbers says nothing where none is said. */
+function probability({ kind, state, probability }) {
+  return kind === "count" && state === "unanswered" ? null : probability;
+}
+
+function likelyText({ kind }, likely) {
+  return kind === "count" ? `${likely} % sure` : `now ${likely} %`;
 }

@@ -8,31 +8,11 @@ from typing import cast
 
 from clients.sdk import Session
 from session import wire
-
-MEMORY = wire.Memory(
-    slots=512, used=12, prompt=12, video=0, audio=0, bytes=0, oldest_s=None, newest_s=None
-)
+from tests.session.described import session
 
 
 def info(state: wire.SessionState = "live") -> wire.Session:
-    return wire.Session(
-        id="ses_1",
-        room="kitchen",
-        state=state,
-        created_at=0.0,
-        clock_s=0.0,
-        has_video=True,
-        has_audio=True,
-        instruction=None,
-        retention=0.2,
-        selector="cs2",
-        memory=MEMORY,
-        windows=0,
-        skipped=0,
-        behind_windows=0,
-        overload="none",
-        answering=0,
-    )
+    return session(state=state)
 
 
 def happened(number: int, change: str, snapshot: str | None = None) -> wire.WatchEvent:

@@ -8,30 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from session import wire
-from session.engine.views import NO_MEMORY
 from session.notes.transcript import clock, cue_text, markdown, stamp, webvtt
+from tests.session.described import session
 from tests.session.notes.test_records import note
 
 CUE = re.compile(r"\d\d+:\d\d:\d\d\.\d{3} --> \d\d+:\d\d:\d\d\.\d{3}")
 
-SESSION = wire.Session(
-    id="ses_a",
-    room="door",
-    state="live",
-    created_at=1_800_000_000.0,
-    clock_s=180.0,
-    has_video=True,
-    has_audio=True,
-    instruction=None,
-    retention=0.2,
-    selector="cs2",
-    memory=NO_MEMORY,
-    windows=90,
-    skipped=0,
-    behind_windows=0,
-    overload="none",
-    answering=0,
-)
+SESSION = session(id="ses_a", room="door", created_at=1_800_000_000.0, clock_s=180.0)
 
 
 def test_markdown_names_times_and_lets_no_text_format_it() -> None:

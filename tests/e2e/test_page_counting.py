@@ -1,0 +1,87 @@
+"""Counters on the page, of a service that counts windows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from tests.clients.sdk.conftest import Line, served
+from tests.e2e.browsing import FLAGS
+from tests.session.api.test_watches import shown
+from tests.session.fakes import eventually
+
+pytestmark = pytest.mark.browser
+
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[Line]:
+    async with served() as line:
+        yield line
+
+
+@pytest.fixture
+async def page(chromium: Path, line: Line) -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        page = await browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        await page.route("**/v1/demo/*", lambda route: route.fulfill(status=404))  # not rendered
+        await page.goto(line.url)
+        yield page
+        await browser.close()
+
+
+async def test_a_counter_is_set_and_its_number_is_seen(page: Page, line: Line) -> None:
+    session, peer = await line.join()
+    await page.get_by_role("button", name="Join").click(timeout=PATIENCE_MS)
+    await page.get_by_role("tab", name="Watches").click()
+    await page.get_by_label("What to tell").select_option("count")
+    await expect(page.get_by_label("Say what happened")).to_be_hidden()
+    query = page.get_by_label("Count", exact=True)
+    await expect(query).to_have_attribute("placeholder", "red things")
+    await query.fill("windows")
+    await query.press("Enter")
+    live = await line.house.manager.live(session.id)
+    await eventually(lambda: bool(live.attendant.watches.all()))
+    watch = page.locator("#watch-list li")
+    await expect(watch.locator(".state")).to_have_text("waits for a first look")
+    await shown(line.house, session.id, peer, 6.0)
+    await expect(watch.locator(".state")).to_have_text("3", timeout=PATIENCE_MS)
+    await expect(page.get_by_role("meter", name="How sure the number is: windows")).to_be_visible()
+    await expect(page.get_by_role("log")).to_have_text("windows: 3")
+    await page.get_by_role("tab", name="Timeline").click()
+    told = page.locator("#timeline .count .what")
+    await expect(told).to_have_text(["windows: 3", "windows: 2", "windows: 1"])
+    await page.get_by_role("tab", name="Watches").click()
+    await page.get_by_role("button", name="Remove: windows").click()
+    await expect(watch).to_have_count(0)
+
+
+async def test_what_cannot_be_counted_is_told_with_what_would_be_right(
+    page: Page, line: Line
+) -> None:
+    session, peer = await line.join()
+    await session.watches.count("dreams")  # to which the model says no number
+    await page.get_by_role("button", name="Join").click(timeout=PATIENCE_MS)
+    await page.get_by_role("tab", name="Watches").click()
+    await shown(line.house, session.id, peer, 2.0)
+    state = page.locator("#watch-list .state")
+    await expect(state).to_have_text(re.compile("cannot be counted: say what"), timeout=PATIENCE_MS)
+    await expect(page.locator("#watch-list .scale")).not_to_contain_text("sure")
+
+
+async def test_what_to_tell_is_an_event_unless_somebody_chooses(page: Page, line: Line) -> None:
+    session, _ = await line.join()
+    await page.get_by_role("button", name="Join").click(timeout=PATIENCE_MS)
+    await page.get_by_role("tab", name="Watches").click()
+    await page.get_by_label("Tell me when").fill("is it there since 0")
+    await page.get_by_label("Tell me when").press("Enter")
+    await expect(page.locator("#watch-list li")).to_have_count(1)
+    (watch,) = await session.watches.list()
+    assert (watch.kind, watch.describe, watch.snapshot) == ("event", True, True)
