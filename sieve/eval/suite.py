@@ -153,7 +153,8 @@ def possible(plan: Plan) -> Plan:
     """The plan without what cannot be had of its models: arms, and budgets below their floors."""
     case = TASKS["first"].made(0, 0, 2)
     models = Models(plan.device)
-    arms = [(arm, models.of(arm.model or plan.model)) for arm in plan.arm.values()]
+    asked = [arm for arm in plan.arm.values() if {*arm.modes} & {*plan.modes}]
+    arms = [(arm, models.of(arm.model or plan.model)) for arm in asked]
     refused = [line for arm, model in arms for line in _refused(plan, arm, model, case)]
     return replace(plan, left_out=tuple(refused))
 

@@ -60,6 +60,11 @@ def test_budgets_below_a_methods_floor_are_left_out_with_their_reason(directory:
     assert ("pyramiddrop, as published", "40 %") in ran
 
 
+def test_an_arm_that_the_study_does_not_ask_is_not_said_to_be_left_out(directory: str) -> None:
+    given = ("--study", "arms", "--arms", "fastv, as published", "sieve", "--model", directory)
+    assert possible(plan_of(_arguments(*given))).left_out == ()
+
+
 def test_an_arm_without_its_weights_is_left_out_at_every_budget(directory: str) -> None:
     given = ("--arms", "omnisift", "sieve", "--model", directory, "--tasks", "clips")
     plan = possible(plan_of(_arguments(*given)))
