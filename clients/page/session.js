@@ -70,9 +70,9 @@ export class Session {
     }
   }
 
-  /** What was asked before, newest last; the first page of it. */
+  /** What was asked before, newest last; the newest of it. */
   async answers() {
-    return (await call("GET", `${this.#path}/answers?limit=200`)).answers;
+    return (await call("GET", `${this.#path}/answers?before=newest&limit=200`)).answers;
   }
 
   async watches() {

@@ -122,7 +122,7 @@ async def answers(
     limit: Limit = wire.DEFAULT_PAGE,
 ) -> wire.AnswerList:
     """What was asked and answered, in the order in which the answers were finished, a page at a
-    time: the one after an answer, or the one before it."""
+    time: the one after an answer, the one before it, or the newest."""
     await service.manager.find(session_id)
     if before is None:
         return await service.archive.answers_after(session_id, after, limit)

@@ -15,6 +15,7 @@ from session.notes import records as note_records
 from session.watch import records as watch_records
 
 STOPPED = "the service stopped unexpectedly"
+AFTER_ALL = 2**63 - 1  # SQLite's greatest integer
 PRUNED = 1_000  # events and answers given up at once when the journal is too large
 
 Db = sqlite3.Connection
@@ -172,11 +173,14 @@ def answers_after(db: Db, session: str, after: str | None, limit: int) -> list[w
 
 
 def answers_before(db: Db, session: str, before: str, limit: int) -> list[wire.Answer]:
-    """Those that were finished before answer `before`, newest first. Raises BadRequest."""
+    """Those that were finished before answer `before`, or of all where that is `wire.NEWEST`,
+    newest first. Raises BadRequest."""
+    newest = before == wire.NEWEST
+    end = AFTER_ALL if newest else finish_of(db, session, before, "before")
     rows = db.execute(
         """SELECT answer FROM answers WHERE session = ? AND finished < ?
         ORDER BY finished DESC LIMIT ?""",
-        (session, finish_of(db, session, before, "before"), limit),
+        (session, end, limit),
     )
     return [wire.Answer.model_validate_json(body) for (body,) in rows]
 

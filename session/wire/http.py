@@ -24,6 +24,7 @@ ROOM = r"^[A-Za-z0-9._-]{1,64}$"
 DEFAULT_ROOM = "default"
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
+NEWEST = "newest"  # a page before it ends with the newest
 
 
 class ErrorBody(Outgoing):
@@ -76,7 +77,7 @@ class AnswerList(Outgoing):
     they were finished: none comes before one that has been read.
 
     While `has_more`, the next page comes after the last answer of this one; or, where the page was
-    asked for by `before={id}`, before the first.
+    asked for by `before={id}`, before the first. `before=newest` asks for the newest of all.
     """
 
     answers: list[Answer]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 
 import httpx
 import pytest
+import uvicorn
 
 from session import server, wire
 from session.api import http, scenes
@@ -246,3 +248,17 @@ async def test_an_unforeseen_error_has_our_form_and_headers_and_ends_the_connect
         assert "default-src 'self'" in response.headers["Content-Security-Policy"]
         assert response.headers["Connection"] == "close"
         assert (await client.get("/healthz")).status_code == 200
+
+
+def test_what_is_there_when_the_service_begins_is_never_looked_through_for_garbage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frozen = []
+
+    def begin(*_: object) -> None:
+        frozen.append(gc.get_freeze_count())
+        gc.unfreeze()
+
+    monkeypatch.setattr(uvicorn.Server, "run", begin)
+    server.run(create_app(ServiceConfig(), Loaded(FakeEngine(), 0.2)), bound("127.0.0.1", 0))
+    assert frozen[0] > 10_000

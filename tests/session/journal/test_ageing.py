@@ -156,6 +156,9 @@ async def test_pages_of_answers_go_both_ways_and_miss_nothing_that_came_meanwhil
         first = await house.http.get(path, params={"before": ids[2], "limit": 2})
         assert [a["question"] for a in first.json()["answers"]] == ["q0", "q1"]
         assert not first.json()["has_more"]
+        newest = await house.http.get(path, params={"before": "newest", "limit": 2})
+        assert [a["question"] for a in newest.json()["answers"]] == ["q4", "q5"]
+        assert newest.json()["has_more"]
 
 
 async def until_asked(house: House, questions: int) -> None:
