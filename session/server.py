@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from session.api.service import Service
+from session.footprint import settle
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +53,6 @@ def run(app: FastAPI, listener: socket.socket) -> None:
     with listener:
         settle()
         _Server(app).run([listener])
-
-
-def settle() -> None:
-    """Leaves what is there by now, libraries and the model, out of garbage collection for good: a
-    collection takes milliseconds then, and comes before much of what ended sessions leave behind
-    has piled up (Python waits for a quarter of what it must look through)."""
-    gc.collect()
-    gc.freeze()
 
 
 @asynccontextmanager

@@ -301,4 +301,4 @@ class Manager:
         self._secrets = {s: id for s, id in self._secrets.items() if id != session.id}
         self._metrics.subscribers_dropped += session.hub.dropped
         self.recent.keep(Idle(session.describe(), session.settings.patch, session.hub))
-        trim()
+        asyncio.get_running_loop().call_soon(trim)  # when nothing here holds it any more

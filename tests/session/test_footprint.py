@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import platform
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
 
 from session import footprint as module
-from session.footprint import PROC, Footprint, footprint, trim
+from session.footprint import PROC, Footprint, footprint, settle, trim
 
 pytestmark = pytest.mark.skipif(not PROC.exists(), reason="needs /proc")
 
@@ -58,3 +60,25 @@ async def test_freed_memory_between_what_is_still_used_goes_back_to_the_system()
     after = resident(footprint())
     assert before - after > 30 * 2**20
     assert all(block[-1] == ord("x") for block in kept)
+
+
+class Circle:
+    """Something that only a collection frees."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_holds_itself_in_circles_is_freed_once_the_process_has_settled() -> None:
+    settle()
+    try:
+        circle = Circle()
+        left = weakref.ref(circle)
+        gc.collect(1)  # it is old now: only a full collection looks at it
+        del circle
+        gc.collect(1)
+        assert left() is not None
+        trim()
+        assert left() is None
+    finally:
+        gc.unfreeze()

@@ -196,6 +196,7 @@ async def test_no_more_is_made_for_a_reader_than_fits_while_it_does_not_read(
             while session.hub.listening:
                 tell(session, 65_536)
                 told += 1
+                await session.hub.told()
                 await asyncio.sleep(0)
             assert limit < told < limit + 32  # what waits, and what is on its way
             assert session.hub.dropped == 1
