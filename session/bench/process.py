@@ -13,6 +13,7 @@ from session.app import create_app
 from session.config import ServiceConfig
 from session.engine.loading import load_engine
 from session.server import bound, run, url_of
+from sieve.workers import end_with_parent
 
 READY_S = 300.0  # for the model to load
 ENDED_S = 15.0  # for the process to go when asked to
@@ -55,6 +56,7 @@ async def metrics_of(client: httpx.AsyncClient) -> dict[str, float]:
 
 def _serve(config: ServiceConfig, tell: Pipe) -> None:
     """The service's process; tells its address as soon as it has one."""
+    end_with_parent()
     loaded = load_engine(config)
     listener = bound(config.host, 0)
     listener.listen()  # whoever comes before the server is there waits, and is not refused
