@@ -3,9 +3,9 @@
 ``python -m sieve.eval.distillation --folder runs/distilled`` (``make distil``): minutes of the
 synthetic world are rendered into media files; the model's own sieve is taken off, and ``echosieve
 train --recordings`` teaches it a new one; then the model is measured on streams of other seeds,
-without a sieve (all tokens, and evenly spaced ones) and with the new one. What the folder holds is
-not made again, so a command that was stopped goes on. ``echosieve report FOLDER/distilled.json``
-takes the figures in.
+without a sieve (all tokens, and those of the default method) and with the new one. What the folder
+holds is not made again, so a command that was stopped goes on. ``echosieve report
+FOLDER/distilled.json`` takes the figures in.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def questions(plot: Plot) -> list[str]:
 
 
 def without_sieve(model: Model) -> Model:
-    """The model as if it had never had one: evenly spaced tokens, or all."""
+    """The model as if it had never had one: all tokens, or those of the method that needs none."""
     bare = replace(model, cs2=None, selector=KeepAll())
     return replace(bare, selector=method_of(bare, default_name(bare)).selector)
 

@@ -18,6 +18,7 @@ from sieve.eval.effects import effect
 from sieve.eval.markdown import number, points, table
 from sieve.eval.paper import difference
 from sieve.eval.stats import mean_interval
+from sieve.selectors import TRAINING_FREE
 from sieve.train.demo.study import ARMS
 
 Results = dict[str, Any]
@@ -164,7 +165,10 @@ def distilled_section(found: Results | None) -> str:
     setting, without, taught = found["setting"], found["without"], found["with"]
     rows = [
         (name, *(_mean(of, arm) for arm in taught["accuracy"]))
-        for name, of in (("no sieve (below 100 %: evenly spaced)", without), ("distilled", taught))
+        for name, of in (
+            (f"no sieve (below 100 %: {TRAINING_FREE})", without),
+            ("distilled", taught),
+        )
     ]
     rows.append(("per cent of all tokens without a sieve", *_shares(found)))
     asked = sum(taught["questions"].values())
