@@ -50,6 +50,7 @@ from stream.window import Frame, Item
 
 ROOM = "stream"
 WATCHED = ("red circle", "blue square", "yellow cross", "green triangle")
+SURE = {"threshold": 0.75, "release": 0.6, "min_s": 3.0}  # seen in two windows, a window later
 EVENT_S = 6.0
 SEGMENT_S = 3.5  # of the first world, on average
 PASSED_S = 0.9  # after its end a window has closed, whatever came late
@@ -281,7 +282,7 @@ async def watched(
         {
             "folder": folder / "monitor",
             "source": [{"kind": "room", "name": ROOM}],
-            "watch": [{"query": f"a {name} appears"} for name in WATCHED],
+            "watch": [{"query": f"a {name} appears", **SURE} for name in WATCHED],
             "mqtt": {"host": "127.0.0.1", "port": course.broker.port},
         }
     )
