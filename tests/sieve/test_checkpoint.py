@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from sieve import Engine, EngineConfig, Model, RowConfig, load_model
-from sieve.baselines import Uniform
+from sieve.baselines import Similarity
 from sieve.checkpoint import save_model
 from sieve.errors import CheckpointError, NoTokenizer, SettingInvalid
 from sieve.model import StreamLayout
@@ -109,7 +109,7 @@ def with_new_names(tensors: dict[str, Tensor]) -> None:
 def test_a_thinker_alone_loads_as_the_stock_model(stock: Path) -> None:
     model = load_model(stock)
     assert model.cs2 is None
-    assert isinstance(model.selector, Uniform)
+    assert isinstance(model.selector, Similarity)
     assert model.layout == StreamLayout(text_states="raw")
     assert model.retention == 0.2
     assert model.backbone.rotary.sections == (2, 3, 3)
