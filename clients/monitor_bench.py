@@ -37,8 +37,9 @@ from session.app import create_app
 from session.bench.watches import NOW_S, Alarm, Alarms, Kept, Stretch, visible
 from session.engine.loading import load_engine
 from session.live.session import LiveSession
-from session.options import add_model, config_of, count
+from session.options import add_model, config_of, count, positive, share
 from session.server import serving
+from session.watch.hysteresis import Rule
 from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 from sieve.tokens import WINDOW_S
@@ -50,7 +51,6 @@ from stream.window import Frame, Item
 
 ROOM = "stream"
 WATCHED = ("red circle", "blue square", "yellow cross", "green triangle")
-SURE = {"threshold": 0.75, "release": 0.6, "min_s": 3.0}  # seen in two windows, a window later
 EVENT_S = 6.0
 SEGMENT_S = 3.5  # of the first world, on average
 PASSED_S = 0.9  # after its end a window has closed, whatever came late
@@ -228,11 +228,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--events", type=count(1_000), default=20, help="(default %(default)s)")
     parser.add_argument("--kills", type=count(100, 0), default=3, help="(default %(default)s)")
     parser.add_argument("--seed", type=count(2**31, 0), default=9_100, help="of the stream")
+    watch = parser.add_argument_group("standing queries", "seen in two windows, by default")
+    watch.add_argument("--threshold", type=share, default=0.75, help="(default %(default)g)")
+    watch.add_argument("--release", type=share, default=0.6, help="(default %(default)g)")
+    watch.add_argument("--min-s", type=positive, default=3.0, help="(default %(default)g)")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write. Raises SieveError, OSError."""
+    rule = rule_of(args)
     with tempfile.TemporaryDirectory(prefix="echosieve-") as folder:
         alarms, delivery = asyncio.run(measure(args, Path(folder)))
     report = {
@@ -240,6 +245,7 @@ def run(args: argparse.Namespace) -> int:
         "model": args.model,
         "minutes": args.minutes,
         "seed": args.seed,
+        "watch": rule,
         "machine": describe_machine(args.device),
         "alarms": asdict(alarms),
         "delivery": asdict(delivery),
@@ -248,6 +254,16 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         args.out.write_text(json.dumps(report, indent=2) + "\n")
     return 0 if delivery.once else 1
+
+
+def rule_of(args: argparse.Namespace) -> dict[str, float]:
+    """What is asked of a standing query before it tells. Raises SettingInvalid."""
+    given = {"threshold": args.threshold, "release": args.release, "min_s": args.min_s}
+    try:
+        Rule(**given)
+    except ValueError as error:
+        raise SettingInvalid(str(error)) from error
+    return given
 
 
 async def measure(args: argparse.Namespace, folder: Path) -> tuple[Alarms, Delivery]:
@@ -268,24 +284,32 @@ async def measure(args: argparse.Namespace, folder: Path) -> tuple[Alarms, Deliv
         course.broker.start()
         await course.broker.listening()
         async with serving(app) as url:
-            again = await watched(course, url, folder, app.state.service.manager.live)
+            monitored = monitor_config(folder, course.broker.port, rule_of(args))
+            again = await watched(course, url, monitored, app.state.service.manager.live)
     finally:
         course.broker.kill()
     return alarms_of(scene, course, args.seed, seconds), delivery_of(course, again)
 
 
-async def watched(
-    course: Course, url: str, folder: Path, live: Callable[[str], Awaitable[LiveSession]]
-) -> int:
-    """Let the monitor watch the stream to its end; how many messages came again."""
-    config = MonitorConfig.model_validate(
+def monitor_config(folder: Path, port: int, rule: dict[str, float]) -> MonitorConfig:
+    """Raises ValueError for a rule that is none."""
+    return MonitorConfig.model_validate(
         {
             "folder": folder / "monitor",
             "source": [{"kind": "room", "name": ROOM}],
-            "watch": [{"query": f"a {name} appears", **SURE} for name in WATCHED],
-            "mqtt": {"host": "127.0.0.1", "port": course.broker.port},
+            "watch": [{"query": f"a {name} appears", **rule} for name in WATCHED],
+            "mqtt": {"host": "127.0.0.1", "port": port},
         }
     )
+
+
+async def watched(
+    course: Course,
+    url: str,
+    config: MonitorConfig,
+    live: Callable[[str], Awaitable[LiveSession]],
+) -> int:
+    """Let the monitor watch the stream to its end; how many messages came again."""
     assert config.mqtt is not None
     receiver = EventReceiver(config.mqtt, "bench")
     monitor = Monitor(config, client=EchoSieve(url))

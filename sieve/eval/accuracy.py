@@ -18,6 +18,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 import numpy as np
@@ -281,8 +282,9 @@ def _with_mean(by_kind: dict[str, float]) -> dict[str, float]:
     return {"mean": round(float(np.mean(list(by_kind.values()))), 1), **by_kind}
 
 
-def table(result: dict[str, Any]) -> str:
-    """The result as a Markdown table, one line a kind."""
+def table(result: dict[str, Any], without: Collection[str] = ()) -> str:
+    """The result as a Markdown table, one line a kind; with a second mean, of the kinds that are
+    not among ``without``."""
     columns = result["accuracy"] | {
         "majority": result["blind_majority"],
         "chance": result["in_clip_chance"],
@@ -292,6 +294,12 @@ def table(result: dict[str, Any]) -> str:
         count = result["questions"].get(kind, sum(result["questions"].values()))
         cells = " | ".join(f"{column[kind]:.1f}" for column in columns.values())
         lines.append(f"| {kind} | {count} | {cells} |")
+    if without:
+        rest = [kind for kind in result["questions"] if kind not in without]
+        means = [fmean(column[kind] for kind in rest) for column in columns.values()]
+        count = sum(result["questions"][kind] for kind in rest)
+        cells = " | ".join(f"{mean:.1f}" for mean in means)
+        lines.insert(3, f"| without {', '.join(without)} | {count} | {cells} |")
     return "\n".join(lines)
 
 
@@ -310,13 +318,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--later", type=float, default=0.0, help="seconds on the clock already")
     parser.add_argument("--look-back", type=int, default=0, help="closed windows seen again")
     parser.add_argument("--turns", type=int, default=0, help="earlier turns read with a question")
+    parser.add_argument(
+        "--without", nargs="+", default=[], choices=KINDS, metavar="KIND", help="a mean leaves out"
+    )
     parser.add_argument("--out", type=Path, help="JSON file")
     args = parser.parse_args(argv)
     model = load_model(args.model)
     result = {"model": args.model, **measure(model, _plan(args, horizon_s(model)))}
     if args.out:
         args.out.write_text(json.dumps(result, indent=2) + "\n")
-    print(table(result))
+    print(table(result, args.without))
     return 0
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
-from clients.monitor_bench import WATCHED, script_of, truth
+from clients.monitor_bench import WATCHED, run, script_of, truth
 from sieve.errors import SettingInvalid
 from stream.scene import Scene
 
@@ -29,3 +31,9 @@ def test_an_event_can_be_told_at_the_first_window_that_shows_a_second_of_it() ->
 def test_more_events_than_fit_are_refused() -> None:
     with pytest.raises(SettingInvalid, match="do not fit"):
         script_of(1, 60, 20)
+
+
+def test_a_rule_that_cannot_be_meant_is_refused_before_anything_starts() -> None:
+    args = argparse.Namespace(threshold=0.5, release=0.6, min_s=3.0)
+    with pytest.raises(SettingInvalid, match="release <= threshold"):
+        run(args)

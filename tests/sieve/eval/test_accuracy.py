@@ -104,6 +104,20 @@ def test_the_table_has_a_line_for_every_kind(oracle: None) -> None:
     assert "| any |" in "\n".join(lines)
 
 
+def test_a_second_mean_leaves_out_what_it_is_told() -> None:
+    kinds = {"mean": 40.0, "now": 100.0, "any": 20.0, "gap": 0.0}
+    counts = {"now": 3, "any": 2, "gap": 1}
+    result = {
+        "questions": counts,
+        "accuracy": {"20% kept": kinds},
+        "blind_majority": kinds,
+        "in_clip_chance": kinds,
+    }
+    lines = table(result, ["gap"]).splitlines()
+    assert lines[3] == "| without gap | 5 | 60.0 | 60.0 | 60.0 |"
+    assert len(lines) == len(table(result).splitlines()) + 1
+
+
 def test_windows_are_ingested_once_each_before_the_question(oracle: None, stream: Stream) -> None:
     engine = _Oracle()
     questions = plan_questions(stream, PLAN, 3)
