@@ -12,13 +12,15 @@ code), ``sigmoid`` the plain alternative that OmniSIFT uses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 _SMALLEST = 1e-9
+_SILENT = 1e-6  # rewards below this are no rewards
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +64,10 @@ ESTIMATORS = {
     "sigmoid": Estimator(torch.sigmoid),
     "gumbel": Estimator(_softmax, noise=1.0),
 }
+
+
+def advantages(found: Sequence[float]) -> list[float]:
+    """What exchanges of tokens are worth: rewards divided by their root mean square; all 0 where
+    nothing made a difference."""
+    size = float(np.sqrt(np.mean(np.square(found)))) if len(found) else 0.0
+    return [reward / size if size > _SILENT else 0.0 for reward in found]

@@ -32,8 +32,6 @@ from torch.nn import functional as F
 from sieve.select import Selection
 from sieve.train.backbone.tuning import ExchangePlan
 
-_SILENT = 1e-6  # rewards below this are no rewards
-
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -116,12 +114,6 @@ def rewards(
     """log P(y | S_e) - log P(y | S) of every exchange."""
     as_it_is = loglikelihood(chosen)
     return [loglikelihood(exchanged(chosen, wholes, e)) - as_it_is for e in exchanges]
-
-
-def advantages(found: Sequence[float]) -> list[float]:
-    """Rewards divided by their root mean square; all 0 where nothing made a difference."""
-    size = float(np.sqrt(np.mean(np.square(found)))) if len(found) else 0.0
-    return [reward / size if size > _SILENT else 0.0 for reward in found]
 
 
 def exchange_loss(

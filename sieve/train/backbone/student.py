@@ -16,7 +16,6 @@ from sieve.cs2 import CS2, kept_count
 from sieve.model import Model
 from sieve.select import CS2Selector, Selection, Selector
 from sieve.train.backbone.exchange import (
-    advantages,
     divergence,
     draw_exchanges,
     exchange_loss,
@@ -37,7 +36,7 @@ from sieve.train.backbone.window_loss import (
     remember,
     saliency_loss,
 )
-from sieve.train.estimators import ESTIMATORS
+from sieve.train.estimators import ESTIMATORS, advantages
 
 Parts = dict[str, Tensor]
 _LEAST_SLOTS = 16  # for the stream, as a session has at least

@@ -46,7 +46,11 @@ class Outcome:
 
 
 def forward(model: TinyModel, batch: Batch, how: Sieving, generator: torch.Generator) -> Outcome:
-    sieved = sieve(model, batch, how, generator)
+    return answer(model, batch, sieve(model, batch, how, generator), how)
+
+
+def answer(model: TinyModel, batch: Batch, sieved: Sieved, how: Sieving) -> Outcome:
+    """What the decoder says with the tokens that were kept."""
     leaving = _leaving(batch, sieved, how.room)
     remembered = _remembered(batch, sieved, leaving)
     hidden, middle = _read(model, batch, sieved, leaving, remembered, how)

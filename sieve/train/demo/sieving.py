@@ -30,7 +30,8 @@ class Sieving:
     """How tokens are kept. ``refined``: whether CS2 reads them; ``choice``: by labels (before the
     sieve has learned), by scores, at random, or by scores with a fixed share for each modality;
     ``noise``: scale of the Gumbel noise on scores; ``estimator``: how the loss of the answers
-    reaches the scores, by its name; ``aware``: whether CS2 reads the question with an open window;
+    reaches the scores, by its name (one of ``ESTIMATORS``, or ``exchange``: then by a loss of its
+    own, ``exchanging.py``); ``aware``: whether CS2 reads the question with an open window;
     ``room``: share of the kept tokens that the memory has room for; ``method``: CS2, or OmniSIFT
     trained in its place.
 
@@ -56,12 +57,14 @@ class Sieving:
 @dataclass(frozen=True, slots=True)
 class Sieved:
     """``states`` [B, n, K, d] and ``kept`` [B, n, K] indices of the kept tokens, ``used`` bool:
-    which of the K places are; ``scores`` fp32 [B, n, T] or None."""
+    which of the K places are; ``scores`` fp32 [B, n, T] or None; ``pool`` [B, n, T, d]: the states
+    that all of them would enter the decoder with."""
 
     states: Tensor
     kept: Tensor
     used: Tensor
     scores: Tensor | None
+    pool: Tensor
 
 
 def sieve(model: TinyModel, batch: Batch, how: Sieving, generator: torch.Generator) -> Sieved:
@@ -72,9 +75,9 @@ def sieve(model: TinyModel, batch: Batch, how: Sieving, generator: torch.Generat
     kept, used = _choose(batch, padded, how, generator)
     read = batch.tokens if how.output == "raw" else states
     chosen = read.gather(2, kept[..., None].expand(-1, -1, -1, read.shape[-1]))
-    if how.estimator and padded is not None:
+    if how.estimator in ESTIMATORS and padded is not None:
         chosen = chosen * _gate(padded, kept, used, how.estimator)[..., None]
-    return Sieved(chosen, kept, used, scores)
+    return Sieved(chosen, kept, used, scores, read)
 
 
 def _sift(model: TinyModel, batch: Batch, how: Sieving) -> Sieved:
@@ -86,7 +89,7 @@ def _sift(model: TinyModel, batch: Batch, how: Sieving) -> Sieved:
     kept, used = places.clamp(max=size - 1), places < size
     chosen = batch.tokens.gather(2, kept[..., None].expand(-1, -1, -1, batch.tokens.shape[-1]))
     gate = gates.gather(2, kept).masked_fill(~used, 1.0)
-    return Sieved(chosen * gate[..., None], kept, used, scores)
+    return Sieved(chosen * gate[..., None], kept, used, scores, batch.tokens)
 
 
 def _gate(scores: Tensor, kept: Tensor, used: Tensor, estimator: str) -> Tensor:

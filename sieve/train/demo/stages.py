@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sieve.prompt import Modalities
 from sieve.train.demo.batch import Batch, BatchShape, Sampler
+from sieve.train.demo.exchanging import EXCHANGE, exchange_loss
 from sieve.train.demo.forward import Outcome, forward
 from sieve.train.demo.objective import TokenWords, answer_loss, score_loss, turns_right
 from sieve.train.demo.packing import Progress
@@ -103,6 +104,8 @@ class Stage:
         with torch.autocast(self.model.device.type, torch.bfloat16):
             outcome = forward(self.model, batch, sieving, generator)
             loss = self._total(outcome, batch, sieving, done)
+            if sieving.estimator == EXCHANGE and sieving.retention < 1.0:
+                loss = loss + self._exchanged(outcome, batch, sieving, generator)
         if step % 4 == 0:
             self._note(outcome, batch)
         return loss
@@ -163,6 +166,13 @@ class Stage:
             self._parts["scores"].append(float(scores.detach()))
             loss = loss + config.score_loss * scores
         return loss
+
+    def _exchanged(
+        self, outcome: Outcome, batch: Batch, sieving: Sieving, generator: torch.Generator
+    ) -> Tensor:
+        found = exchange_loss(self.model, batch, outcome, sieving, generator)
+        self._parts["exchange"].append(float(found.detach()))
+        return found
 
     def _sum(self, where: str, parts: Mapping[str, Tensor]) -> Tensor:
         for name, value in parts.items():

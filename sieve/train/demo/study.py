@@ -81,6 +81,7 @@ ARMS = (
     Arm("labels alone", {"estimator": None}),
     Arm("identity", {"estimator": "identity"}),
     Arm("sigmoid", {"estimator": "sigmoid"}),
+    Arm("exchange", {"estimator": "exchange"}),
     Arm("softmax, from bind", begin="bind"),
     _without_labels("softmax", 0.5),
     _without_labels("identity", 0.5),

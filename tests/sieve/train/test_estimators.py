@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from sieve.train.estimators import ESTIMATORS, gumbel_noise
+from sieve.train.estimators import ESTIMATORS, advantages, gumbel_noise
 
 SCORES = [0.3, -1.2, 2.0, 0.1]
 KEEP = torch.tensor([True, False, True, False])
@@ -74,3 +75,11 @@ def test_padding_with_a_very_low_score_gets_and_gives_no_gradient() -> None:
     gate[0].backward()
     assert leaf.grad is not None
     assert torch.equal(leaf.grad, torch.zeros(2))
+
+
+def test_advantages_keep_their_sign_and_have_unit_size() -> None:
+    found = advantages([3.0, -1.0, -2.0])
+    assert [math.copysign(1, a) for a in found] == [1, -1, -1]
+    assert np.mean(np.square(found)) == pytest.approx(1.0)
+    assert advantages([0.0, 0.0]) == [0.0, 0.0]
+    assert advantages([]) == []

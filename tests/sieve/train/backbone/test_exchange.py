@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,6 @@ from sieve.cs2 import top_k
 from sieve.select import Selection
 from sieve.train.backbone.exchange import (
     Exchange,
-    advantages,
     divergence,
     draw_exchanges,
     exchange_loss,
@@ -94,14 +91,6 @@ def test_rewards_are_differences_to_what_is_kept_now() -> None:
         lambda selections: float(selections[0].keep.sum()), kept, wholes, [Exchange(0, (3,), (7,))]
     )
     assert found == [4.0]
-
-
-def test_advantages_keep_their_sign_and_have_unit_size() -> None:
-    found = advantages([3.0, -1.0, -2.0])
-    assert [math.copysign(1, a) for a in found] == [1, -1, -1]
-    assert np.mean(np.square(found)) == pytest.approx(1.0)
-    assert advantages([0.0, 0.0]) == [0.0, 0.0]
-    assert advantages([]) == []
 
 
 def test_a_good_exchange_raises_who_enters_and_lowers_who_leaves() -> None:
