@@ -43,11 +43,11 @@ from session.watch.hysteresis import Rule
 from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 from sieve.tokens import WINDOW_S
-from stream.plot import FIRST_WORLD
 from stream.rtc import Channel
-from stream.scene import Scene, Segment, Thing
 from stream.source import SceneSource
 from stream.window import Frame, Item
+from stream.world.plot import FIRST_WORLD
+from stream.world.scene import Scene, Segment, Thing
 
 ROOM = "stream"
 WATCHED = ("red circle", "blue square", "yellow cross", "green triangle")

@@ -24,9 +24,9 @@ from session.engine.loading import Loaded
 from session.server import ServeError, serving
 from sieve.eval.machine import describe_machine
 from stream.publish import PublishError, publish
-from stream.scene import Question, Scene
 from stream.source import SceneSource
 from stream.window import Frame, Sound
+from stream.world.scene import Question, Scene
 
 QUESTIONS = 10
 FIRST_S = 5.0  # into the stream

@@ -16,9 +16,9 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from stream.publish import PublishError, publish
-from stream.scene import Scene
 from stream.source import SceneSource
 from stream.window import Frame, Item
+from stream.world.scene import Scene
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized

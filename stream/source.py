@@ -54,7 +54,7 @@ class Source(Protocol):
 
 
 class SceneLike(Protocol):
-    """What :class:`SceneSource` needs of :class:`stream.scene.Scene`."""
+    """What :class:`SceneSource` needs of :class:`stream.world.scene.Scene`."""
 
     def frame(self, time_s: float, size: int = 84) -> NDArray[np.uint8]:
         """The picture at ``time_s``, uint8 [size, size, 3]."""

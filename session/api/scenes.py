@@ -10,10 +10,10 @@ import numpy as np
 
 from session import wire
 from sieve.tokens import WINDOW_S
-from stream.questions import LATEST_KINDS
 from stream.render import render_file
-from stream.scene import Question, Scene
 from stream.source import SceneSource
+from stream.world.questions import LATEST_KINDS
+from stream.world.scene import Question, Scene
 
 MAX_SEED = 2**31
 MAX_SECONDS = 120

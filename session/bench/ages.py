@@ -15,10 +15,10 @@ from session.live.intake import raw_window
 from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
 from sieve.eval.prefill import make_clip
 from sieve.tokens import MemoryState
-from stream.plot import FIRST_WORLD, Plot
-from stream.scene import Scene
 from stream.source import SIZE, SceneSource
 from stream.window import Windower
+from stream.world.plot import FIRST_WORLD, Plot
+from stream.world.scene import Scene
 
 AGES_S = {"1 min": 60, "1 h": 3_600, "24 h": 86_400}
 FED_S = 60  # what of every age is really streamed: its last minute

@@ -14,7 +14,7 @@ from session.api.scenes import askable
 from session.demo import plain
 from session.live.session import ENDINGS
 from stream.guest import Guest
-from stream.scene import Question, Scene
+from stream.world.scene import Question, Scene
 
 Ending = Literal["leaves", "is ended", "is killed"]
 REASONS: dict[Ending, str] = {  # what the service must say when it closes the session

@@ -18,9 +18,9 @@ from sieve import Engine, EngineConfig, Model
 from sieve.selectors import default_name
 from sieve.tokens import WINDOW_S
 from stream.rtc import ChannelClosedError
-from stream.scene import Scene
 from stream.source import SceneSource
 from stream.window import Frame, Sound
+from stream.world.scene import Scene
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from session.watch.wording import as_question
 from sieve import Engine, EngineConfig, Model, RowConfig
 from sieve.tokens import WINDOW_S
 from stream.guest import Guest
-from stream.scene import OBJECTS, SOUNDS
+from stream.world.scene import OBJECTS, SOUNDS
 
 COUNTS = (1, 10, 50)
 FED_S = 60

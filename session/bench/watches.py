@@ -35,8 +35,8 @@ from session.watch.wording import as_question
 from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
 from sieve.eval.machine import describe_machine
 from sieve.tokens import WINDOW_S
-from stream.plot import FIRST_WORLD, Plot, Varied
-from stream.scene import OBJECTS, Scene
+from stream.world.plot import FIRST_WORLD, Plot, Varied
+from stream.world.scene import OBJECTS, Scene
 
 NOW_S = 1.0  # a thing is there if it was visible for so long before the end of a window
 WORLDS: dict[str, Plot] = {"first": FIRST_WORLD, "varied": Varied("any")}

@@ -8,7 +8,7 @@ waited for. What is asked then is
     is it true now: the lid is open?     of anything else
 
 Articles become "a" in the first form: these are the words in which the built-in model was taught to
-tell what is there now (`stream/questions/present.py`).
+tell what is there now (`stream/world/questions/present.py`).
 """
 
 from __future__ import annotations

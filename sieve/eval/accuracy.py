@@ -36,8 +36,8 @@ from sieve.tokens import (
 )
 from sieve.train.world.render import Stream, open_pairs, render_stream
 from sieve.train.world.truth import TICKS, WINDOW_TOKENS
-from stream.plot import FIRST_WORLD, Plot, Varied
-from stream.questions import AUDIO_KINDS, KINDS, VIDEO_KINDS, Question
+from stream.world.plot import FIRST_WORLD, Plot, Varied
+from stream.world.questions import AUDIO_KINDS, KINDS, VIDEO_KINDS, Question
 
 Tracks = Literal["both", "video", "audio"]
 WORLDS: Mapping[str, Plot] = {

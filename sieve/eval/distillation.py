@@ -29,10 +29,10 @@ from sieve.model import Model
 from sieve.selectors import default_name, method_of
 from sieve.train import main as train
 from sieve.train.saving import claim
-from stream.plot import Plot
 from stream.render import render_file
-from stream.scene import Scene
 from stream.source import SceneSource
+from stream.world.plot import Plot
+from stream.world.scene import Scene
 
 SHOWN = {"first": "first", "varied": "varied", "held-out": "varied"}  # measured in: recorded in
 RECORDING_S = 60.0

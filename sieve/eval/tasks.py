@@ -16,11 +16,11 @@ from sieve.eval.case import Case
 from sieve.eval.outcomes import Mode
 from sieve.tokens import WINDOW_S
 from sieve.train.world.render import render_stream
-from stream.milestones import Milestones
-from stream.plot import FIRST_WORLD, Plot, Varied
-from stream.questions import LATEST_KINDS
-from stream.scene import Question, Scene
-from stream.tasks import (
+from stream.world.milestones import Milestones
+from stream.world.plot import FIRST_WORLD, Plot, Varied
+from stream.world.questions import LATEST_KINDS
+from stream.world.scene import Question, Scene
+from stream.world.tasks import (
     SHORTEST_S,
     Ago,
     Cue,
@@ -32,7 +32,7 @@ from stream.tasks import (
     OneSound,
     Tally,
 )
-from stream.tasks import Task as Ability
+from stream.world.tasks import Task as Ability
 
 CODEC_SHARE = 0.5
 FIRST_SCENE = 900_000_000  # scenes of the evaluation begin here; training stays below

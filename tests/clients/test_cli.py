@@ -18,8 +18,8 @@ from clients.cli import main
 from clients.monitor.claim import claimed
 from sieve import load_model
 from stream.render import render_file
-from stream.scene import Scene
 from stream.source import SceneSource
+from stream.world.scene import Scene
 from tests import tiny
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from clients.monitor_bench import WATCHED, run, script_of, truth
 from sieve.errors import SettingInvalid
-from stream.scene import Scene
+from stream.world.scene import Scene
 
 
 @pytest.mark.parametrize("seed", [1, 9_100])

@@ -22,8 +22,8 @@ from playwright.async_api import (
 )
 
 from stream.render import render_devices
-from stream.scene import Scene
 from stream.source import SceneSource
+from stream.world.scene import Scene
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from stream.publish import publish
-from stream.scene import Scene
 from stream.source import SceneSource
+from stream.world.scene import Scene
 
 SDP = {"Content-Type": "application/sdp"}
 JSON = {"Content-Type": "application/json"}

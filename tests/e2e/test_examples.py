@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from stream.render import render_file
-from stream.scene import Scene
 from stream.source import SceneSource
+from stream.world.scene import Scene
 
 ROOT = Path(__file__).parents[2]
 CLIP_S = 7.0

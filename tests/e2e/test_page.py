@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from session.api.scenes import remembered_since
-from stream.scene import NATIVE_SIZE
+from stream.world.scene import NATIVE_SIZE
 from tests.e2e.browsing import (
     ANSWER_MS,
     READY_MS,

@@ -14,8 +14,8 @@ import pytest
 
 from session.api.scenes import remembered_since
 from stream.render import render_file
-from stream.scene import Scene
 from stream.source import SceneSource
+from stream.world.scene import Scene
 from tests.e2e.world import certain, same_answer
 
 SEED = 5

@@ -16,8 +16,8 @@ from clients.sdk import EchoSieve, Session
 from clients.watching import add_arguments, watch
 from session import wire
 from stream.render import render_file
-from stream.scene import Scene
 from stream.source import SceneSource
+from stream.world.scene import Scene
 from tests.stream.addresses import ENCODING, ffmpeg
 from tests.stream.rtsp import rtsp_server
 

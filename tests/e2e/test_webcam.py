@@ -12,7 +12,7 @@ import pytest
 from clients import webcam
 from clients.cli import main
 from stream import capture
-from stream.scene import Scene
+from stream.world.scene import Scene
 from tests.stream.devices import FakeCv2, FakeSound
 
 SEED = 5

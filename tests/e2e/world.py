@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from stream.scene import Scene
+from stream.world.scene import Scene
 
 DRAWS = 20  # a scene picks its questions at random; after so many draws hardly any is missing
 NOW_SLACK_S = (-0.3, 0.4, 1.5)  # a question is typed, sent and read on a busy machine

@@ -11,8 +11,8 @@ from session.engine.loading import Loaded
 from session.offline import ask_file, run
 from sieve.errors import QuestionTooLong
 from stream.render import render_file
-from stream.scene import Scene
 from stream.source import FileSource, MediaError, SceneSource
+from stream.world.scene import Scene
 from tests.session.fakes import FakeEngine
 
 

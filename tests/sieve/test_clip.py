@@ -21,8 +21,8 @@ from sieve.tokens import WINDOW_SAMPLES
 from sieve.train.world.render import Stream, render_stream
 from sieve.train.world.truth import TICKS
 from sieve.vision import patches
-from stream.plot import FIRST_WORLD
-from stream.scene import Scene
+from stream.world.plot import FIRST_WORLD
+from stream.world.scene import Scene
 from tests import tiny
 from tests.sieve.reference import Reference
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from stream.scene import Scene
 from stream.window import SAMPLE_RATE
+from stream.world.scene import Scene
 
 SIZE = 168
 FPS = 20

@@ -13,9 +13,9 @@ import pytest
 
 from stream import capture
 from stream.capture import Webcam
-from stream.scene import Scene
 from stream.source import MediaError
 from stream.window import SAMPLE_RATE, Frame, Item, Sound
+from stream.world.scene import Scene
 from tests.stream.devices import FakeCv2, FakeSound
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from stream.folder import FolderSource
 from stream.render import render_file
-from stream.scene import Scene
 from stream.source import MediaError, SceneSource
 from stream.sources import source_of
 from stream.window import Frame, Item
+from stream.world.scene import Scene
 
 
 def film(path: Path, seed: int) -> Path:

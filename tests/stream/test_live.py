@@ -14,10 +14,10 @@ import pytest
 
 from stream.live import LiveSource, shown
 from stream.render import render_file
-from stream.scene import Scene
 from stream.source import FileSource, MediaError, SceneSource
 from stream.sources import source_of
 from stream.window import SAMPLE_RATE, Frame, Item, Sound
+from stream.world.scene import Scene
 from tests.stream.addresses import ENCODING, ffmpeg, folder_on_http, hls
 from tests.stream.rtsp import rtsp_server
 

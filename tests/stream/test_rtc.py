@@ -18,13 +18,13 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.plot import FirstWorld
 from stream.publish import Sending
 from stream.receive import ReceiveConfig, Reception
 from stream.rtc import Channel, ChannelClosedError, Peer, PeerConfig, SdpError, UnsupportedMedia
-from stream.scene import Scene
 from stream.source import SceneSource
 from stream.window import SAMPLE_RATE, Frame, Item, Sound, Window, Windower
+from stream.world.plot import FirstWorld
+from stream.world.scene import Scene
 from tests.stream.media import FlashAndBeep, loopback
 
 FAST = PeerConfig(receive=ReceiveConfig(fps=20))

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from stream.render import render_devices, render_file
-from stream.scene import Scene
 from stream.source import FileSource, MediaError, Rest, SceneSource, windows
 from stream.window import SAMPLE_RATE, Frame, Sound, Window
+from stream.world.scene import Scene
 
 SECONDS = 5.0
 

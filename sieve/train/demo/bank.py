@@ -33,8 +33,8 @@ from sieve.train.world.truth import (
     token_truth,
 )
 from sieve.workers import end_with_parent
-from stream.plot import Plot
-from stream.scene import Scene
+from stream.world.plot import Plot
+from stream.world.scene import Scene
 
 _SEGMENTS = 64  # room for the segments of one stream
 Row = dict[str, Tensor]

@@ -23,9 +23,9 @@ from sieve.train.demo.packing import Conversation, Packed, Packer, Progress, Tur
 from sieve.train.demo.replay import HORIZON_IDS, WINDOW_IDS
 from sieve.train.demo.tiny import INSTRUCTIONS
 from sieve.train.world.truth import AUDIO_TOKENS, GRIDS, VIDEO_TOKENS, WINDOW_S, WINDOW_TOKENS
-from stream.plot import Plot
-from stream.questions import AUDIO_KINDS, VIDEO_KINDS
-from stream.scene import OBJECTS, Question, Scene
+from stream.world.plot import Plot
+from stream.world.questions import AUDIO_KINDS, VIDEO_KINDS
+from stream.world.scene import OBJECTS, Question, Scene
 
 BOTH = Modalities()
 JUMP_IDS = (1_500, 27_000)  # a minute to 18 minutes

@@ -11,7 +11,7 @@ from sieve.train.demo.forward import Outcome
 from sieve.train.demo.sieving import Sieved
 from sieve.train.demo.tiny import TinyModel
 from sieve.train.world.truth import NO_SOUND, NO_SYMBOL, UNSURE
-from stream.scene import COLOURS, OBJECTS, SHAPES, SOUNDS, SYMBOLS
+from stream.world.scene import COLOURS, OBJECTS, SHAPES, SOUNDS, SYMBOLS
 
 
 def answer_loss(outcome: Outcome) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from sieve.prompt import Modalities, question_text
-from stream.scene import Question
+from stream.world.scene import Question
 
 NO_TARGET = -100
 

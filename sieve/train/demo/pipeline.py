@@ -35,7 +35,7 @@ from sieve.train.optimise import Optimiser
 from sieve.train.saving import claim, save_whole
 from sieve.train.team import Team
 from sieve.train.world.render import render_stream
-from stream.plot import Plot
+from stream.world.plot import Plot
 
 STREAMS_A_PART = 50  # of a bank: what is lost at most when its making is stopped
 _TOWER_SEEDS, _BANK_SEEDS, _EXAM_SEEDS = 10_000_000, 20_000_000, 30_000_000

@@ -10,8 +10,8 @@ from sieve.train.demo.sieving import Sieving
 from sieve.train.demo.stages import StageConfig
 from sieve.train.demo.towers import TowerRecipe
 from sieve.train.optimise import Schedule
-from stream.lessons import Mixed
-from stream.plot import Plot, Varied
+from stream.world.lessons import Mixed
+from stream.world.plot import Plot, Varied
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from sieve.baselines.omnisift import AudioScorer
 from sieve.cs2 import CS2
 from sieve.prompt import DEFAULT_INSTRUCTION, Modalities, prompt_text, question_text
 from sieve.rope import AbsoluteRotary
-from stream.plot import Varied
-from stream.scene import Scene
+from stream.world.plot import Varied
+from stream.world.scene import Scene
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",

@@ -14,8 +14,8 @@ from sieve.tokens import LOOKAHEAD_SAMPLES, SAMPLE_RATE, WINDOW_SAMPLES
 from sieve.train.world.codec import opus_round_trip, vp8_round_trip
 from sieve.train.world.truth import TICKS, frame_labels
 from sieve.vision import MERGE, PATCH, resize
-from stream.plot import FIRST_WORLD, Plot
-from stream.scene import NATIVE_SIZE, Scene
+from stream.world.plot import FIRST_WORLD, Plot
+from stream.world.scene import NATIVE_SIZE, Scene
 
 FRAME_RATE = 2
 LIVE_SIZE = 4 * NATIVE_SIZE

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.scene import COLOURS, OBJECTS, SHAPES, SOUNDS, SYMBOLS, Scene, Segment, Thing
+from stream.world.scene import COLOURS, OBJECTS, SHAPES, SOUNDS, SYMBOLS, Scene, Segment, Thing
 
 CELLS = 9
 GRIDS = 2

@@ -17,8 +17,8 @@ from session.engine.loading import Loaded
 from session.server import serving
 from sieve import Engine, EngineConfig, Model
 from stream.publish import Publication, PublishError, publish
-from stream.scene import Scene
 from stream.source import SceneSource
+from stream.world.scene import Scene
 
 Runner = Callable[[], asyncio.Runner]
 

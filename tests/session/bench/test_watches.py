@@ -6,7 +6,7 @@ import pytest
 
 from session.bench.watches import Alarm, Alarms, Kept, Stretch, stretches, visible
 from sieve.tokens import RawWindow
-from stream.scene import Scene
+from stream.world.scene import Scene
 
 
 def kept(events: list[tuple[float, float]], alarms: list[float]) -> Kept:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from session.watch.wording import as_question
 from sieve import Model
-from stream.segment import OBJECTS, SOUNDS
+from stream.world.segment import OBJECTS, SOUNDS
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ from sieve.eval.accuracy import (
 from sieve.model import StreamLayout
 from sieve.tokens import RawWindow
 from sieve.train.world.render import Stream, render_stream
-from stream.questions import AUDIO_KINDS
-from stream.scene import KINDS, Question
+from stream.world.questions import AUDIO_KINDS
+from stream.world.scene import KINDS, Question
 
 PLAN = Plan(
     seed=3,

@@ -9,8 +9,8 @@ import pytest
 
 from sieve.eval.arms import Budget
 from sieve.eval.tasks import TASKS
-from stream.questions import LATEST_KINDS
-from stream.split import held_out
+from stream.world.questions import LATEST_KINDS
+from stream.world.split import held_out
 
 SHORT = [name for name, task in TASKS.items() if task.seconds[1] <= 60.0]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from stream.render import render_file
-from stream.scene import COLOURS, SHAPES, SOUNDS, Scene
 from stream.source import SceneSource
+from stream.world.scene import COLOURS, SHAPES, SOUNDS, Scene
 
 SECONDS = 8.0
 _KINDS = ("now", "first", "exists", "any", "order", "digit", "last_sound")

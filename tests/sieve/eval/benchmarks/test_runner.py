@@ -171,7 +171,7 @@ def test_a_run_that_could_ask_nothing_says_so(settings: Make, films: list[Film])
 def test_questions_for_a_moment_are_polled_until_the_model_speaks(
     demo_model: Model, settings: Make, films: list[Film], tmp_path: Path
 ) -> None:
-    from stream.scene import Scene
+    from stream.world.scene import Scene
 
     film = films[0]
     segment = next(s for s in Scene(film.seed).segments(0.0, 8.0) if 3.0 < s.start_s < 6.5)

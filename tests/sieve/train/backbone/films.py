@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from stream.render import render_file
-from stream.scene import Scene
 from stream.source import SceneSource
+from stream.world.scene import Scene
 
 
 def film(path: Path, seed: int = 1, seconds: float = 5.0) -> Path:

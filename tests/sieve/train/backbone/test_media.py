@@ -11,9 +11,9 @@ import pytest
 
 from sieve.train.backbone.media import Media, MediaShelf, duration_s, read_footage
 from stream.render import render_file
-from stream.scene import Scene
 from stream.source import FileSource, MediaError, SceneSource, windows
 from stream.window import Window
+from stream.world.scene import Scene
 from tests.sieve.train.backbone.films import film
 
 

@@ -24,9 +24,9 @@ from sieve.train.demo.packing import Packer, Progress
 from sieve.train.demo.replay import HORIZON_IDS, WINDOW_IDS
 from sieve.train.demo.tiny import TinyModel, build_tokenizer, thinker_config
 from sieve.train.world.truth import VIDEO_TOKENS
-from stream.plot import Varied
-from stream.questions import VIDEO_KINDS
-from stream.scene import OBJECTS
+from stream.world.plot import Varied
+from stream.world.questions import VIDEO_KINDS
+from stream.world.scene import OBJECTS
 
 WINDOWS = 12
 PLOT = Varied("train")

@@ -23,7 +23,7 @@ from sieve.train.demo.forward import forward
 from sieve.train.demo.packing import Packer, Progress
 from sieve.train.demo.sieving import Sieved, Sieving, sieve
 from sieve.train.demo.tiny import TinyModel, build_tokenizer, thinker_config
-from stream.plot import FIRST_WORLD
+from stream.world.plot import FIRST_WORLD
 
 HOW = Sieving(0.2)
 

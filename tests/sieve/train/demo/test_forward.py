@@ -23,7 +23,7 @@ from sieve.train.demo.replay import HORIZON_IDS
 from sieve.train.demo.sieving import Sieving, sieve
 from sieve.train.demo.tiny import ATTENTION, TinyModel, build_tokenizer, thinker_config
 from sieve.train.world.render import render_stream
-from stream.plot import FIRST_WORLD
+from stream.world.plot import FIRST_WORLD
 
 SEED, WINDOWS = 5, 10
 

@@ -16,7 +16,7 @@ from sieve.train.demo.objective import TokenWords, answer_loss, score_loss, turn
 from sieve.train.demo.packing import Packer, Progress
 from sieve.train.demo.sieving import Sieving
 from sieve.train.demo.tiny import TinyModel, build_tokenizer, thinker_config
-from stream.plot import FIRST_WORLD
+from stream.world.plot import FIRST_WORLD
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from sieve.train.demo.packing import (
     in_other_words,
 )
 from sieve.train.demo.tiny import build_tokenizer
-from stream.questions import KINDS
-from stream.scene import Question
+from stream.world.questions import KINDS
+from stream.world.scene import Question
 
 TOKENIZER = build_tokenizer()
 PACKER = Packer(TOKENIZER)

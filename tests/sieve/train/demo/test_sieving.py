@@ -14,7 +14,7 @@ from sieve.train.demo.packing import Packer, Progress
 from sieve.train.demo.sieving import Sieving, refine, sieve
 from sieve.train.demo.tiny import TinyModel, build_tokenizer, thinker_config
 from sieve.train.estimators import ESTIMATORS
-from stream.plot import FIRST_WORLD
+from stream.world.plot import FIRST_WORLD
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from sieve.train.demo.tiny import (
     share_word_forms,
     thinker_config,
 )
-from stream.scene import COLOURS, SHAPES, SYMBOLS
+from stream.world.scene import COLOURS, SHAPES, SYMBOLS
 
 TOKENIZER = build_tokenizer()
 

@@ -10,8 +10,8 @@ from sieve.audio import StreamingMel
 from sieve.train.world.codec import opus_round_trip, vp8_round_trip
 from sieve.train.world.render import open_mel, open_pairs, patch_pairs, render_stream, stream_mel
 from sieve.vision import patches
-from stream.plot import FirstWorld
-from stream.scene import Scene
+from stream.world.plot import FirstWorld
+from stream.world.scene import Scene
 
 
 def test_the_mel_of_a_stream_equals_the_streaming_one() -> None:

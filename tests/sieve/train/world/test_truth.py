@@ -23,8 +23,8 @@ from sieve.train.world.truth import (
     sound_labels,
     token_truth,
 )
-from stream.plot import Varied
-from stream.scene import OBJECTS, SOUNDS, Scene, Segment, Sound, Symbol, Thing
+from stream.world.plot import Varied
+from stream.world.scene import OBJECTS, SOUNDS, Scene, Segment, Sound, Symbol, Thing
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3])
