@@ -21,7 +21,7 @@ from clients.sdk import errors
 from clients.sdk.notes import Notes
 from clients.sdk.session import Settings
 from clients.sdk.watches import Watches, WatchSettings
-from session.wire import access, events, http, nouns, watching
+from session.wire import access, events, extensions, http, nouns, realtime, watching
 
 TARGET = Path(__file__).parent.parent / "docs" / "REFERENCE.md"
 HEAD = """# Reference
@@ -49,6 +49,8 @@ MODELS = {
     "Standing queries and notes": watching,
     "HTTP": http,
     "Access": access,
+    "The data channel: names of the OpenAI Realtime API": realtime,
+    "The data channel: names of our own": extensions,
 }
 BOUNDS = {Gt: ("gt", "> {}"), Ge: ("ge", ">= {}"), Lt: ("lt", "< {}"), Le: ("le", "<= {}")}
 LENGTHS = {MaxLen: ("max_length", "at most {} long"), MinLen: ("min_length", "at least {} long")}
@@ -154,7 +156,7 @@ def _fields(
 ) -> Iterator[str]:
     yield "| field | type | |\n|---|---|---|"
     for name, annotation in annotations.items():
-        kind = str(annotation).removeprefix("ForwardRef('").partition("'")[0]
+        kind = re.sub(r"^ForwardRef\('(.*?)'.*\)$", r"\1", str(annotation))
         said = [*_default(fields.get(name)), *_bounds(fields.get(name))]
         said += [comments[name]] if name in comments else []
         yield f"| `{name}` | `{_in_table(kind)}` | {_in_table('; '.join(said))} |"

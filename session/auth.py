@@ -180,11 +180,14 @@ class Access:
 
 PUBLIC = Depends(Access(public=True))
 ANY_TOKEN = Depends(Access())
-PUBLISHER, ASKER, WATCHER, ADMIN = (
-    Depends(Access(role)) for role in ("publish", "ask", "watch", "admin")
+ASK, WATCH = Access("ask"), Access("watch")
+SET = Access("publish", pace="changes")
+CHANGE = Access("ask", pace="changes")
+READ = Access("watch", pace="reads")
+PUBLISHER, ADMIN = Depends(Access("publish")), Depends(Access("admin"))
+ASKER, WATCHER, SETTER, CHANGER, READER = (
+    Depends(access) for access in (ASK, WATCH, SET, CHANGE, READ)
 )
-CHANGER = Depends(Access("ask", pace="changes"))
-READER = Depends(Access("watch", pace="reads"))
 Asking = Annotated[Grant, ASKER]
 Watching = Annotated[Grant, WATCHER]
 Sending = Annotated[Grant, Depends(Access("publish", sees_to_it=True))]

@@ -175,7 +175,8 @@ class EngineDown(ServiceError):
 def refusal(error: ValidationError) -> ServiceError:
     """The first thing that is wrong with a message, in one sentence."""
     first = error.errors(include_url=False, include_input=False)[0]
-    param = ".".join(str(part) for part in first["loc"]) or None
+    # A tag with a dot (`session.update`) tells the kind of message, which is no field of it.
+    param = ".".join(part for part in map(str, first["loc"]) if "." not in part) or None
     if first["type"] == "json_invalid":
         return BadRequest(f"this is not JSON: {first['msg']}")
     where = f"{param}: " if param else ""

@@ -20,6 +20,7 @@ from session.auth import (
     EXPIRED,
     PUBLISHER,
     READER,
+    SETTER,
     WATCHER,
     Access,
     Asking,
@@ -34,10 +35,9 @@ from session.errors import (
     SessionUnknown,
 )
 from session.journal.events import Numbered, Subscription
-from session.journal.shelf import Shelf
 from session.live.answering import Answering
+from session.live.recalling import recalled
 from session.live.session import LiveSession
-from session.notes import recall
 
 LONGEST_S = 86_400.0 * 365  # that a stream of events is let be
 
@@ -92,7 +92,7 @@ async def get_session(session_id: str, service: Running) -> wire.Session:
     return (await service.manager.find(session_id)).describe()
 
 
-@router.patch("/{session_id}", dependencies=[Depends(Access("publish", pace="changes"))])
+@router.patch("/{session_id}", dependencies=[SETTER])
 async def patch_session(session_id: str, request: Request, service: Running) -> wire.Session:
     await service.manager.find(session_id)
     patch = await read_json(request, wire.SessionPatch, service.config.limits.json_bytes)
@@ -139,7 +139,7 @@ async def ask(session_id: str, request: Request, service: Running, grant: Asking
     """
     session = await service.manager.live(session_id)
     question = await read_json(request, wire.AskRequest, service.config.limits.json_bytes)
-    notes = await _recalled(session, question, service.shelf)
+    notes = await recalled(session, question, service.shelf)
     answering = session.questions.ask(question, grant.holder, notes)
     if wants_events(request):
         forget = partial(session.questions.forget, answering)
@@ -191,17 +191,6 @@ async def _session_events(subscription: Subscription, begins: str) -> AsyncItera
     yield begins
     async for part in with_heartbeat(following):
         yield part
-
-
-async def _recalled(
-    session: LiveSession, asked: wire.AskRequest, shelf: Shelf
-) -> list[wire.Note] | None:
-    """The notes that a question is answered from; None where it is not."""
-    now = session.describe()
-    if not recall.wants_notes(asked.notes, asked.question, now.clock_s, now.memory.oldest_s):
-        return None
-    found = await shelf.recalled(session.id, asked.question, now.clock_s)
-    return found if found or asked.notes == "only" else None
 
 
 async def _answer_events(answering: Answering) -> AsyncIterator[str]:

@@ -94,13 +94,12 @@ async def get_notes(
 ) -> Response:
     """The newest notes, oldest first, or those that match best; also of a session that ended."""
     session = (await service.manager.find(session_id)).describe()
-    notes = await service.shelf.notes(session_id, search, limit)
+    found = await service.shelf.note_list(session_id, search, limit)
     if format == "md":
-        return Response(transcript.markdown(session, notes), media_type="text/markdown")
+        return Response(transcript.markdown(session, found.notes), media_type="text/markdown")
     if format == "vtt":
-        return Response(transcript.webvtt(notes), media_type="text/vtt")
-    settings = await service.shelf.note_settings(session_id)
-    return JSONResponse(wire.NoteList(settings=settings, notes=notes).model_dump())
+        return Response(transcript.webvtt(found.notes), media_type="text/vtt")
+    return JSONResponse(found.model_dump())
 
 
 async def attendant_of(service: Service, session_id: str) -> Attendant | Resting:

@@ -41,6 +41,11 @@ class Shelf:
         found = partial(note_records.search, session=session, words=search, limit=limit)
         return await self.journal.do(found)
 
+    async def note_list(self, session: str, search: str | None, limit: int) -> wire.NoteList:
+        """What is noted, and the notes as `notes` finds them."""
+        found = await self.notes(session, search, limit)
+        return wire.NoteList(settings=await self.note_settings(session), notes=found)
+
     async def recalled(self, session: str, question: str, now_s: float) -> list[wire.Note]:
         """The notes that a question is answered from, oldest first: those of the time it names, or
         those that hold its words."""

@@ -7,12 +7,23 @@ import json
 from pydantic import ValidationError
 
 from session import wire
+from session.auth import ASK, CHANGE, READ, SET, WATCH, Access
 from session.errors import TooLarge, refusal
 
 
-def needed_for(message: wire.ClientMessage) -> wire.Role:
-    """The role that a message takes."""
-    return "publish" if isinstance(message, wire.UpdateSession) else "ask"
+def access_of(message: wire.ClientMessage) -> Access:
+    """What a message takes, which is what its HTTP route does."""
+    match message:
+        case wire.UpdateSession():
+            return SET
+        case wire.CreateWatch() | wire.UpdateWatch() | wire.DeleteWatch() | wire.UpdateNotes():
+            return CHANGE
+        case wire.ListWatches():
+            return WATCH
+        case wire.ListNotes():
+            return READ
+        case _:
+            return ASK
 
 
 def parse(text: str, limit: int) -> wire.ClientMessage:

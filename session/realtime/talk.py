@@ -9,25 +9,24 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from session import wire
-from session.auth import ELSEWHERE, EVERYTHING, EXPIRED, Gate, Grant
+from session.auth import ELSEWHERE, EVERYTHING, EXPIRED, Access, Gate, Grant
 from session.config import ServiceConfig
 from session.errors import BadRequest, Forbidden, ServiceError, Unauthorized
 from session.ids import new_id
 from session.journal.events import Past
 from session.live.answering import Answering
-from session.live.pace import Paces
+from session.live.origin import Shared
+from session.live.recalling import recalled
 from session.live.session import LiveSession
-from session.realtime.messages import event_id_of, needed_for, parse, patch_of
+from session.realtime.attending import attend
+from session.realtime.messages import access_of, event_id_of, parse, patch_of
 from session.realtime.script import Script, Spot
+from session.realtime.telling import FOR_WATCHERS, described, told
 from stream.rtc import ChannelClosedError
 
 log = logging.getLogger(__name__)
 
-OF_WATCHERS = (
-    wire.WatchEvent,
-    wire.WatchCounted,
-    wire.NoteAdded,
-)  # what a sender alone does not hear
+RESPONSE = wire.ResponseSettings()
 PENDING_ITEMS = 16  # questions put into the conversation that wait for a response.create
 
 
@@ -54,14 +53,14 @@ class Talk:
         session: LiveSession,
         channel: TextChannel,
         config: ServiceConfig,
-        paces: Paces,
+        shared: Shared,
         grant: Grant = EVERYTHING,
     ) -> None:
         self._session = session
         self._channel = channel
         self._model = config.model
         self._limits = config.limits
-        self._paces = paces
+        self._paces, self._shelf = shared.paces, shared.shelf
         self._gate = Gate(config.key)
         self._grant = grant
         self._muted = False  # told that the token has expired
@@ -105,18 +104,27 @@ class Talk:
         if isinstance(message, wire.RenewToken):
             await self._renew(message.token)
             return
-        self._grant.check(needed_for(message), self._session.id)
+        self._admit(access_of(message))
         match message:
             case wire.UpdateSession():
-                self._paces.take("changes", self._session.id, self._grant.holder)
                 await self._session.configure(patch_of(message.session))
             case wire.CreateItem():
                 await self._add(message.item)
             case wire.CreateResponse():
-                script, answering = self._respond(message.response or wire.ResponseSettings())
+                script, answering = await self._respond(message.response or RESPONSE)
                 group.create_task(self._write(script, answering))
             case wire.CancelResponse():
                 self._session.questions.cancel(self._which(message.response_id))
+            case _:
+                async for reply in attend(message, self._session, self._shelf):
+                    await self._send(reply)
+
+    def _admit(self, access: Access) -> None:
+        """Raises Unauthorized, Forbidden, TooManyRequests."""
+        if access.role:
+            self._grant.check(access.role, self._session.id)
+        if access.pace:
+            self._paces.take(access.pace, self._session.id, self._grant.holder)
 
     async def _renew(self, token: str) -> None:
         """Go by another token from now on. Raises Unauthorized, Forbidden."""
@@ -124,7 +132,7 @@ class Talk:
         if not grant.covers(self._session.id):
             raise Forbidden(ELSEWHERE)
         self._grant, self._muted = grant, False
-        session = self._describe(self._session.describe())
+        session = described(self._session.describe(), self._model)
         await self._send(wire.RealtimeSessionUpdated(event_id=new_id("evt"), session=session))
 
     async def _add(self, message: wire.UserMessage) -> None:
@@ -141,14 +149,16 @@ class Talk:
         await self._send(wire.ItemDone(**spot, item=item))
         self._last_item = item.id
 
-    def _respond(self, settings: wire.ResponseSettings) -> tuple[Script, Answering]:
+    async def _respond(self, settings: wire.ResponseSettings) -> tuple[Script, Answering]:
         """Start the response to `input`, or to the newest question. Raises ServiceError."""
         request = wire.AskRequest(
             question=self._question(settings),
             max_tokens=settings.max_output_tokens or wire.DEFAULT_ANSWER_TOKENS,
             conversation=settings.conversation,
+            notes=settings.x.notes,
         )
-        answering = self._session.questions.ask(request, self._grant.holder)
+        notes = await recalled(self._session, request, self._shelf)
+        answering = self._session.questions.ask(request, self._grant.holder, notes)
         script = Script(
             response_id=answering.id,
             item_id=new_id("item"),
@@ -186,7 +196,7 @@ class Talk:
 
     async def _tell_events(self) -> None:
         """Greet as soon as the channel opens; then tell what happens, as fast as it is read."""
-        greeting = self._describe(self._session.describe())
+        greeting = described(self._session.describe(), self._model)
         await self._send(wire.RealtimeSessionCreated(event_id=new_id("evt"), session=greeting))
         self.heard = True
         while not self._session.ended:
@@ -205,40 +215,10 @@ class Talk:
                 detail = Unauthorized(EXPIRED).detail()
                 await self._send(wire.RealtimeError(event_id=new_id("evt"), error=detail))
             return
-        if isinstance(event, OF_WATCHERS) and not self._grant.may("watch"):
+        if isinstance(event, FOR_WATCHERS) and not self._grant.may("watch"):
             return
-        if message := self._translate(event):
+        if message := told(event, self._model):
             await self._send(message)
-
-    def _translate(self, event: wire.Event | Past) -> wire.ServerMessage | None:
-        """What the channel tells of a session's event; answers have their own script."""
-        match event:
-            case wire.SessionUpdated() | wire.SessionReopened():
-                session = self._describe(event.session)
-                return wire.RealtimeSessionUpdated(event_id=new_id("evt"), session=session)
-            case wire.WindowIngested():
-                return wire.SieveWindow(event_id=new_id("evt"), window=event)
-            case wire.WindowSkipped():
-                return wire.SieveSkipped(event_id=new_id("evt"), window=event)
-            case wire.Overload():
-                return wire.SieveOverload(event_id=new_id("evt"), overload=event)
-            case wire.WatchEvent():
-                return wire.SieveWatch(event_id=new_id("evt"), event=event)
-            case wire.WatchCounted():
-                return wire.SieveCount(event_id=new_id("evt"), count=event)
-            case wire.NoteAdded():
-                return wire.SieveNote(event_id=new_id("evt"), note=event.note)
-            case wire.SessionClosed():
-                return wire.SieveClosed(event_id=new_id("evt"), reason=event.reason)
-            case wire.ErrorEvent():
-                return wire.RealtimeError(event_id=new_id("evt"), error=event.error)
-            case _:
-                return None
-
-    def _describe(self, session: wire.Session) -> wire.RealtimeSession:
-        return wire.RealtimeSession(
-            id=session.id, model=self._model, instructions=session.instruction, x=session
-        )
 
     async def _send(self, message: wire.ServerMessage) -> None:
         await self._channel.send(message.model_dump_json())

@@ -162,7 +162,7 @@ class Manager:
             shared=self._shared,
         )
         await self._open(session)
-        talk = Talk(session, peer.channel, self._config, self._shared.paces, grant)
+        talk = Talk(session, peer.channel, self._config, self._shared, grant)
         task = asyncio.create_task(session.run(talk), name=session.id)
         task.add_done_callback(lambda _: self._bury(session))
         self._tasks[session.id] = task

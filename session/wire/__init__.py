@@ -10,7 +10,9 @@ A message stands in the file of its surface; whatever is added there is part of 
 """
 
 from session.wire.access import *
+from session.wire.channel import *
 from session.wire.events import *
+from session.wire.extensions import *
 from session.wire.http import *
 from session.wire.nouns import *
 from session.wire.realtime import *

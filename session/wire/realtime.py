@@ -1,15 +1,15 @@
 """The data channel: names and shapes of the OpenAI Realtime API for what they cover.
 
-What is ours has a type that starts with `x.`, or stands under a field named `x`.
+What is ours has a type that starts with `x.` (`session.wire.extensions`), or stands under a field
+named `x`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
-from session.wire.events import Overload, WindowIngested, WindowSkipped
 from session.wire.nouns import (
     MAX_ANSWER_TOKENS,
     MAX_INSTRUCTION_CHARS,
@@ -20,8 +20,8 @@ from session.wire.nouns import (
     Incoming,
     Outgoing,
     Session,
+    UseOfNotes,
 )
-from session.wire.watching import Note, WatchCounted, WatchEvent
 
 MAX_EVENT_ID_CHARS = 512
 
@@ -83,6 +83,12 @@ class CreateItem(ClientEvent):
     previous_item_id: str | None = None
 
 
+class SieveAsked(Incoming):
+    """Whether the notes answer it, as in `AskRequest`."""
+
+    notes: UseOfNotes = "auto"
+
+
 class ResponseSettings(Incoming):
     """`conversation: none` with `input` asks beside the conversation and leaves no trace in it."""
 
@@ -91,6 +97,7 @@ class ResponseSettings(Incoming):
     max_output_tokens: int | None = Field(default=None, gt=0, le=MAX_ANSWER_TOKENS)
     output_modalities: list[Literal["text"]] | None = None
     metadata: Metadata | None = None
+    x: SieveAsked = SieveAsked()
 
 
 class CreateResponse(ClientEvent):
@@ -105,20 +112,6 @@ class CancelResponse(ClientEvent):
 
     type: Literal["response.cancel"]
     response_id: str | None = Field(default=None, max_length=64)
-
-
-class RenewToken(ClientEvent):
-    """Goes on with another token, before or after the one in use has expired; `session.updated`
-    says that it holds."""
-
-    type: Literal["x.token.renew"]
-    token: str = Field(max_length=4_096)
-
-
-ClientMessage = Annotated[
-    UpdateSession | CreateItem | CreateResponse | CancelResponse | RenewToken,
-    Field(discriminator="type"),
-]
 
 
 class RealtimeSession(Outgoing):
@@ -263,66 +256,3 @@ class ResponseDone(ServerEvent):
 class RealtimeError(ServerEvent):
     type: Literal["error"] = "error"
     error: ErrorDetail
-
-
-class SieveWindow(ServerEvent):
-    type: Literal["x.window.ingested"] = "x.window.ingested"
-    window: WindowIngested
-
-
-class SieveSkipped(ServerEvent):
-    type: Literal["x.window.skipped"] = "x.window.skipped"
-    window: WindowSkipped
-
-
-class SieveOverload(ServerEvent):
-    type: Literal["x.overload"] = "x.overload"
-    overload: Overload
-
-
-class SieveWatch(ServerEvent):
-    type: Literal["x.watch.event"] = "x.watch.event"
-    event: WatchEvent
-
-
-class SieveCount(ServerEvent):
-    type: Literal["x.watch.count"] = "x.watch.count"
-    count: WatchCounted
-
-
-class SieveNote(ServerEvent):
-    type: Literal["x.note.added"] = "x.note.added"
-    note: Note
-
-
-class SieveClosed(ServerEvent):
-    type: Literal["x.session.closed"] = "x.session.closed"
-    reason: str
-
-
-ServerMessage = Annotated[
-    RealtimeSessionCreated
-    | RealtimeSessionUpdated
-    | ItemAdded
-    | ItemDone
-    | ResponseCreated
-    | OutputItemAdded
-    | ContentPartAdded
-    | OutputTextDelta
-    | OutputTextDone
-    | ContentPartDone
-    | OutputItemDone
-    | ResponseDone
-    | RealtimeError
-    | SieveWindow
-    | SieveSkipped
-    | SieveOverload
-    | SieveWatch
-    | SieveCount
-    | SieveNote
-    | SieveClosed,
-    Field(discriminator="type"),
-]
-
-CLIENT_MESSAGE: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)
-SERVER_MESSAGE: TypeAdapter[ServerMessage] = TypeAdapter(ServerMessage)

@@ -20,9 +20,18 @@ def test_it_holds_signatures_docstrings_fields_and_what_is_said_of_them() -> Non
     assert "| `retention` | `float` | in force when it was asked |" in page
     assert f"default `{wire.DEFAULT_ANSWER_TOKENS}`; > 0; <= {wire.MAX_ANSWER_TOKENS}" in page
     assert "Refused                the service said no" in page
+    assert "| `type` | `Literal['x.watch.list']` |  |" in page
+    assert "ForwardRef" not in page
 
 
 def test_every_model_of_an_event_is_in_it() -> None:
     page = reference()
-    for name in ("WindowIngested", "AnswerDone", "WatchEvent", "NoteAdded", "SessionClosed"):
+    for name in (
+        "WindowIngested",
+        "AnswerDone",
+        "WatchEvent",
+        "NoteAdded",
+        "SessionClosed",
+        "CreateWatch",
+    ):
         assert f"### wire.{name}\n" in page

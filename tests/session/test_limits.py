@@ -18,6 +18,7 @@ from tests.session.test_auth import KEY, bearer
 ASK = bearer("ask")
 SEND = bearer("publish")
 SDP = {"Content-Type": "application/sdp"}
+ONE_A_MINUTE = {"changes_a_minute": 1, "reads_a_minute": 1}
 
 
 def config(**limits: int) -> ServiceConfig:
@@ -55,6 +56,22 @@ async def test_changes_are_counted_by_the_minute(
         address = f"/v1/sessions/{await join(house)}/{path}"
         done = [await house.http.request(method, address, json=body, headers=ASK) for _ in range(4)]
         assert [refused(response) for response in done] == [False, False, False, True]
+
+
+async def test_what_is_changed_and_read_over_the_channel_counts_as_over_http() -> None:
+    async for house in open_house(FakeEngine(), ServiceConfig(limits=Limits(**ONE_A_MINUTE))):
+        session, phone = await call(house)
+        assert (await house.http.patch(f"/v1/sessions/{session}/notes", json={})).is_success
+        assert (await house.http.get(f"/v1/sessions/{session}/notes")).is_success
+        for said in (
+            {"type": "x.watch.create", "watch": {"query": "a cat"}},
+            {"type": "x.notes.update", "notes": {}},
+            {"type": "x.notes.list"},
+        ):
+            phone.say(**said)
+            assert (await phone.hear("error"))["error"]["type"] == "too_many_requests"
+        phone.say(type="x.watch.list")
+        await phone.hear("x.watch.listed")
 
 
 @pytest.mark.parametrize("path", ["notes", "notes?format=md", "answers", "watch-events"])

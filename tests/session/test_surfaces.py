@@ -189,9 +189,15 @@ async def test_a_reader_that_hangs_up_at_once_takes_no_place(house: House) -> No
         ("publish", question("what"), "ask"),
         ("publish", {"type": "conversation.item.create", "item": message("what")}, "ask"),
         ("publish", {"type": "response.cancel"}, "ask"),
+        ("publish", {"type": "x.watch.create", "watch": {"query": "a cat"}}, "ask"),
+        ("publish", {"type": "x.watch.list"}, "watch"),
+        ("publish", {"type": "x.notes.list"}, "watch"),
+        ("publish watch", {"type": "x.watch.create", "watch": {"query": "a cat"}}, "ask"),
+        ("publish watch", {"type": "x.watch.delete", "watch_id": "wat_none"}, "ask"),
+        ("publish watch", {"type": "x.notes.update", "notes": {"every_s": 10.0}}, "ask"),
     ],
 )
-async def test_who_may_only_send_does_not_ask_on_the_channel(
+async def test_who_may_only_send_or_look_does_not_ask_or_set_on_the_channel(
     house: House, role: str, said: dict[str, object], needed: str
 ) -> None:
     caller = await call(house, role)
@@ -224,6 +230,13 @@ async def test_who_may_send_and_ask_does_both_on_the_channel(house: House) -> No
     await caller.phone.hear("session.updated")
     caller.phone.say(**question("what"))
     assert (await caller.phone.hear("response.done"))["response"]["status"] == "completed"
+
+
+async def test_who_may_look_sees_the_watches_and_notes_on_the_channel(house: House) -> None:
+    caller = await call(house, "publish watch")
+    for kind in ("x.watch.list", "x.notes.list"):
+        caller.phone.say(type=kind)
+        assert not (await caller.phone.hear(kind + "ed"))["more"]
 
 
 async def test_who_may_only_send_does_not_hear_what_others_watch_for(house: House) -> None:
