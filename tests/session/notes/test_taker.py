@@ -19,10 +19,15 @@ async def noting(house: House, **settings: object) -> tuple[str, FakePeer]:
 async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> None:
     """The stream goes on, a window at a time, and what is asked about it is answered."""
     live = await house.manager.live(session)
+
+    def judged(windows: int) -> bool:
+        watches = live.attendant.watches.all()
+        return all((watch.judged_s or 0) >= 2 * windows for watch in watches)
+
     while peer.clock_s < end_s:
         wanted = live.progress.windows + 1
         await peer.play(2.0 * wanted + 0.1)
-        await eventually(lambda wanted=wanted: live.progress.windows >= wanted)
+        await eventually(lambda wanted=wanted: live.progress.windows >= wanted and judged(wanted))
         await eventually(lambda: live.attendant.idle)
     await live.hub.told()
 
