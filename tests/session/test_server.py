@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -12,6 +15,7 @@ import uvicorn
 
 from session import server, wire
 from session.api import http, scenes
+from session.api.service import Service
 from session.app import create_app
 from session.config import ServiceConfig
 from session.engine.loading import Loaded
@@ -21,6 +25,10 @@ from tests.session.conftest import House
 from tests.session.fakes import Exchange, FakeEngine, eventually
 
 SDP = {"Content-Type": "application/sdp"}
+UNFINISHED = (
+    b"POST /whip/room HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n"
+    b"Content-Length: 100\r\n\r\nv=0\r\n"
+)
 SLOW = {"question": "slowly", "max_tokens": 256}
 
 
@@ -30,16 +38,58 @@ def engine() -> FakeEngine:
 
 
 async def joined(client: httpx.AsyncClient) -> str:
+    """A new session, which has shown enough to be asked about; its path."""
     response = await client.post("/whip/room", content="v=0\r\n", headers=SDP)
     return f"/v1/sessions/{response.headers['X-EchoSieve-Session']}"
 
 
-async def test_a_client_that_hangs_up_on_a_streamed_answer_cancels_it(engine: FakeEngine) -> None:
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
+@dataclass
+class Site:
+    """The service on a socket, and a client that speaks HTTP to it."""
+
+    service: Service
+    port: int
+    client: httpx.AsyncClient
+
+    @property
+    def session(self) -> LiveSession:
+        """The one that joined."""
+        [session] = self.service.manager.all()
+        return session
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    def unread(self, path: str, room: int = 4_096) -> socket.socket:
+        """A client that asks for the events of a session and never reads them; its system takes
+        `room` bytes or two for it."""
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        client.connect(("127.0.0.1", self.port))
+        client.sendall(f"GET {path}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return client
+
+
+@asynccontextmanager
+async def open_site(engine: FakeEngine, shown_s: float = 0.1) -> AsyncIterator[Site]:
+    """The service while the block runs; senders begin with `shown_s` of media."""
+    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s))
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
-        path = f"{await joined(client)}/ask"
+        assert client.base_url.port is not None
+        yield Site(app.state.service, client.base_url.port, client)
+
+
+async def test_a_client_that_hangs_up_on_a_streamed_answer_cancels_it(engine: FakeEngine) -> None:
+    async with open_site(engine) as site:
+        path = f"{await joined(site.client)}/ask"
         events = {"Accept": "text/event-stream"}
-        async with client.stream("POST", path, json=SLOW, headers=events) as response:
+        async with site.client.stream("POST", path, json=SLOW, headers=events) as response:
             lines = response.aiter_lines()
             while "answer.delta" not in await anext(lines):
                 pass
@@ -48,23 +98,20 @@ async def test_a_client_that_hangs_up_on_a_streamed_answer_cancels_it(engine: Fa
 
 
 async def test_a_client_that_hangs_up_on_a_whole_answer_cancels_it(engine: FakeEngine) -> None:
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
-        path = await joined(client)
-        asking = asyncio.create_task(client.post(f"{path}/ask", json=SLOW))
+    async with open_site(engine) as site:
+        path = await joined(site.client)
+        asking = asyncio.create_task(site.client.post(f"{path}/ask", json=SLOW))
         await eventually(lambda: bool(engine.branches))
         asking.cancel()
         await eventually(lambda: not engine.branches)
-        assert (await client.get(path)).json()["answering"] == 0
+        assert (await site.client.get(path)).json()["answering"] == 0
 
 
 async def test_a_reader_of_events_that_hangs_up_is_forgotten(engine: FakeEngine) -> None:
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
-        path = await joined(client)
-        session = app.state.service.manager.all()[0]
-        headers = {"Last-Event-ID": "0"}
-        async with client.stream("GET", f"{path}/events", headers=headers) as response:
+    async with open_site(engine) as site:
+        path = await joined(site.client)
+        session, headers = site.session, {"Last-Event-ID": "0"}
+        async with site.client.stream("GET", f"{path}/events", headers=headers) as response:
             await anext(response.aiter_lines())
             assert session.hub.listening == 1
         await eventually(lambda: session.hub.listening == 0)
@@ -109,54 +156,31 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "BODY_S", 0.05)
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
-    async with serving(app) as url:
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-        head = "POST /whip/room HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp"
-        writer.write(f"{head}\r\nContent-Length: 100\r\n\r\nv=0".encode())
+    async with open_site(engine) as site, site.connection() as (reader, writer):
+        writer.write(UNFINISHED)
         assert b" 408 " in await reader.readline()
-        writer.close()
-        await writer.wait_closed()
 
 
 async def test_a_connection_that_never_ends_its_header_is_closed(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "HEADER_S", 0.05)
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
-    async with serving(app) as url:
-        port = int(url.rpartition(":")[2])
+    async with open_site(engine) as site:
         for begin in (b"", b"GET / HTTP/1.1\r\nHost: local"):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(begin)
-            assert await asyncio.wait_for(reader.read(), 10) == b""
-            writer.close()
-            await writer.wait_closed()
+            async with site.connection() as (reader, writer):
+                writer.write(begin)
+                assert await asyncio.wait_for(reader.read(), 10) == b""
 
 
 async def test_a_sender_that_hangs_up_within_its_body_leaves_no_trace_in_the_log(
     engine: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
-        _, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-        head = "POST /whip/room HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n"
-        writer.write(f"{head}Content-Length: 100\r\n\r\nv=0\r\n".encode())
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-        assert (await client.get("/healthz")).status_code == 200
+    async with open_site(engine, shown_s=0.0) as site:
+        async with site.connection() as (_, writer):
+            writer.write(UNFINISHED)
+            await writer.drain()
+        assert (await site.client.get("/healthz")).status_code == 200
     assert not caplog.records
-
-
-def unread(url: str, path: str, room: int = 4_096) -> socket.socket:
-    """A client that asks for the events of a session and never reads them; its system takes `room`
-    bytes or two for it."""
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-    client.connect(("127.0.0.1", int(url.rpartition(":")[2])))
-    client.sendall(f"GET {path}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    return client
 
 
 def tell(session: LiveSession, characters: int) -> None:
@@ -168,29 +192,25 @@ async def test_a_reader_of_events_that_does_not_read_is_hung_up_on(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(server, "STUCK_S", 0.2)
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
-        path = await joined(client)
-        service = app.state.service
-        session = service.manager.all()[0]
-        with unread(url, path):
+    async with open_site(engine) as site:
+        path = await joined(site.client)
+        service, session = site.service, site.session
+        with site.unread(path):
             await eventually(lambda: session.hub.listening == 1)
             for _ in range(64):  # 4 MiB: more than sockets and transport hold
                 tell(session, 65_536)
             await eventually(lambda: session.hub.listening == len(service.streams) == 0)
         assert "did not read" in caplog.text
-        assert (await client.get("/healthz")).status_code == 200
+        assert (await site.client.get("/healthz")).status_code == 200
 
 
 async def test_no_more_is_made_for_a_reader_than_fits_while_it_does_not_read(
     engine: FakeEngine,
 ) -> None:
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
-        path = await joined(client)
-        session = app.state.service.manager.all()[0]
-        limit = app.state.service.config.limits.subscriber_queue
-        with unread(url, path):
+    async with open_site(engine) as site:
+        path = await joined(site.client)
+        session, limit = site.session, site.service.config.limits.subscriber_queue
+        with site.unread(path):
             await eventually(lambda: session.hub.listening == 1)
             told = 0
             while session.hub.listening:
@@ -206,11 +226,10 @@ async def test_a_slow_reader_of_events_is_not_hung_up_on(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "STUCK_S", 1.0)
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
-        path = await joined(client)
-        session = app.state.service.manager.all()[0]
-        with unread(url, path, room=2**16) as reader:
+    async with open_site(engine) as site:
+        path = await joined(site.client)
+        session = site.session
+        with site.unread(path, room=2**16) as reader:
             reader.setblocking(False)
             await eventually(lambda: session.hub.listening == 1)
             tell(session, 2**21)
@@ -227,9 +246,8 @@ async def test_an_answer_may_take_longer_than_a_header(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "HEADER_S", 0.05)
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
-        answer = await client.post(f"{await joined(client)}/ask", json=SLOW)
+    async with open_site(engine) as site:
+        answer = await site.client.post(f"{await joined(site.client)}/ask", json=SLOW)
         assert answer.json()["output_tokens"] == 256
 
 
@@ -240,15 +258,14 @@ async def test_an_unforeseen_error_has_our_form_and_headers_and_ends_the_connect
         raise ZeroDivisionError
 
     monkeypatch.setattr(scenes, "questions", broken)
-    app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange(shown_s=0.1))
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
-        response = await client.get("/v1/demo/questions")
+    async with open_site(engine) as site:
+        response = await site.client.get("/v1/demo/questions")
         assert response.status_code == 500
         assert response.json()["error"]["type"] == "server_error"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'self'" in response.headers["Content-Security-Policy"]
         assert response.headers["Connection"] == "close"
-        assert (await client.get("/healthz")).status_code == 200
+        assert (await site.client.get("/healthz")).status_code == 200
 
 
 def test_what_is_there_when_the_service_begins_is_never_looked_through_for_garbage(
