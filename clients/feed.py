@@ -17,8 +17,7 @@ from clients.sdk.errors import (
     ServiceTimeout,
     ServiceUnreachable,
 )
-from clients.sdk.publication import Publication
-from clients.sdk.session import Session
+from clients.sdk.session import Publication, Session
 
 if TYPE_CHECKING:
     from clients.media import Media

@@ -13,8 +13,7 @@ from clients.sdk.asking import Asking
 from clients.sdk.backoff import Backoff, Timeouts
 from clients.sdk.client import EchoSieve, Sessions
 from clients.sdk.events import EventStream
-from clients.sdk.publication import Publication
-from clients.sdk.session import Session
+from clients.sdk.session import Publication, Session
 from clients.sdk.sync import (
     SyncAsking,
     SyncEchoSieve,

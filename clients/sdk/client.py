@@ -7,8 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
-from clients.sdk.publication import Publication
-from clients.sdk.session import Session, Settings, published
+from clients.sdk.session import Publication, Session, Settings, published
 from clients.sdk.transport import Transport, made
 from session import wire
 

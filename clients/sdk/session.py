@@ -1,22 +1,28 @@
-"""One session: what is set for it, questions, events, its end."""
+"""One session: what is set for it, questions, events, its end; and the media on their way into it.
+
+The two stand together because each gives the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from urllib.parse import quote
 
 from clients.sdk.asking import Asking
 from clients.sdk.backoff import Backoff
-from clients.sdk.errors import Forbidden
+from clients.sdk.errors import ConnectionLost, Forbidden, MediaFailed, NotFound, ServiceUnreachable
 from clients.sdk.events import EventStream, Following
 from clients.sdk.notes import Notes
-from clients.sdk.publication import Publication
 from clients.sdk.transport import Transport, made
 from clients.sdk.watches import Watches
 from session import wire
 
 if TYPE_CHECKING:
-    from clients.media import Media
+    from clients.media import Media, Sender
+
+SDP = "application/sdp"  # media go over WebRTC (WHIP, RFC 9725)
 
 
 class Settings(TypedDict, total=False):
@@ -121,6 +127,96 @@ class Session:
     async def _told(self, method: str, **options: Any) -> wire.Session:
         self.info = await self._transport.call(method, self._path, wire.Session, **options)
         return self.info
+
+
+class Publication:
+    """Made by `client.publish` and `session.publish`; media runs while the block does.
+
+    `session` is the session that sees and hears it.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        media: Media,
+        *,
+        room: str,
+        find: Callable[[str], Awaitable[Session]],
+        attach: str | None = None,
+    ) -> None:
+        """`find` gives the session with an id; `attach` is the id of one that is there already."""
+        self._transport = transport
+        self._media = media
+        self._room = room
+        self._find = find
+        self._attach = attach
+        self._session: Session | None = None
+        self._sender: Sender | None = None
+        self._resource = ""
+
+    @property
+    def session(self) -> Session:
+        """Raises RuntimeError before the publication has begun."""
+        if self._session is None:
+            raise RuntimeError("nothing is published yet: use `async with client.publish(...)`")
+        return self._session
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Open the media and connect. Raises MediaFailed, Unavailable (the service is full) and
+        whatever else a request raises."""
+        from clients.media import sender_of
+
+        self._sender = await sender_of(self._media)
+        try:
+            await self._connect(self._sender)
+        except BaseException:
+            await self._sender.close()
+            raise
+
+    async def finished(self) -> None:
+        """Wait until the media has come to its end and its last piece was sent.
+
+        Raises MediaFailed where the media breaks, ConnectionLost where the connection does.
+        """
+        if self._sender is None:
+            raise MediaFailed("nothing is published yet: use `async with client.publish(...)`")
+        await self._sender.finished()
+
+    async def close(self) -> None:
+        """Stop sending and end the session; may be called any number of times."""
+        sender, self._sender = self._sender, None
+        if sender is None:
+            return
+        try:
+            await self._transport.request("DELETE", self._resource)
+        except (NotFound, ConnectionLost, ServiceUnreachable):
+            return  # it is gone, or will miss its sender within seconds
+        finally:
+            await sender.close()
+
+    async def _connect(self, sender: Sender) -> None:
+        response = await self._transport.request(
+            "POST",
+            f"/whip/{quote(self._room, safe='')}",
+            params=None if self._attach is None else {"session": self._attach},
+            content=await sender.offer(),
+            headers={"Content-Type": SDP},
+        )
+        self._resource = response.headers["Location"]
+        await sender.accept(response.text)
+        self._session = await self._find(response.headers["X-EchoSieve-Session"])
 
 
 async def published(transport: Transport, path: str) -> wire.Session:

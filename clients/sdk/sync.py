@@ -14,8 +14,7 @@ from clients.sdk.client import EchoSieve, Sessions
 from clients.sdk.events import EventStream
 from clients.sdk.notes import Export, Notes
 from clients.sdk.portal import Portal
-from clients.sdk.publication import Publication
-from clients.sdk.session import Session, Settings
+from clients.sdk.session import Publication, Session, Settings
 from clients.sdk.watches import Watches, WatchSettings
 from session import wire
 
