@@ -17,7 +17,8 @@ from session.live.intake import raw_window
 from session.live.turn import Turn
 from sieve import RowConfig
 from stream.source import FileSource, MediaError
-from stream.window import SAMPLE_RATE, Frame, Sound, Windower
+from stream.window import SAMPLE_RATE, Frame, Sound
+from stream.windower import Windower
 
 SHORT_S = 1.0  # tracks of a sound file need not end together
 LATENESS_S = 10.0  # containers interleave their tracks within a few seconds

@@ -17,7 +17,8 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from stream.connection import Connection
 from stream.publish import Sending
 from stream.rtc import Peer
-from stream.window import SAMPLE_RATE, Frame, Item, Sound, Windower
+from stream.window import SAMPLE_RATE, Frame, Item, Sound
+from stream.windower import Windower
 
 _WARM_UP_S = 1.0
 
@@ -27,7 +28,7 @@ class MediaCost:
     """CPU milliseconds of the receiving process per second of stream.
 
     ``bare``: aiortc connects, decodes, and every frame is read and thrown away. ``peer``: a
-    :class:`stream.rtc.Peer` and a :class:`stream.window.Windower`, with windows coming out.
+    :class:`stream.rtc.Peer` and a :class:`stream.windower.Windower`, with windows coming out.
     """
 
     bare_ms_per_s: float

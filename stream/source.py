@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from stream.frames import MAX_SIDE, SoundMaker, to_rgb
 from stream.merge import in_thread
-from stream.window import SAMPLE_RATE, Frame, Item, Sound, Ticks, Window, Windower
+from stream.window import SAMPLE_RATE, Frame, Item, Sound, Ticks, Window
+from stream.windower import Windower
 
 Decoded = av.VideoFrame | av.AudioFrame
 

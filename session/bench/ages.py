@@ -16,7 +16,7 @@ from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
 from sieve.eval.prefill import make_clip
 from sieve.tokens import MemoryState
 from stream.source import SIZE, SceneSource
-from stream.window import Windower
+from stream.windower import Windower
 from stream.world.plot import FIRST_WORLD, Plot
 from stream.world.scene import Scene
 

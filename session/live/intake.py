@@ -9,7 +9,8 @@ from typing import Protocol
 from session import wire
 from session.engine.overload import Waiting
 from sieve.tokens import RawWindow
-from stream.window import Frame, Sound, Window, Windower
+from stream.window import Frame, Sound, Window
+from stream.windower import Windower
 
 TICK_S = 0.1  # how often the clock is looked at when no media comes
 

@@ -10,16 +10,14 @@ from hypothesis import strategies as st
 
 from stream.window import (
     LOOKAHEAD_SAMPLES,
-    MAX_OPEN,
-    MAX_READY,
     SAMPLE_RATE,
     WINDOW_S,
     WINDOW_SAMPLES,
     Frame,
     Sound,
     Window,
-    Windower,
 )
+from stream.windower import MAX_OPEN, MAX_READY, Windower
 
 ORIGINS = st.sampled_from([0, 7, 3 * WINDOW_SAMPLES + 123, 24 * 3600 * SAMPLE_RATE])
 SIZES = st.lists(st.integers(1, 30_000), min_size=1, max_size=40)

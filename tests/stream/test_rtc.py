@@ -22,7 +22,8 @@ from stream.publish import Sending
 from stream.receive import ReceiveConfig, Reception
 from stream.rtc import Channel, ChannelClosedError, Peer, PeerConfig, SdpError, UnsupportedMedia
 from stream.source import SceneSource
-from stream.window import SAMPLE_RATE, Frame, Item, Sound, Window, Windower
+from stream.window import SAMPLE_RATE, Frame, Item, Sound, Window
+from stream.windower import Windower
 from stream.world.plot import FirstWorld
 from stream.world.scene import Scene
 from tests.stream.media import FlashAndBeep, loopback

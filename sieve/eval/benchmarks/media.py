@@ -12,7 +12,8 @@ from sieve.eval.benchmarks.item import Unusable
 from sieve.tokens import RawWindow
 from sieve.train.backbone.media import raw_window
 from stream.source import FileSource
-from stream.window import SAMPLE_RATE, Frame, Item, Sound, Window, Windower
+from stream.window import SAMPLE_RATE, Frame, Item, Sound, Window
+from stream.windower import Windower
 
 Tracks = Literal["both", "video", "audio", "none"]
 

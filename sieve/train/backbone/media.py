@@ -11,7 +11,8 @@ from pathlib import Path
 from sieve.tokens import RawWindow
 from sieve.train.backbone.viewing import Footage
 from stream.source import FileSource, MediaError
-from stream.window import SAMPLE_RATE, WINDOW_SAMPLES, Frame, Item, Sound, Window, Windower
+from stream.window import SAMPLE_RATE, WINDOW_SAMPLES, Frame, Item, Sound, Window
+from stream.windower import Windower
 
 _LATENESS_S = 10.0  # containers interleave their tracks within a few seconds
 _SHORT_S = 1.0  # a file need not end with its last frame
