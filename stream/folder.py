@@ -21,7 +21,8 @@ _BATCH = 16
 
 
 class FolderSource:
-    """Files in the order of their names, on one time line; a file that is no media is passed over.
+    """Files in the order of their names, on one time line; a file that is no media is passed over,
+    and where one breaks off the next follows: both are logged.
 
     New files are taken once they have stopped growing. It never ends by itself.
     """
@@ -49,6 +50,8 @@ class FolderSource:
                         placed = moved(item, start_s)
                         end_s = max(end_s, _end_s(placed))
                         yield placed
+                if damage := source.damage:
+                    log.warning("%s; the next file follows", damage)
             except MediaError as error:  # it looked like media from outside
                 log.warning("passed over: %s", error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -22,13 +23,17 @@ from stream.merge import in_thread
 from stream.window import SAMPLE_RATE, Frame, Item, Sound, Ticks, Window
 from stream.windower import Windower
 
+log = logging.getLogger(__name__)
+
 Decoded = av.VideoFrame | av.AudioFrame
 
+HOLD_THEIR_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi")
 SIZE = 336  # pixels of a scene's side
 _INSTANT_S = 1e-6
 _BATCH = 16  # items fetched by one visit to the decoding thread
 _CHUNK_SAMPLES = 320  # 20 ms
 _FILE_LATENESS_S = 10.0  # containers interleave their tracks within a few seconds
+_SHORT_S = 1.0  # tracks need not end together, nor does a file end with its last frame
 _SEEK_MARGIN_S = 2.0  # decoders of sound need a moment to be right
 
 
@@ -70,7 +75,9 @@ class FileSource:
     """The first video and audio track of a media file, from time 0, as fast as it decodes.
 
     ``fps``: convert only the frames that stand for a tick; None: all of them. ``max_side``: the
-    longest side of the pictures. Broken packets are passed over and counted in ``broken``.
+    longest side of the pictures. Broken packets are passed over and counted in ``broken``. Iterated
+    over, it raises MediaError at the end where it could not be read as far as it says it goes;
+    ``items`` leaves that to ``damage`` or ``check_whole``.
     """
 
     def __init__(
@@ -81,10 +88,13 @@ class FileSource:
         self._fps = fps
         self._max_side = max_side
         self.broken = 0
+        self._read_s = 0.0  # how far it could be read
+        self._torn = False  # the container itself broke off
         with _opened(self._path) as container:
             video, audio = tracks_of(container, self._path)
             self._has_video, self._has_audio = video is not None, audio is not None
             length = container.duration
+            self._promised_s = _length_s(container, [t for t in (video, audio) if t is not None])
         self.duration_s: float | None = None if length is None else length / av.time_base
 
     @property
@@ -105,10 +115,32 @@ class FileSource:
             yield from self._decoded(container, from_s)
 
     async def __aiter__(self) -> AsyncIterator[Item]:
-        """All items, decoded in a thread."""
+        """All items, decoded in a thread. Raises MediaError, see `check_whole`."""
         async with aclosing(in_thread(self.items(), _BATCH)) as items:
             async for item in items:
                 yield item
+        self.check_whole()
+
+    @property
+    def damage(self) -> str | None:
+        """Once it has been read to its end: up to where, if that is not the end it says it has."""
+        promised_s = self._promised_s
+        if promised_s is None and self._torn:
+            return f"{self._path}: damaged: after {self._read_s:.1f} s it cannot be read"
+        if promised_s is None or self._read_s >= promised_s - _SHORT_S:
+            return None
+        return (
+            f"{self._path}: damaged or cut: {self._read_s:.1f} s of its {promised_s:.1f} s could "
+            "be read, the rest cannot"
+        )
+
+    def check_whole(self) -> None:
+        """Once it has been read to its end: raises MediaError with `damage`. What was passed over
+        before is logged."""
+        if damage := self.damage:
+            raise MediaError(damage)
+        if self.broken:
+            log.warning("%s: %d broken parts of it were passed over", self._path, self.broken)
 
     def _decoded(self, container: InputContainer, from_s: float) -> Iterator[Item]:
         video, audio = tracks_of(container, self._path)
@@ -119,7 +151,11 @@ class FileSource:
         decoded = 0
         for frame in self._frames(container, tracks):
             decoded += 1
-            if frame.time is None or _end_s(frame) - start_s <= from_s:
+            if frame.time is None:
+                continue
+            end_s = _end_s(frame) - start_s
+            self._read_s = max(self._read_s, end_s)
+            if end_s <= from_s:
                 continue
             if isinstance(frame, av.VideoFrame):
                 yield from pictures.push(frame, start_s)
@@ -141,6 +177,7 @@ class FileSource:
                 return
             except av.FFmpegError:  # the container itself is cut or damaged from here on
                 self.broken += 1
+                self._torn = True
                 return
             try:
                 for frame in packet.decode():
@@ -163,6 +200,7 @@ class Rest:
         async with aclosing(in_thread(self._file.items(self._from_s), _BATCH)) as items:
             async for item in items:
                 yield from_zero(moved(item, -self._from_s))
+        self._file.check_whole()
 
 
 def moved(item: Item, by_s: float) -> Item:
@@ -269,6 +307,20 @@ def _start_s(track: VideoStream | AudioStream) -> float:
     if track.start_time is None or track.time_base is None:
         return 0.0
     return float(track.start_time * track.time_base)
+
+
+def _length_s(container: InputContainer, tracks: list[VideoStream | AudioStream]) -> float | None:
+    """How long the tracks are, where the file holds that: other formats leave it to be estimated,
+    and where it is held for the whole, other tracks (subtitles) may be what is longest."""
+    if container.duration is None or container.format.name not in HOLD_THEIR_LENGTH:
+        return None
+    whole_s = container.duration / av.time_base
+    ends = [
+        _start_s(t) + float(t.duration * t.time_base) for t in tracks if t.duration and t.time_base
+    ]
+    if len(ends) == len(tracks):
+        return min(whole_s, max(ends) - min(_start_s(track) for track in tracks))
+    return whole_s if len(container.streams) == len(tracks) else None
 
 
 def _end_s(frame: Decoded) -> float:

@@ -23,8 +23,9 @@ from clients.monitor.config import BotsTable, MediaSource, RoomSource
 from clients.monitor.keeping import Condition, Keeper
 from clients.monitor.reached import Reached
 from clients.monitor.streams import Attend, Streams
+from clients.monitor.torn import Torn
 from clients.sdk import EchoSieve, Publication, Session
-from clients.sdk.errors import Conflict, EchoSieveError, NotFound
+from clients.sdk.errors import Conflict, EchoSieveError, MediaFailed, NotFound
 from clients.together import until_first
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ async def watch_media(
     streams: Streams, source: MediaSource, keeper: Keeper, reached: Reached
 ) -> None:
     """An address, to its end: a camera has none, a file has one, and after a failure goes on where
-    it was."""
+    it was; one that is damaged, when it has been replaced or completed."""
 
+    torn = Torn(Path(source.address))
     is_file = await asyncio.to_thread(Path(source.address).is_file)
 
     async def sent(_: Session, publication: Publication) -> None:
@@ -101,8 +103,14 @@ async def watch_media(
     async def attempt() -> None:
         from clients.media import opened
 
+        torn.check()
         from_s = reached.seconds(source.name, source.address) if is_file else 0.0
-        await streams.publish(source.name, await opened(source.address, from_s), sent)
+        media = await opened(source.address, from_s)
+        try:
+            await streams.publish(source.name, media, sent)
+        except MediaFailed as error:
+            torn.note(error)
+            raise
 
     await keeper.run(attempt)
     reached.forget(source.name)

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from clients.sdk import EchoSieve, Session
+from clients.sdk.errors import MediaFailed
 from clients.watching import add_arguments, watch
 from session import wire
 from session.app import Loaded, create_app
@@ -93,6 +94,20 @@ async def test_the_files_of_a_folder_are_watched_and_those_that_cannot_be_read_a
     assert [window.start_s for window in found] == [0.0, 2.0, 4.0]
     for name in ("b.ts", "c.mkv"):
         assert f"passed over: {tmp_path / name}" in caplog.text
+
+
+async def test_a_film_that_breaks_off_ends_the_watching_with_how_far_it_went(
+    clip: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "film.mkv"
+    again = ("-stream_loop", "1", "-i", str(clip), "-c", "copy")
+    ffmpeg(*again, str(path))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+    async with watched(path) as (client, watching):
+        with pytest.raises(MediaFailed, match=r"film\.mkv: damaged or cut: \d\.\d s of its 6"):
+            await watching
+        (session,) = await client.sessions.list("ended")
+        assert [window.start_s for window in await windows(session, 2)] == [0.0, 2.0]
 
 
 def damage(clip: Path, path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from stream.folder import FolderSource
 from stream.render import render_file
-from stream.source import MediaError, SceneSource
+from stream.source import FileSource, MediaError, SceneSource
 from stream.sources import source_of
 from stream.window import Frame, Item
 from stream.world.scene import Scene
@@ -48,6 +48,19 @@ async def test_files_follow_each_other_by_name_on_one_time_line(tmp_path: Path) 
     assert times[10] - times[9] >= 0.09  # one time line, no overlap
     assert abs(found[0].rgb.astype(int) - Scene(1).frame(0.0, 84)).mean() < 12
     assert abs(found[10].rgb.astype(int) - Scene(2).frame(0.0, 84)).mean() < 12
+
+
+async def test_where_a_file_breaks_off_the_next_follows_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = tmp_path / "a.webm", film(tmp_path / "b.webm", 2)
+    render_file(SceneSource(Scene(1), 4.0, size=84).items(), first)
+    first.write_bytes(first.read_bytes()[: first.stat().st_size // 2])
+    count = sum(isinstance(item, Frame) for item in FileSource(first, fps=10).items())
+    found = await frames(FolderSource(tmp_path, look_s=0.02), count + 10)
+    assert abs(found[-10].rgb.astype(int) - Scene(2).frame(0.0, 84)).mean() < 12
+    assert f"{first}: damaged or cut" in caplog.text
+    assert str(second) not in caplog.text
 
 
 async def test_a_file_that_comes_later_is_taken(tmp_path: Path) -> None:

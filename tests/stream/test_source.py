@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -14,8 +16,9 @@ import pytest
 
 from stream.render import render_devices, render_file
 from stream.source import FileSource, MediaError, Rest, SceneSource, windows
-from stream.window import SAMPLE_RATE, Frame, Sound, Window
+from stream.window import SAMPLE_RATE, Frame, Item, Sound, Window
 from stream.world.scene import Scene
+from tests.stream.addresses import ffmpeg
 
 SECONDS = 5.0
 
@@ -162,6 +165,81 @@ def test_a_file_cut_short_gives_what_is_there(media: Path, tmp_path: Path) -> No
     items = list(FileSource(path).items())
     assert items
     assert max(i.start_s for i in items if isinstance(i, Sound)) < SECONDS - 1
+
+
+CODECS = {
+    "film.mp4": ("-c:v", "libx264", "-c:a", "aac", "-movflags", "+faststart"),
+    "film.webm": ("-c:v", "libvpx", "-c:a", "libopus"),
+    "film.mkv": ("-c:v", "libx264", "-c:a", "aac"),
+}
+
+
+def film(path: Path, *more: str) -> Path:
+    """Six seconds of a moving picture and a tone, with a key frame a second."""
+    shown = ("-f", "lavfi", "-i", "testsrc=size=96x96:rate=10:duration=6")
+    heard = ("-f", "lavfi", "-i", "sine=frequency=440:duration=6")
+    ffmpeg(*shown, *heard, *more, "-pix_fmt", "yuv420p", "-g", "10", *CODECS[path.name], str(path))
+    return path
+
+
+def cut(whole: bytes) -> bytes:
+    return whole[: len(whole) // 2]
+
+
+def overwritten(whole: bytes) -> bytes:
+    half = len(whole) // 2
+    return whole[:half] + np.random.default_rng(0).bytes(len(whole) - half)
+
+
+@pytest.mark.parametrize("name", list(CODECS))
+@pytest.mark.parametrize("harm", [cut, overwritten])
+async def test_a_file_that_breaks_off_says_up_to_where_it_could_be_read(
+    tmp_path: Path, name: str, harm: Callable[[bytes], bytes]
+) -> None:
+    path = film(tmp_path / name)
+    assert [item async for item in FileSource(path)]
+    path.write_bytes(harm(path.read_bytes()))
+    found: list[Item] = []
+
+    async def read() -> None:
+        async for item in FileSource(path, fps=2):
+            found.append(item)  # noqa: PERF401 - also of a source that raises
+
+    with pytest.raises(MediaError) as raised:
+        await read()
+    said = re.fullmatch(
+        rf"{path}: damaged or cut: (\d\.\d) s of its 6\.\d s could be read, the rest cannot",
+        str(raised.value),
+    )
+    assert said
+    ends = [
+        i.time_s if isinstance(i, Frame) else i.start_s + len(i.samples) / 16_000 for i in found
+    ]
+    assert 2.0 < max(ends) < 5.0
+    assert float(said[1]) == pytest.approx(max(ends), abs=0.6)  # half a second between frames
+    with pytest.raises(MediaError, match="damaged or cut"):
+        [item async for item in Rest(FileSource(path), 2.0)]
+
+
+async def test_a_film_with_longer_subtitles_is_whole(tmp_path: Path) -> None:
+    texts = tmp_path / "texts.srt"
+    texts.write_text("1\n00:00:01,000 --> 00:00:59,000\nwell\n\n")
+    source = FileSource(film(tmp_path / "film.mkv", "-i", str(texts), "-c:s", "srt"))
+    assert source.duration_s
+    assert source.duration_s > 50.0
+    assert [item async for item in source]
+    assert source.damage is None
+
+
+async def test_what_was_passed_over_within_a_file_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = film(tmp_path / "film.mp4")
+    whole = path.read_bytes()
+    middle, some = len(whole) // 2, len(whole) // 20
+    path.write_bytes(whole[:middle] + bytes(some) + whole[middle + some :])
+    assert [item async for item in FileSource(path)]
+    assert re.search(rf"{path}: \d+ broken parts of it were passed over", caplog.text)
 
 
 def test_noise_inside_a_file_is_passed_over_and_counted(media: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -104,6 +105,29 @@ async def test_a_monitor_that_is_killed_goes_on_in_the_session_it_had(tmp_path: 
         async with running(Monitor(config, client=EchoSieve(url))) as task:
             text = (await task).read_text()
     assert session.id.replace("_", r"\_") in text
+
+
+async def test_a_file_that_breaks_off_goes_on_when_it_has_been_completed(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    ffmpeg("-i", str(film(tmp_path / "film.ts", 10)), "-c", "copy", str(path))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    config = config_of(tmp_path, {"kind": "media", "name": "film", "address": str(path)})
+    async with here() as url:
+        monitor = Monitor(config, client=EchoSieve(url), backoff=QUICK)
+        async with running(monitor) as task:
+            await until(monitor._record.gaps, task)
+            (gap,) = monitor._record.gaps()
+            assert (gap.source, gap.to_at) == ("film", None)
+            assert re.search(r"film\.mkv: damaged or cut: \d\.\d s of its 10\.\d s", gap.reason)
+            await asyncio.sleep(1.0)  # of many attempts
+            assert monitor._record.gaps() == [gap]
+            path.write_bytes(whole)
+            text = (await task).read_text()
+        async with EchoSieve(url) as client:
+            assert len(await client.sessions.list("ended")) == 1
+    assert "1 gaps" in text
+    assert "still down" not in text
 
 
 async def test_a_source_that_fails_is_tried_again_while_the_others_go_on(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""A file that broke off is not tried again before it is another one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from clients.monitor.torn import Torn
+from clients.sdk.errors import MediaFailed
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mkv"
+    path.write_bytes(b"half a film")
+    return path
+
+
+def test_it_fails_as_before_while_it_is_the_same(file: Path) -> None:
+    torn = Torn(file)
+    torn.check()
+    torn.note(MediaFailed("5.6 s of its 12.0 s could be read"))
+    for _ in range(2):
+        with pytest.raises(MediaFailed, match=r"5\.6 s of its 12\.0 s"):
+            torn.check()
+
+
+def test_it_is_tried_again_when_it_has_grown_or_was_replaced(file: Path, tmp_path: Path) -> None:
+    torn = Torn(file)
+    torn.note(MediaFailed("damaged"))
+    with file.open("ab") as growing:
+        growing.write(b", and the other half")
+    torn.check()
+    torn.note(MediaFailed("damaged"))
+    other = tmp_path / "other.mkv"
+    other.write_bytes(file.read_bytes())
+    found = file.stat()
+    os.utime(other, ns=(found.st_atime_ns, found.st_mtime_ns))
+    other.replace(file)
+    torn.check()
+
+
+def test_what_is_no_file_is_tried_again() -> None:
+    torn = Torn(Path("rtsp://127.0.0.1/yard"))
+    torn.note(MediaFailed("nothing came for 15 s"))
+    torn.check()
