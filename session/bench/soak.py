@@ -27,8 +27,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from session import wire
-from session.bench.guests import Visit
 from session.bench.process import ServiceEnded, metrics_of, service
+from session.bench.visit import Visit
 from session.config import MAX_ROWS, ServiceConfig
 from session.footprint import PROC, Footprint
 from session.options import add_model, config_of, count, positive

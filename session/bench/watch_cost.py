@@ -21,12 +21,12 @@ import httpx
 
 from session import wire
 from session.bench.ages import scene_windows, timed_ms
+from session.bench.guest import Guest
 from session.bench.process import metrics_of, service
 from session.config import ServiceConfig
 from session.watch.wording import as_question
 from sieve import Engine, EngineConfig, Model, RowConfig
 from sieve.tokens import WINDOW_S
-from stream.guest import Guest
 from stream.world.scene import OBJECTS, SOUNDS
 
 COUNTS = (1, 10, 50)

@@ -11,9 +11,9 @@ import numpy as np
 
 from session import wire
 from session.api.scenes import askable
+from session.bench.guest import Guest
 from session.demo import plain
 from session.live.session import ENDINGS
-from stream.guest import Guest
 from stream.world.scene import Question, Scene
 
 Ending = Literal["leaves", "is ended", "is killed"]
