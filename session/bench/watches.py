@@ -3,10 +3,8 @@
 *Cost*: `session.bench.watch_cost`, of the engine alone and of the whole service.
 
 *Alarms*: streams of the world. In each, things are watched for; when they are there is known, and
-the world shows others of their colour or their shape all the time. An event is a stretch in which a
-watched thing is visible during the last second of at least one window, as that is what the queries
-ask about. It is found where an alarm begins within it or up to a window after it. The delay is
-counted in windows after the first that could tell.
+the world shows others of their colour or their shape all the time. `session.bench.alarms` says what
+counts as found.
 """
 
 from __future__ import annotations
@@ -16,15 +14,15 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import median
 
 import httpx
 from rich.console import Console
 from rich.markup import escape
 
 from session.bench.ages import scene_windows
+from session.bench.alarms import Alarm, Alarms, Kept, stretches
 from session.bench.process import ServiceEnded
 from session.bench.watch_cost import Cost, Served, measure_costs, measure_served
 from session.engine.loading import model_of
@@ -32,94 +30,13 @@ from session.options import add_model, config_of, count
 from session.watch.hysteresis import Rule, Sight, State, advance, finish
 from session.watch.watches import likely
 from session.watch.wording import as_question
-from sieve import Engine, EngineConfig, Model, RawWindow, RowConfig
+from sieve import Engine, EngineConfig, Model, RowConfig
 from sieve.eval.machine import describe_machine
 from sieve.tokens import WINDOW_S
 from stream.world.plot import FIRST_WORLD, Plot, Varied
 from stream.world.scene import OBJECTS, Scene
 
-NOW_S = 1.0  # a thing is there if it was visible for so long before the end of a window
 WORLDS: dict[str, Plot] = {"first": FIRST_WORLD, "varied": Varied("any")}
-
-
-@dataclass(frozen=True, slots=True)
-class Alarms:
-    """How well things were watched for, over all watches of all streams."""
-
-    hours: float
-    watches: int
-    events: int
-    alarms: int
-    found: int
-    precision: float
-    recall: float
-    f1: float
-    delay_windows: float | None  # median; None where nothing was found
-    false_per_hour: float
-    answered: float  # mean share of yes and no in the first token
-
-    @staticmethod
-    def of(kept: Sequence[Kept]) -> Alarms:
-        totals = Counter[str]()
-        for one in kept:
-            totals.update(events=len(one.events), alarms=len(one.alarms), found=len(one.found))
-        precision = totals["found"] / max(1, totals["alarms"])
-        recall = totals["found"] / max(1, totals["events"])
-        hours = sum({one.seed: one.seconds for one in kept}.values()) / 3_600
-        delays = [alarm.told_s - event.first_s for one in kept for event, alarm in one.found]
-        return Alarms(
-            hours=round(hours, 3),
-            watches=len(kept),
-            events=totals["events"],
-            alarms=totals["alarms"],
-            found=totals["found"],
-            precision=round(precision, 3),
-            recall=round(recall, 3),
-            f1=round(2 * precision * recall / max(1e-9, precision + recall), 3),
-            delay_windows=median(delays) / WINDOW_S if delays else None,
-            false_per_hour=round((totals["alarms"] - totals["found"]) / hours, 2),
-            answered=round(sum(one.answered for one in kept) / len(kept), 3),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """When a thing was there; ``first_s``: the end of the first window that could tell."""
-
-    start_s: float
-    end_s: float
-    first_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """What a watch took for an event; told at ``told_s``."""
-
-    start_s: float
-    told_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One watch over one stream."""
-
-    seed: int
-    seconds: int
-    events: tuple[Stretch, ...]
-    alarms: tuple[Alarm, ...]
-    answered: float
-
-    @property
-    def found(self) -> list[tuple[Stretch, Alarm]]:
-        """Each event with the first alarm that begins in it; none counts twice."""
-        pairs, left = [], list(self.alarms)
-        for event in self.events:
-            for alarm in left:
-                if event.start_s - WINDOW_S < alarm.start_s < event.end_s + WINDOW_S:
-                    pairs.append((event, alarm))
-                    left.remove(alarm)
-                    break
-        return pairs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -199,7 +116,7 @@ def watch_stream(model: Model, seed: int, plot: Plot, seconds: int, things: int)
             sights[place].append(Sight(window.start_s, end_s, end_s, likely(verdict)))
             answered[place] += verdict.answered / len(windows)
     return [
-        Kept(seed, seconds, tuple(stretches(scene, name, windows)), tuple(alarms_of(seen)), share)
+        Kept(seed, seconds, tuple(stretches(scene, name, seconds)), tuple(alarms_of(seen)), share)
         for name, seen, share in zip(names, sights, answered, strict=True)
     ]
 
@@ -208,30 +125,6 @@ def most_shown(scene: Scene, seconds: int, number: int) -> list[str]:
     """The things that come most often: so there is something to miss."""
     shown = Counter(t.name for s in scene.segments(0.0, float(seconds)) for t in s.things)
     return [name for name, _ in shown.most_common(number)]
-
-
-def stretches(scene: Scene, name: str, windows: Sequence[RawWindow]) -> list[Stretch]:
-    """When a thing is there, as far as a query can tell at the end of a window."""
-    found: list[Stretch] = []
-    for start_s, end_s in visible(scene, name, windows[-1].start_s + WINDOW_S):
-        ends = [window.start_s + WINDOW_S for window in windows]
-        telling = [at_s for at_s in ends if start_s <= at_s - NOW_S and at_s <= end_s]
-        if telling:
-            found.append(Stretch(start_s, end_s, telling[0]))
-    return found
-
-
-def visible(scene: Scene, name: str, until_s: float) -> list[tuple[float, float]]:
-    """The stretches in which a thing is visible, those that touch joined."""
-    joined: list[tuple[float, float]] = []
-    for segment in scene.segments(0.0, until_s):
-        if name not in {thing.name for thing in segment.things}:
-            continue
-        if joined and segment.start_s - joined[-1][1] < 1e-6:
-            joined[-1] = (joined[-1][0], segment.end_s)
-        else:
-            joined.append((segment.start_s, segment.end_s))
-    return joined
 
 
 def alarms_of(seen: Sequence[Sight]) -> list[Alarm]:
