@@ -350,8 +350,8 @@ def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
 
         _add_lazily(watches, add_watches, with_writable_out(run_watches))
     if given[:2] == ["bench", "monitor"]:
-        from clients.monitor_bench import add_arguments as add_monitor
-        from clients.monitor_bench import run as run_monitor
+        from clients.monitor.bench.command import add_arguments as add_monitor
+        from clients.monitor.bench.command import run as run_monitor
 
         _add_lazily(monitor, add_monitor, with_writable_out(run_monitor))
 

@@ -11,4 +11,5 @@ bot        the websocket protocol of meeting bots
 webhook    signed reports by HTTP, from an outbox
 report     the record of a run, and its Markdown with a timeline
 run        these together
+bench      what it costs and finds, with a broker that is killed
 """

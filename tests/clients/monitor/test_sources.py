@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from clients.monitor.bench.mosquitto import free_port
 from clients.monitor.config import MonitorConfig
 from clients.monitor.run import Monitor
 from clients.mqtt.mapping import Story
@@ -20,7 +21,7 @@ from session import wire
 from session.app import Loaded, create_app
 from session.config import ServiceConfig
 from session.server import serving
-from tests.clients.mqtt.mosquitto import Receiver, free_port, mosquitto, payload, receiving
+from tests.clients.mqtt.mosquitto import Receiver, mosquitto, payload, receiving
 from tests.clients.sdk.conftest import QUICK
 from tests.clients.sdk.cuts import network
 from tests.session.fakes import FakeEngine

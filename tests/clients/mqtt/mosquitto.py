@@ -5,10 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
-import signal
-import socket
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,76 +14,24 @@ from typing import Any
 import aiomqtt
 import pytest
 
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+from clients.monitor.bench.mosquitto import Mosquitto, find_mosquitto
 
 
-def need_mosquitto() -> str:
-    """The program; a test is skipped where there is none, except where everything must run."""
-    if MOSQUITTO is None and not os.environ.get("CI"):
+def need_mosquitto() -> None:
+    """A test is skipped where there is none, except where everything must run."""
+    if find_mosquitto() is None and not os.environ.get("CI"):
         pytest.skip("there is no mosquitto on this machine: apt-get install mosquitto")
-    assert MOSQUITTO is not None, "CI needs a mosquitto"
-    return MOSQUITTO
-
-
-class Mosquitto:
-    """Listens on loopback; keeps its sessions and messages on disk, as a broker should."""
-
-    def __init__(self, folder: Path, *lines: str) -> None:
-        self._program = need_mosquitto()
-        self.port = free_port()
-        self._config = folder / "mosquitto.conf"
-        self._process: subprocess.Popen[bytes] | None = None
-        access = lines or ("allow_anonymous true",)
-        persistence = (
-            "persistence true",
-            f"persistence_location {folder}/",
-            "autosave_on_changes true",
-            "autosave_interval 1",
-        )
-        listener = f"listener {self.port} 127.0.0.1"
-        self._config.write_text("\n".join(["user root", *persistence, listener, *access]))
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [self._program, "-c", str(self._config)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def kill(self) -> None:
-        """At once, as a power cut does."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    async def listening(self) -> None:
-        """Wait until it takes connections."""
-        while True:
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                writer.close()
-                await writer.wait_closed()
-                return
-            await asyncio.sleep(0.02)
 
 
 @contextmanager
 def mosquitto(folder: Path, *lines: str) -> Iterator[Mosquitto]:
+    need_mosquitto()
     broker = Mosquitto(folder, *lines)
     broker.start()
     try:
         yield broker
     finally:
         broker.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 @dataclass

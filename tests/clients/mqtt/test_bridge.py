@@ -12,6 +12,7 @@ from typing import Unpack
 import pytest
 from aiomqtt.client import Properties
 
+from clients.monitor.bench.mosquitto import Mosquitto
 from clients.mqtt.bridge import Bridge, set_watches
 from clients.mqtt.broker import Broker, BrokerUnreachable, Received
 from clients.mqtt.mapping import EventMessage, SourceState
@@ -23,7 +24,7 @@ from clients.mqtt.topics import Message
 from clients.sdk import Backoff, Session
 from clients.sdk.session import Settings
 from session import wire
-from tests.clients.mqtt.mosquitto import Mosquitto, Receiver, mosquitto, payload, receiving
+from tests.clients.mqtt.mosquitto import Receiver, mosquitto, payload, receiving
 from tests.clients.mqtt.recorded import Journal, happened, info
 from tests.clients.sdk.conftest import Line, served
 from tests.session.api.test_watches import SEEN_FROM_4_TO_8, shown

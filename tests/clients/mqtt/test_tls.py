@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from clients.monitor.bench.mosquitto import Mosquitto
 from clients.mqtt.bridge import Bridge
 from clients.mqtt.broker import BrokerUnreachable
 from clients.mqtt.places import Places
 from clients.mqtt.settings import BrokerSettings
 from clients.sdk.errors import EchoSieveError
 from tests.clients.mqtt.certificates import Certified, authority, issued, locked
-from tests.clients.mqtt.mosquitto import Mosquitto, mosquitto
+from tests.clients.mqtt.mosquitto import mosquitto
 
 # Where a handshake fails, paho-mqtt leaves its socket to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")

@@ -6,7 +6,9 @@ import argparse
 
 import pytest
 
-from clients.monitor_bench import WATCHED, run, script_of, truth
+from clients.monitor.bench.command import run
+from clients.monitor.bench.script import WATCHED, script_of
+from session.bench.alarms import stretches
 from sieve.errors import SettingInvalid
 from stream.world.scene import Scene
 
@@ -23,7 +25,7 @@ def test_what_is_watched_for_comes_at_the_scripted_times_and_never_else(seed: in
 def test_an_event_can_be_told_at_the_first_window_that_shows_a_second_of_it() -> None:
     scene = Scene(3, script_of(3, 600, 8))
     for name in WATCHED:
-        for event in truth(scene, name, 600):
+        for event in stretches(scene, name, 600):
             assert event.first_s % 2.0 == 0.0
             assert event.start_s + 1.0 <= event.first_s < event.start_s + 3.0
 
