@@ -172,6 +172,12 @@ class EngineDown(ServiceError):
     status, kind, retry_after_s = 503, "engine_down", 30
 
 
+class Stopping(ServiceError):
+    """What was asked for takes longer than the service will be there."""
+
+    status, kind, retry_after_s = 503, "stopping", 5
+
+
 def refusal(error: ValidationError) -> ServiceError:
     """The first thing that is wrong with a message, in one sentence."""
     first = error.errors(include_url=False, include_input=False)[0]

@@ -137,7 +137,8 @@ class _Connection(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """Ends all sessions before it waits for its connections: those that listen end with them."""
+    """Ends all sessions before it waits for its connections: those that listen end with them, as
+    do those that wait for a demo scene."""
 
     def __init__(self, app: FastAPI) -> None:
         super().__init__(
@@ -158,5 +159,6 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         service: Service = self._app.state.service
+        service.scenes.close()
         await service.manager.close()
         await super().shutdown(sockets)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from session import wire
+from session.errors import Stopping
 from sieve.tokens import WINDOW_S
 from stream.render import render_file
 from stream.source import SceneSource
+from stream.window import Item
 from stream.world.questions import LATEST_KINDS
 from stream.world.scene import Question, Scene
 
@@ -30,9 +34,14 @@ class Scenes:
         self.directory = directory
         self._files: OrderedDict[str, Path] = OrderedDict()
         self._rendering = asyncio.Lock()  # one at a time: the machine has streams to watch
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """Nothing is rendered any more; what is being rendered is given up."""
+        self._closed.set()
 
     async def video(self, seed: int, seconds: int) -> Path:
-        """The scene's first seconds as WebM, VP8 and Opus."""
+        """The scene's first seconds as WebM, VP8 and Opus. Raises Stopping."""
         name = f"{seed}-{seconds}.webm"
         async with self._rendering:
             if name not in self._files:
@@ -48,13 +57,22 @@ class Scenes:
         partial = path.with_suffix(".partial.webm")
         source = SceneSource(Scene(seed), seconds)
         # Shielded: a thread cannot be stopped, and must not write while another renders.
-        rendering = asyncio.ensure_future(asyncio.to_thread(render_file, source.items(), partial))
+        rendering = asyncio.ensure_future(
+            asyncio.to_thread(render_file, self._items(source), partial)
+        )
         try:
             await asyncio.shield(rendering)
             return partial.rename(path)
         finally:
             await asyncio.wait({rendering})
             partial.unlink(missing_ok=True)
+
+    def _items(self, source: SceneSource) -> Iterator[Item]:
+        """In the thread that renders. Raises Stopping."""
+        for item in source.items():
+            if self._closed.is_set():
+                raise Stopping("the service stops; the scene was not rendered")
+            yield item
 
 
 def questions(seed: int, seconds: int, horizon_s: float) -> wire.DemoQuestions:

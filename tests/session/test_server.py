@@ -242,6 +242,22 @@ async def test_a_slow_reader_of_events_is_not_hung_up_on(
             assert session.hub.listening == 1
 
 
+async def test_a_service_that_stops_gives_up_the_scenes_that_are_being_rendered(
+    engine: FakeEngine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with httpx.AsyncClient(timeout=60.0) as client:
+        app = create_app(ServiceConfig(), Loaded(engine, 0.2), Exchange())
+        async with serving(app) as url:
+            paths = [f"{url}/v1/demo/scene.webm?seconds=120&seed={seed}" for seed in (1, 2)]
+            asking = [asyncio.create_task(client.get(path)) for path in paths]
+            folder = app.state.service.scenes.directory
+            await eventually(lambda: any(folder.iterdir()))
+        for refused in await asyncio.gather(*asking):
+            assert refused.status_code == 503
+            assert refused.json()["error"]["type"] == "stopping"
+    assert not capfd.readouterr().err
+
+
 async def test_an_answer_may_take_longer_than_a_header(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
