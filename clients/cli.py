@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, get_args
@@ -42,6 +43,20 @@ Command = Callable[[argparse.Namespace], int]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_SEED = 2**31 - 1
+
+# A module with `add_arguments` and `run`, and what `--help` says of it.
+CLIENTS = {
+    "webcam": ("clients.webcam", "talk about what the camera sees"),
+    "watch": ("clients.watching", "watch a camera, a channel, files"),
+    "monitor": ("clients.monitor.command", "watch for hours and report"),
+}
+BENCHES = {
+    "prefill": ("sieve.eval.prefill", "reading a clip: full against sieved"),
+    "live": ("session.bench.live", "the service: ingest, first token, memory, sessions"),
+    "soak": ("session.bench.soak", "the service for long: what comes and goes leaves nothing"),
+    "watches": ("session.bench.watches", "standing queries: what they cost, what they find"),
+    "monitor": ("clients.monitor.bench.command", "scripted events, to a broker that is killed"),
+}
 
 
 class CommandError(Exception):
@@ -208,9 +223,12 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_token(commands.add_parser("token", help="issue a token for the service, or make a key"))
     _add_demo(commands.add_parser("demo", help="stream a scene over WebRTC and ask about it"))
     _add_ask(commands.add_parser("ask", help="ask about a media file"))
-    _add_webcam(commands.add_parser("webcam", help="talk about what the camera sees"), given)
-    _add_watch(commands.add_parser("watch", help="watch a camera, a channel, files"), given)
-    _add_monitor(commands.add_parser("monitor", help="watch for hours and report"), given)
+    for name, (place, told) in CLIENTS.items():
+        client = commands.add_parser(name, help=told)
+        if given[:1] == [name]:
+            module = import_module(place)
+            module.add_arguments(client)
+            client.set_defaults(carry_out=of_a_client(module.run))
     _add_bench(commands.add_parser("bench", help="measure on this machine"), given)
     _add_eval(
         commands.add_parser("eval", help="run the evaluation's studies, or a --benchmark"), given
@@ -286,30 +304,6 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(carry_out=ask, sessions=1)
 
 
-def _add_webcam(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
-    if given[:1] == ["webcam"]:
-        from clients.webcam import add_arguments, run
-
-        add_arguments(parser)
-        parser.set_defaults(carry_out=of_a_client(run))
-
-
-def _add_watch(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
-    if given[:1] == ["watch"]:
-        from clients.watching import add_arguments, run
-
-        add_arguments(parser)
-        parser.set_defaults(carry_out=of_a_client(run))
-
-
-def _add_monitor(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
-    if given[:1] == ["monitor"]:
-        from clients.monitor.command import add_arguments, run
-
-        add_arguments(parser)
-        parser.set_defaults(carry_out=of_a_client(run))
-
-
 def of_a_client(run: Command) -> Command:
     """A command of a client of the service, whose errors are for the user."""
     from clients.sdk.errors import EchoSieveError
@@ -325,35 +319,11 @@ def of_a_client(run: Command) -> Command:
 
 def _add_bench(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    prefill = kinds.add_parser("prefill", help="reading a clip: full against sieved")
-    live = kinds.add_parser("live", help="the service: ingest, first token, memory, sessions")
-    soak = kinds.add_parser("soak", help="the service for long: what comes and goes leaves nothing")
-    watches = kinds.add_parser("watches", help="standing queries: what they cost, what they find")
-    monitor = kinds.add_parser("monitor", help="scripted events, to a broker that is killed")
-    if given[:2] == ["bench", "prefill"]:
-        from sieve.eval.prefill import add_arguments, run
-
-        _add_lazily(prefill, add_arguments, with_writable_out(run))
-    if given[:2] == ["bench", "live"]:
-        from session.bench.live import add_arguments as add_live
-        from session.bench.live import run as run_live
-
-        _add_lazily(live, add_live, with_writable_out(run_live))
-    if given[:2] == ["bench", "soak"]:
-        from session.bench.soak import add_arguments as add_soak
-        from session.bench.soak import run as run_soak
-
-        _add_lazily(soak, add_soak, with_writable_out(run_soak))
-    if given[:2] == ["bench", "watches"]:
-        from session.bench.watches import add_arguments as add_watches
-        from session.bench.watches import run as run_watches
-
-        _add_lazily(watches, add_watches, with_writable_out(run_watches))
-    if given[:2] == ["bench", "monitor"]:
-        from clients.monitor.bench.command import add_arguments as add_monitor
-        from clients.monitor.bench.command import run as run_monitor
-
-        _add_lazily(monitor, add_monitor, with_writable_out(run_monitor))
+    for kind, (place, told) in BENCHES.items():
+        bench = kinds.add_parser(kind, help=told)
+        if given[:2] == ["bench", kind]:
+            module = import_module(place)
+            _add_lazily(bench, module.add_arguments, with_writable_out(module.run))
 
 
 def _add_eval(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:

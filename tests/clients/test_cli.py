@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from clients.cli import main
+from clients.cli import BENCHES, CLIENTS, main
 from clients.monitor.claim import claimed
 from sieve import load_model
 from stream.render import render_file
@@ -80,6 +80,14 @@ def test_help_needs_nothing_heavy() -> None:
     assert run.returncode == 0, run.stderr
     for command in ("serve", "demo", "ask", "bench", "train"):
         assert command in run.stdout
+
+
+@pytest.mark.parametrize("command", [*CLIENTS, *(f"bench {kind}" for kind in BENCHES)])
+def test_each_command_of_a_module_of_its_own_tells_its_arguments(call: Call, command: str) -> None:
+    run = call(*command.split(), "--help")
+    assert run.code == 0
+    assert f"usage: echosieve {command} " in run.out
+    assert len(run.out.splitlines()) > 4
 
 
 @pytest.mark.parametrize(
