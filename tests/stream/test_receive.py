@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from aiortc.codecs import get_decoder
-from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
-from stream import receive
 from stream.connection import IncompatibleAiortcError
 from stream.receive import ItemQueue, ReceiveConfig, Reception
 from stream.window import Sound
@@ -55,42 +50,8 @@ async def test_a_reader_that_waits_is_woken_by_an_item_and_by_the_end() -> None:
     assert await reading == [0.0, 1.0, 2.0]
 
 
-def test_a_full_decoder_queue_drops_the_oldest_and_asks_for_a_key_frame() -> None:
-    ask, handled = threading.Event(), []
-    queue = receive._DecoderQueue(3, ask, handled.append)
-    for i in range(3):
-        queue.put(i)
-    assert not ask.is_set()
-    queue.put(3)
-    assert ask.is_set()
-    assert queue.dropped == 1
-    thread = threading.Thread(target=queue.get)
-    thread.start()
-    while len(handled) < 3:
-        time.sleep(0.001)
-    queue.put(None)
-    thread.join()
-    assert handled == [1, 2, 3]
-
-
-def test_the_end_of_a_decoder_queue_comes_before_all_that_waits() -> None:
-    handled: list[int] = []
-    queue = receive._DecoderQueue(30, threading.Event(), handled.append)
-    for i in range(30):
-        queue.put(i)
-    queue.put(None)
-    queue.get()
-    assert handled == []
-
-
 async def test_an_aiortc_that_has_changed_inside_is_named_with_the_remedy() -> None:
     reception = Reception(ReceiveConfig(), lambda: 0.0, lambda error: None)
     receiver = SimpleNamespace(track=SimpleNamespace(kind="video"), _handle_rtp_packet=None)
     with pytest.raises(IncompatibleAiortcError, match=r"__decoder_queue.*aiortc==1\.16\.0"):
         reception.attach(receiver)
-
-
-@pytest.mark.parametrize("name", ["H264", "VP8"])
-def test_decoders_start_no_threads_of_their_own(name: str) -> None:
-    codec = RTCRtpCodecParameters(mimeType=f"video/{name}", clockRate=90_000, payloadType=96)
-    assert receive._single_threaded(get_decoder(codec)).codec.thread_count == 1
