@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from pathlib import Path
 
@@ -52,6 +53,7 @@ WATCH = """() => {
     attributeFilter: ["data-kept"],
   });
 }"""
+KEPT = re.compile(r"kept (\d+) of (\d+) picture and (\d+) of (\d+) sound tokens")
 NAMELESS = """() => [...document.querySelectorAll("button, input, select")]
   .filter((control) => !control.labels?.length && !control.textContent.trim()
     && !control.ariaLabel)
@@ -143,6 +145,36 @@ async def test_the_settings_reach_the_service_and_every_control_has_a_name(
     await until(watches_for_it)
     session = await only_session(service)
     assert (session["retention"], session["selector"]) == (pytest.approx(0.25), "keep-all")
+
+
+async def caption_keeps(page: Page, retention: float) -> None:
+    """Wait until the caption is of a window of which this share was kept."""
+
+    async def keeps() -> bool:
+        said = KEPT.search(await page.locator("#caption").inner_text())
+        assert said
+        pictures, of_pictures, sounds, of_sounds = map(int, said.groups())
+        return pictures + sounds == math.ceil(retention * (of_pictures + of_sounds))
+
+    await until(keeps, limit_s=20.0)
+
+
+async def test_the_caption_follows_a_change_of_retention_while_the_camera_runs(
+    open_page: Open, service: str
+) -> None:
+    page = await open_page()
+    await connect(page, "Camera and microphone")
+    await caption_keeps(page, 0.2)
+    await page.get_by_role("tab", name="Settings").click()
+    keep = page.get_by_label("Keep", exact=True)
+    await keep.fill("60")
+    await caption_keeps(page, 0.6)
+    session = await only_session(service)
+    async with httpx.AsyncClient(base_url=service) as client:  # somebody else
+        await client.patch(f"/v1/sessions/{session['id']}", json={"retention": 0.05})
+    await caption_keeps(page, 0.05)
+    await expect(keep).to_have_value("5")
+    await expect(page.locator("#retention-text")).to_have_text("5 %")
 
 
 async def test_a_session_that_is_ended_elsewhere_says_so_and_can_be_opened_again(
