@@ -1,0 +1,117 @@
+"""What ``config.json`` says: of rotary, sieve, and how streams are laid out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sieve.errors import CheckpointError
+from sieve.model import StreamLayout
+from sieve.pool import PixelLimits
+from sieve.rope import AbsoluteRotary
+from sieve.tokens import IDS_PER_S
+
+STOCK_SECTIONS, AUTHORS_SECTIONS = (16, 24, 24), (18, 18, 18, 10)
+DEFAULT_RETENTION = 0.2
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """Raises CheckpointError for what is no config of a Qwen2.5-Omni."""
+    path = directory / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise CheckpointError(f"{directory} has no config.json: not a model directory") from None
+    except ValueError as error:  # no UTF-8, or no JSON
+        raise CheckpointError(f"{path} is not JSON: {error}") from error
+    if not isinstance(config, dict) or not text_config_of(config):
+        raise CheckpointError(
+            f"{path} is not of a Qwen2.5-Omni: it has no text_config, neither at its top nor in "
+            "thinker_config"
+        )
+    return config
+
+
+def text_config_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the full model or of the thinker alone; empty where there is none."""
+    thinker = config.get("thinker_config", config)
+    found = thinker.get("text_config") if isinstance(thinker, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def rotary_of(
+    thinker: Any,
+    sections: Sequence[int] | None,
+    sieve_config: Mapping[str, Any],
+    *,
+    authors: bool,
+) -> AbsoluteRotary:
+    """``authors``: whether the sieve is in their layout: its config may lack the four sections.
+
+    Raises CheckpointError for sections that are no counts.
+    """
+    config = thinker.config.text_config
+    head_dim = getattr(config, "head_dim", None) or (
+        config.hidden_size // config.num_attention_heads
+    )
+    theta = config.rope_parameters["rope_theta"]
+    inv_freq = 1.0 / theta ** (torch.arange(0, head_dim, 2).float() / head_dim)
+    if sections is None:
+        sections = _sections_of(sieve_config) or config.rope_parameters.get("mrope_section")
+        if authors and len(sections or ()) != 4:
+            sections = AUTHORS_SECTIONS
+    return AbsoluteRotary(inv_freq, _pairs(sections or STOCK_SECTIONS))
+
+
+def _pairs(sections: Sequence[Any]) -> list[int]:
+    """Sections as they should be; raises CheckpointError for others."""
+    if isinstance(sections, str) or any(n != int(n) or n < 0 for n in sections):
+        raise CheckpointError(
+            f"sync_rope_sections are 3 or 4 whole numbers of rotary pairs, not {sections!r}"
+        )
+    return [int(n) for n in sections]
+
+
+def _sections_of(text_config: Mapping[str, Any]) -> Sequence[int] | None:
+    """``mrope_section`` under the new name of its block or the old one."""
+    rope = text_config.get("rope_parameters") or text_config.get("rope_scaling") or {}
+    found = rope.get("mrope_section") if isinstance(rope, dict) else None
+    return found if isinstance(found, list) else None
+
+
+def layout_of(config: Mapping[str, Any], *, refined: bool) -> StreamLayout:
+    """By our block, or the stock one, whose text a sieve of the authors refines. Raises
+    CheckpointError for a block that is incomplete or none."""
+    if "echosieve" not in config:
+        return StreamLayout(text_states="refined" if refined else "raw")
+    try:
+        return _our_layout(config["echosieve"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(
+            "the config's echosieve block needs horizon_s, anchor_period_ids, min_pixels, "
+            f"max_pixels (numbers above 0) and text_states (raw or refined): {error!r}"
+        ) from error
+
+
+def _our_layout(ours: Mapping[str, Any]) -> StreamLayout:
+    horizon_ids = round(float(ours["horizon_s"]) * IDS_PER_S)
+    period, states = int(ours["anchor_period_ids"]), ours["text_states"]
+    pixels = PixelLimits(int(ours["min_pixels"]), int(ours["max_pixels"]))
+    if states not in ("raw", "refined") or min(horizon_ids, period, pixels.min_pixels) < 1:
+        raise ValueError(f"got {dict(ours)}")
+    if pixels.max_pixels < pixels.min_pixels:
+        raise ValueError("max_pixels is below min_pixels")
+    return StreamLayout(horizon_ids, period, states, pixels)
+
+
+def retention_of(wanted: Any) -> float:
+    """What is wanted, the default for None; raises CheckpointError for what is no share."""
+    if wanted is None:
+        return DEFAULT_RETENTION
+    if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not 0.0 < wanted <= 1.0:
+        raise CheckpointError(f"retention is a share in (0, 1], got {wanted!r}")
+    return float(wanted)
