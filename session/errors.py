@@ -60,6 +60,10 @@ class AnswerUnknown(ServiceError):
     status, kind = 404, "answer_unknown"
 
 
+class ItemUnknown(ServiceError):
+    status, kind = 404, "item_unknown"
+
+
 class WatchUnknown(ServiceError):
     status, kind = 404, "watch_unknown"
 

@@ -210,6 +210,11 @@ def history(db: Db, session: str, turns: int) -> list[tuple[str, str]]:
     return [(question, text) for question, text in reversed(rows)]
 
 
+def unremember(db: Db, answer: str) -> None:
+    """Later questions are not read with it."""
+    db.execute("UPDATE answers SET remembered = 0 WHERE id = ?", (answer,))
+
+
 # --- After a stop without warning -----------------------------------------------------------------
 
 

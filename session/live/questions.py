@@ -42,6 +42,7 @@ class Questions:
         self._reads_notes = settings.reads_notes
         self._grid_s = 2 / settings.fps  # a grid is a pair of frames
         self._worker, self._paces, self._now = shared.worker, shared.paces, shared.now
+        self._journal = shared.shelf.journal
         self._most_characters = shared.limits.question_chars
         self._answering: dict[str, Answering] = {}
 
@@ -77,6 +78,12 @@ class Questions:
         """Whoever asked does not listen any more: an answer still being written is cancelled."""
         if self._dialogue.find(answering.id) is not None:
             self.cancel(answering.id)
+
+    async def unremember(self, turn_id: str) -> None:
+        """Later questions are not read with it, nor when the session is opened again; the answer
+        stays on record. Raises JournalBehind, JournalFailed."""
+        await self._journal.do(partial(records.unremember, answer=turn_id))
+        self._dialogue.unremember(turn_id)
 
     def end_all(self, status: wire.AnswerStatus, error: wire.ErrorDetail | None = None) -> None:
         """End the questions in flight."""

@@ -41,6 +41,16 @@ class Turn:
         self.pieces.append(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A turn that later ones are read with; those of before the session was opened again have no
+    id."""
+
+    turn: str | None
+    question: str
+    answer: str
+
+
 class Dialogue:
     """Who asks what in one session. Holds at most `in_flight` open and `history` past turns."""
 
@@ -52,7 +62,7 @@ class Dialogue:
         self.end_reason: str | None = None
         self._in_flight = in_flight
         self._turns: dict[str, Turn] = {}
-        self._history: deque[tuple[str, str]] = deque(past, maxlen=history)
+        self._history = deque((Said(None, *turn) for turn in past), maxlen=history)
 
     @property
     def turns(self) -> Sequence[Turn]:
@@ -62,7 +72,7 @@ class Dialogue:
     @property
     def history(self) -> tuple[tuple[str, str], ...]:
         """Completed turns as (question, answer), oldest first."""
-        return tuple(self._history)
+        return tuple((said.question, said.answer) for said in self._history)
 
     def go_live(self) -> bool:
         """The first media came. True when this changed the state."""
@@ -108,5 +118,10 @@ class Dialogue:
         """Close a turn; an answer that was said to its end enters the history."""
         turn = self._turns.pop(turn_id, None)
         if turn is not None and turn.remembered and status in ("completed", "truncated"):
-            self._history.append((turn.question, turn.text))
+            self._history.append(Said(turn.id, turn.question, turn.text))
         return turn
+
+    def unremember(self, turn_id: str) -> None:
+        """Later turns are not read with this one, if they are still."""
+        kept = [said for said in self._history if said.turn != turn_id]
+        self._history = deque(kept, maxlen=self._history.maxlen)

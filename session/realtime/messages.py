@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
 from session import wire
 from session.auth import ASK, CHANGE, READ, SET, WATCH, Access
 from session.errors import TooLarge, refusal
+from session.ids import new_id
 
 
 def access_of(message: wire.ClientMessage) -> Access:
@@ -16,6 +18,8 @@ def access_of(message: wire.ClientMessage) -> Access:
     match message:
         case wire.UpdateSession():
             return SET
+        case wire.DeleteItem():
+            return CHANGE
         case wire.CreateWatch() | wire.UpdateWatch() | wire.DeleteWatch() | wire.UpdateNotes():
             return CHANGE
         case wire.ListWatches():
@@ -54,3 +58,18 @@ def patch_of(settings: wire.SessionSettings) -> wire.SessionPatch:
     if settings.x is not None:
         named.update(settings.x.model_dump(exclude_unset=True))
     return wire.SessionPatch.model_validate(named)
+
+
+def question_of(message: wire.UserMessage) -> wire.Item:
+    """The item that a client puts into the conversation."""
+    return wire.Item(
+        id=message.id or new_id("item"),
+        status="completed",
+        role="user",
+        content=[wire.Part(type="input_text", text=message.text)],
+    )
+
+
+def text_of(messages: Sequence[wire.UserMessage]) -> str:
+    """What is asked by several messages together."""
+    return " ".join(message.text for message in messages)

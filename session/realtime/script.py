@@ -28,6 +28,11 @@ class Script:
     metadata: dict[str, str] | None
     remembered: bool
 
+    @property
+    def begun(self) -> wire.Item:
+        """The item before anything is said in it."""
+        return self._item("in_progress", [])
+
     def tell(self, event: AnswerEvent) -> Iterator[wire.ServerMessage]:
         match event:
             case wire.AnswerStarted():
@@ -39,7 +44,7 @@ class Script:
 
     def _begin(self) -> Iterator[wire.ServerMessage]:
         yield wire.ResponseCreated(event_id=new_id("evt"), response=self._response("in_progress"))
-        item = self._item("in_progress", [])
+        item = self.begun
         if self.remembered:
             yield wire.ItemAdded(**self._spot(), item=item)
         yield wire.OutputItemAdded(event_id=new_id("evt"), response_id=self.response_id, item=item)

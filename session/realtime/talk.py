@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -19,7 +18,15 @@ from session.live.origin import Shared
 from session.live.recalling import recalled
 from session.live.session import LiveSession
 from session.realtime.attending import attend
-from session.realtime.messages import access_of, event_id_of, parse, patch_of
+from session.realtime.conversation import Conversation
+from session.realtime.messages import (
+    access_of,
+    event_id_of,
+    parse,
+    patch_of,
+    question_of,
+    text_of,
+)
 from session.realtime.script import Script, Spot
 from session.realtime.telling import FOR_WATCHERS, described, told
 from stream.rtc import ChannelClosedError
@@ -27,7 +34,6 @@ from stream.rtc import ChannelClosedError
 log = logging.getLogger(__name__)
 
 RESPONSE = wire.ResponseSettings()
-PENDING_ITEMS = 16  # questions put into the conversation that wait for a response.create
 
 
 class TextChannel(Protocol):
@@ -41,7 +47,7 @@ class TextChannel(Protocol):
 
 
 class Talk:
-    """Speaks for one session on one channel; at most `PENDING_ITEMS` questions wait in it.
+    """Speaks for one session on one channel.
 
     The token that the sender came with says what may be done: who may only send hears how its
     stream fares, and neither asks nor hears what others ask or watch for. When it expires nothing
@@ -64,8 +70,7 @@ class Talk:
         self._gate = Gate(config.key)
         self._grant = grant
         self._muted = False  # told that the token has expired
-        self._pending: deque[wire.Item] = deque(maxlen=PENDING_ITEMS)
-        self._last_item: str | None = None
+        self._conversation = Conversation()
         self._writing: list[Answering] = []  # oldest first
         self.heard = False  # whether the channel is open
 
@@ -109,7 +114,12 @@ class Talk:
             case wire.UpdateSession():
                 await self._session.configure(patch_of(message.session))
             case wire.CreateItem():
-                await self._add(message.item)
+                await self._add(message)
+            case wire.RetrieveItem():
+                item = self._conversation.find(message.item_id).item
+                await self._send(wire.ItemRetrieved(event_id=new_id("evt"), item=item))
+            case wire.DeleteItem():
+                await self._delete(message.item_id)
             case wire.CreateResponse():
                 script, answering = await self._respond(message.response or RESPONSE)
                 group.create_task(self._write(script, answering))
@@ -135,50 +145,53 @@ class Talk:
         session = described(self._session.describe(), self._model)
         await self._send(wire.RealtimeSessionUpdated(event_id=new_id("evt"), session=session))
 
-    async def _add(self, message: wire.UserMessage) -> None:
-        """Put a question into the conversation; the oldest of too many is forgotten."""
-        item = wire.Item(
-            id=message.id or new_id("item"),
-            status="completed",
-            role="user",
-            content=[wire.Part(type="input_text", text=message.text)],
-        )
-        self._pending.append(item)
-        spot = Spot(event_id=new_id("evt"), previous_item_id=self._last_item)
+    async def _add(self, message: wire.CreateItem) -> None:
+        """Put a question into the conversation. Raises BadRequest."""
+        item, last = question_of(message.item), self._conversation.last
+        if message.previous_item_id not in (None, last):
+            raise BadRequest(
+                f"an item comes after the newest ({last}): leave previous_item_id out",
+                param="previous_item_id",
+            )
+        self._conversation.add(item)
+        spot = Spot(event_id=new_id("evt"), previous_item_id=last)
         await self._send(wire.ItemAdded(**spot, item=item))
         await self._send(wire.ItemDone(**spot, item=item))
-        self._last_item = item.id
+
+    async def _delete(self, item_id: str) -> None:
+        """Raises ItemUnknown, BadRequest while it is being answered, JournalFailed."""
+        turn = self._conversation.find(item_id).turn
+        if turn in [answering.id for answering in self._writing]:
+            raise BadRequest(f"it is being answered: response.cancel ends {turn}", param="item_id")
+        if turn is not None:
+            await self._session.questions.unremember(turn)
+        for gone in self._conversation.remove(item_id):
+            await self._send(wire.ItemDeleted(event_id=new_id("evt"), item_id=gone))
 
     async def _respond(self, settings: wire.ResponseSettings) -> tuple[Script, Answering]:
         """Start the response to `input`, or to the newest question. Raises ServiceError."""
+        waiting = None if settings.input else self._conversation.waiting()
         request = wire.AskRequest(
-            question=self._question(settings),
+            question=waiting.text if waiting else text_of(settings.input or []),
             max_tokens=settings.max_output_tokens or wire.DEFAULT_ANSWER_TOKENS,
             conversation=settings.conversation,
             notes=settings.x.notes,
         )
         notes = await recalled(self._session, request, self._shelf)
         answering = self._session.questions.ask(request, self._grant.holder, notes)
+        self._writing.append(answering)
+        if waiting:
+            self._conversation.asked(waiting, answering.id)
         script = Script(
             response_id=answering.id,
             item_id=new_id("item"),
-            previous_item_id=self._last_item,
+            previous_item_id=self._conversation.last,
             metadata=settings.metadata,
             remembered=settings.conversation == "auto",
         )
-        self._writing.append(answering)
         if script.remembered:
-            self._last_item = script.item_id
+            self._conversation.add(script.begun, answering.id)
         return script, answering
-
-    def _question(self, settings: wire.ResponseSettings) -> str:
-        if settings.input:
-            return " ".join(message.text for message in settings.input)
-        if not self._pending:
-            raise BadRequest("no question waits: send conversation.item.create first")
-        question = self._pending.pop().content[0].text
-        self._pending.clear()  # older ones were overtaken
-        return question
 
     def _which(self, response_id: str | None) -> str:
         if response_id is None and not self._writing:
@@ -191,6 +204,8 @@ class Talk:
         """Tell one answer, from response.created to response.done."""
         async for event in answering:
             for message in script.tell(event):
+                if isinstance(message, wire.ItemDone):
+                    self._conversation.update(message.item)
                 await self._send(message)
         self._writing.remove(answering)
 

@@ -30,8 +30,11 @@ from session.wire.realtime import (
     ContentPartDone,
     CreateItem,
     CreateResponse,
+    DeleteItem,
     ItemAdded,
+    ItemDeleted,
     ItemDone,
+    ItemRetrieved,
     OutputItemAdded,
     OutputItemDone,
     OutputTextDelta,
@@ -41,11 +44,19 @@ from session.wire.realtime import (
     RealtimeSessionUpdated,
     ResponseCreated,
     ResponseDone,
+    RetrieveItem,
     UpdateSession,
 )
 
 ClientMessage = Annotated[
-    UpdateSession | CreateItem | CreateResponse | CancelResponse | RenewToken | AttendantMessage,
+    UpdateSession
+    | CreateItem
+    | RetrieveItem
+    | DeleteItem
+    | CreateResponse
+    | CancelResponse
+    | RenewToken
+    | AttendantMessage,
     Field(discriminator="type"),
 ]
 
@@ -56,6 +67,8 @@ ServerMessage = Annotated[
     | RealtimeSessionUpdated
     | ItemAdded
     | ItemDone
+    | ItemRetrieved
+    | ItemDeleted
     | ResponseCreated
     | OutputItemAdded
     | ContentPartAdded

@@ -78,9 +78,26 @@ class UpdateSession(ClientEvent):
 
 
 class CreateItem(ClientEvent):
+    """At the end of the conversation, so `previous_item_id` can only be the newest item's."""
+
     type: Literal["conversation.item.create"]
     item: UserMessage
-    previous_item_id: str | None = None
+    previous_item_id: str | None = Field(default=None, max_length=64)
+
+
+class RetrieveItem(ClientEvent):
+    """One of the newest items of this channel, as it is now."""
+
+    type: Literal["conversation.item.retrieve"]
+    item_id: str = Field(max_length=64)
+
+
+class DeleteItem(ClientEvent):
+    """Takes a question and its answer out of what later questions are read with; each is told as
+    deleted. What is on record (`GET .../answers`) stays."""
+
+    type: Literal["conversation.item.delete"]
+    item_id: str = Field(max_length=64)
 
 
 class SieveAsked(Incoming):
@@ -191,6 +208,16 @@ class ItemDone(ServerEvent):
     type: Literal["conversation.item.done"] = "conversation.item.done"
     previous_item_id: str | None
     item: Item
+
+
+class ItemRetrieved(ServerEvent):
+    type: Literal["conversation.item.retrieved"] = "conversation.item.retrieved"
+    item: Item
+
+
+class ItemDeleted(ServerEvent):
+    type: Literal["conversation.item.deleted"] = "conversation.item.deleted"
+    item_id: str
 
 
 class ResponseCreated(ServerEvent):

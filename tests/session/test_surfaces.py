@@ -189,6 +189,8 @@ async def test_a_reader_that_hangs_up_at_once_takes_no_place(house: House) -> No
         ("publish", question("what"), "ask"),
         ("publish", {"type": "conversation.item.create", "item": message("what")}, "ask"),
         ("publish", {"type": "response.cancel"}, "ask"),
+        ("publish", {"type": "conversation.item.retrieve", "item_id": "item_1"}, "ask"),
+        ("publish", {"type": "conversation.item.delete", "item_id": "item_1"}, "ask"),
         ("publish", {"type": "x.watch.create", "watch": {"query": "a cat"}}, "ask"),
         ("publish", {"type": "x.watch.list"}, "watch"),
         ("publish", {"type": "x.notes.list"}, "watch"),

@@ -95,3 +95,18 @@ def test_the_newest_frame_is_that_of_the_open_window_or_else_of_the_memory() -> 
     dialogue.begin("a", begun(), 5.5)
     dialogue.begin("b", begun(), 5.5)
     assert [t.newest_frame_s for t in dialogue.turns] == [7.5, 5.5]
+
+
+def test_a_turn_that_is_not_to_be_remembered_leaves_the_history_alone_otherwise() -> None:
+    dialogue = Dialogue(in_flight=2, history=2, past=[("before?", "yes")])
+    for name in ("a", "b"):
+        dialogue.ask(turn(name))
+        dialogue.say(name, "yes", 11.0)
+        dialogue.finish(name, "completed")
+    dialogue.unremember("a")
+    dialogue.unremember("nobody")
+    assert dialogue.history == (("b?", "yes"),)
+    for name in ("c", "d"):
+        dialogue.ask(turn(name))
+        dialogue.finish(name, "completed")
+    assert [question for question, _ in dialogue.history] == ["c?", "d?"]

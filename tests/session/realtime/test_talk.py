@@ -11,9 +11,9 @@ import pytest
 
 from session import wire
 from session.errors import ServiceError
+from session.realtime.conversation import PENDING_ITEMS
 from session.realtime.messages import parse, patch_of
 from session.realtime.script import usage_of
-from session.realtime.talk import PENDING_ITEMS
 from tests.session.conftest import House
 from tests.session.fakes import FakeChannel, eventually
 
@@ -117,6 +117,115 @@ async def test_items_form_a_chain(house: House) -> None:
         assert after["previous_item_id"] == before["item"]["id"]
 
 
+async def asked(phone: Phone, text: str) -> tuple[str, str]:
+    """A question that was answered; the ids of both items."""
+    phone.say(type="conversation.item.create", item=message(text))
+    question = (await phone.hear("conversation.item.done"))["item"]["id"]
+    phone.say(type="response.create")
+    done = await phone.hear("response.done")
+    return question, done["response"]["output"][0]["id"]
+
+
+async def test_an_item_is_retrieved_as_it_is_now(house: House) -> None:
+    _, phone = await call(house)
+    for item_id, text in zip(
+        await asked(phone, "what now"), ("what now", "what now at 0"), strict=True
+    ):
+        phone.say(type="conversation.item.retrieve", item_id=item_id)
+        item = (await phone.hear("conversation.item.retrieved"))["item"]
+        assert (item["id"], item["status"]) == (item_id, "completed")
+        assert [part["text"] for part in item["content"]] == [text]
+    phone.say(type="response.create", response={"input": [message("slowly")]})
+    item_id = (await phone.hear("response.output_item.added"))["item"]["id"]
+    phone.say(type="conversation.item.retrieve", item_id=item_id)
+    item = (await phone.hear("conversation.item.retrieved"))["item"]
+    assert (item["id"], item["status"], item["content"]) == (item_id, "in_progress", [])
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["question", "answer"])
+async def test_what_is_deleted_is_no_part_of_the_conversation_any_more(
+    house: House, which: int
+) -> None:
+    session, phone = await call(house)
+    await asked(phone, "first")
+    items = await asked(phone, "second")
+    phone.say(type="conversation.item.delete", item_id=items[which])
+    for item_id in items:
+        assert (await phone.hear("conversation.item.deleted"))["item_id"] == item_id
+    await asked(phone, "third")
+    assert [history for _, history, _ in house.engine.asked][-1] == (("first", "first at 0"),)
+    answers = (await house.http.get(f"/v1/sessions/{session}/answers")).json()["answers"]
+    assert [answer["question"] for answer in answers] == ["first", "second", "third"]
+    for kind in ("retrieve", "delete"):
+        phone.say(type=f"conversation.item.{kind}", event_id="mine", item_id=items[which])
+        error = (await phone.hear("error"))["error"]
+        assert (error["type"], error["event_id"]) == ("item_unknown", "mine")
+
+
+async def test_what_was_deleted_is_not_read_when_the_session_is_opened_again(house: House) -> None:
+    session, phone = await call(house)
+    await asked(phone, "first")
+    items = await asked(phone, "second")
+    phone.say(type="conversation.item.delete", item_id=items[0])
+    await phone.hear("conversation.item.deleted")
+    await house.manager.end(session, "enough")
+    again = await house.http.post(
+        f"/whip/room?session={session}",
+        content="v=0\r\n",
+        headers={"Content-Type": "application/sdp"},
+    )
+    assert again.status_code == 201
+    await house.exchange.peers[-1].play(0.1)
+    await house.ask(session, "third")
+    assert house.engine.asked[-1][1] == (("first", "first at 0"),)
+
+
+async def test_what_is_being_answered_is_not_deleted(house: House) -> None:
+    _, phone = await call(house)
+    phone.say(type="conversation.item.create", item={**message("slowly"), "id": "mine"})
+    phone.say(type="response.create")
+    await phone.hear("response.output_text.delta")
+    phone.say(type="conversation.item.delete", item_id="mine")
+    error = (await phone.hear("error"))["error"]
+    assert (error["type"], error["param"]) == ("bad_request", "item_id")
+    phone.say(type="response.cancel")
+    await phone.hear("response.done")
+    phone.say(type="conversation.item.delete", item_id="mine")
+    assert (await phone.hear("conversation.item.deleted"))["item_id"] == "mine"
+
+
+async def test_a_question_that_was_refused_waits_still(house: House) -> None:
+    _, peer = await house.join(shown_s=0.0)
+    peer.channel.is_open.set()
+    phone = Phone(peer.channel)
+    phone.say(type="conversation.item.create", item=message("what now"))
+    phone.say(type="response.create")
+    assert (await phone.hear("error"))["error"]["type"] == "nothing_seen"
+    await peer.play(0.1)
+    phone.say(type="response.create")
+    done = await phone.hear("response.done")
+    assert done["response"]["x"]["question"] == "what now"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "param"),
+    [
+        ({"item": {**message("b"), "id": "mine"}}, "item.id"),
+        ({"item": message("b"), "previous_item_id": "root"}, "previous_item_id"),
+    ],
+)
+async def test_an_item_has_an_id_of_its_own_and_comes_last(
+    house: House, wrong: dict[str, object], param: str
+) -> None:
+    _, phone = await call(house)
+    phone.say(type="conversation.item.create", item={**message("a"), "id": "mine"})
+    phone.say(type="conversation.item.create", **wrong)
+    error = (await phone.hear("error"))["error"]
+    assert (error["type"], error["param"]) == ("bad_request", param)
+    phone.say(type="conversation.item.create", item=message("b"), previous_item_id="mine")
+    assert (await phone.hear("conversation.item.added"))["previous_item_id"] == "mine"
+
+
 async def test_an_aside_is_no_part_of_the_conversation(house: House) -> None:
     _, phone = await call(house)
     phone.say(type="response.create", response={"conversation": "none", "input": [message("a")]})
@@ -176,6 +285,9 @@ async def test_windows_are_told_over_the_channel(house: House) -> None:
         ('{"type": "session.update", "session": {"x": {"retention": 7}}}', "invalid"),
         ('{"type": "session.update", "session": {"x": {"slots": 9999}}}', "setting_invalid"),
         ('{"type": "conversation.item.create", "item": {"type": "message"}}', "invalid"),
+        ('{"type": "conversation.item.retrieve", "item_id": "x"}', "item_unknown"),
+        ('{"type": "conversation.item.delete", "item_id": "x"}', "item_unknown"),
+        ('{"type": "conversation.item.truncate", "item_id": "x"}', "invalid"),
         ("x" * 70_000, "too_large"),
         ("[" * 60_000, "bad_request"),
     ],
