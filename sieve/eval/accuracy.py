@@ -25,17 +25,13 @@ import numpy as np
 
 from sieve import Engine, EngineConfig, RowConfig, load_model
 from sieve.baselines import RandomTokens, RefinedStates
+from sieve.eval.asked import Asked, most_tokens
 from sieve.eval.stats import Interval, Tally, accuracy_interval
 from sieve.model import Model
-from sieve.tokens import (
-    LOOKAHEAD_SAMPLES,
-    SAMPLE_RATE,
-    WINDOW_S,
-    WINDOW_SAMPLES,
-    RawWindow,
-)
-from sieve.train.world.render import Stream, open_pairs, render_stream
-from sieve.train.world.truth import TICKS, WINDOW_TOKENS
+from sieve.tokens import WINDOW_S, RawWindow
+from sieve.train.world.render import Stream, render_stream
+from sieve.train.world.truth import WINDOW_TOKENS
+from sieve.train.world.windows import closed_window, open_window
 from stream.world.plot import FIRST_WORLD, Plot, Varied
 from stream.world.questions import AUDIO_KINDS, KINDS, VIDEO_KINDS, Question
 
@@ -45,8 +41,6 @@ WORLDS: Mapping[str, Plot] = {
     "varied": Varied("train"),  # compositions that training shows
     "held-out": Varied("held-out"),  # compositions that it never shows
 }
-GRID_S = 1.0
-MORE_TOKENS = 4  # than the right answer has; what is longer is wrong anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,48 +94,6 @@ class Arm:
     at_random: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question, the stream second at which it is put, and what was answered."""
-
-    question: Question
-    at_s: float
-    answer: str = ""
-
-    @property
-    def right(self) -> bool:
-        return self.answer.strip() == self.question.answer
-
-
-def closed_window(stream: Stream, index: int) -> RawWindow:
-    """Window ``index`` of a rendered stream, complete."""
-    begin = index * WINDOW_SAMPLES
-    frames = stream.frames[index * TICKS : (index + 1) * TICKS]
-    return RawWindow(
-        start_s=index * WINDOW_S,
-        grids=tuple(frames[2 * g : 2 * g + 2] for g in range(TICKS // 2)),
-        grid_times_s=tuple(index * WINDOW_S + g * GRID_S for g in range(TICKS // 2)),
-        grid_s=GRID_S,
-        samples=stream.samples[begin : begin + WINDOW_SAMPLES],
-        lookahead=stream.samples[begin + WINDOW_SAMPLES :][:LOOKAHEAD_SAMPLES],
-    )
-
-
-def open_window(stream: Stream, now_s: float) -> RawWindow:
-    """What has come by ``now_s`` of the window that is still open then."""
-    index = int(now_s // WINDOW_S)
-    elapsed_s = now_s - index * WINDOW_S
-    begin = index * WINDOW_SAMPLES
-    pairs = open_pairs(stream.frames[index * TICKS : (index + 1) * TICKS], elapsed_s)
-    return RawWindow(
-        start_s=index * WINDOW_S,
-        grids=tuple(pairs),
-        grid_times_s=tuple(index * WINDOW_S + g * GRID_S for g in range(len(pairs))),
-        grid_s=GRID_S,
-        samples=stream.samples[begin : begin + int(elapsed_s * SAMPLE_RATE)],
-    )
-
-
 def as_planned(window: RawWindow, plan: Plan) -> RawWindow:
     """The window as it comes from a stream with the plan's tracks, at the plan's time."""
     if plan.tracks == "video":
@@ -187,7 +139,7 @@ def _answer(
     engine: Engine, row: int, opened: RawWindow, asked: Asked, history: Iterable[tuple[str, str]]
 ) -> str:
     text = asked.question.text
-    most = len(engine.model.backbone.token_ids(asked.question.answer)) + MORE_TOKENS
+    most = most_tokens(engine.model, asked)
     begun = engine.ask(row, text, history=tuple(history), open_window=opened, max_tokens=most)
     said = ""
     while True:

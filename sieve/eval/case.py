@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sieve.cs2 import top_k
-from sieve.eval.accuracy import Asked, closed_window, open_window
+from sieve.eval.asked import Asked
 from sieve.pool import GridShape, Pool
 from sieve.select import Selection, Text
 from sieve.tokens import AUDIO_TOKENS_PER_S, WINDOW_S, Counts, RawWindow
@@ -29,6 +29,7 @@ from sieve.train.world.truth import (
     cell_labels,
     token_truth,
 )
+from sieve.train.world.windows import closed_window, open_window
 
 Tracks = Literal["both", "video", "audio", "none"]
 _SIDE = 3  # cells

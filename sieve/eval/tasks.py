@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from sieve.eval.accuracy import Asked
 from sieve.eval.arms import Budget
 from sieve.eval.arms import Group as ArmGroup
+from sieve.eval.asked import Asked
 from sieve.eval.case import Case
 from sieve.eval.outcomes import Mode
 from sieve.tokens import WINDOW_S

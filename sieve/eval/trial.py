@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sieve.engine import Engine, EngineConfig, RowConfig
-from sieve.eval.accuracy import MORE_TOKENS, Asked
 from sieve.eval.arms import Arm, Budget, Spent
+from sieve.eval.asked import Asked, most_tokens
 from sieve.eval.case import Case
 from sieve.eval.offline import Answered, OfflineClip
 from sieve.eval.outcomes import Mode, Outcome
@@ -77,7 +77,7 @@ def _config(model: Model, case: Case, arm: Arm, spent: Spent) -> EngineConfig:
 
 
 def _ask(engine: Engine, row: int, case: Case, arm: Arm, asked: Asked) -> Answered:
-    most = _most_tokens(engine.model, asked)
+    most = most_tokens(engine.model, asked)
     opened = case.opened(arm.tracks, asked.at_s)
     begun = engine.ask(row, asked.question.text, open_window=opened, max_tokens=most)
     said, confidence = "", None
@@ -106,13 +106,9 @@ def offline(model: Model, case: Case, arm: Arm, budget: Budget) -> Iterator[Answ
                 instruction=case.instruction or DEFAULT_INSTRUCTION,
             )
             cut_s = asked.at_s
-        most = _most_tokens(model, asked)
+        most = most_tokens(model, asked)
         if arm.pruner is None:
             yield clip.answer(asked.question.text, budget.retention, arm.arrange, most=most)
         else:
             share = budget.retention
             yield clip.answer_pruned(asked.question.text, share, arm.pruner, most=most)
-
-
-def _most_tokens(model: Model, asked: Asked) -> int:
-    return len(model.backbone.token_ids(asked.question.answer)) + MORE_TOKENS

@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 
 from sieve import Engine, EngineConfig, Model, RowConfig
-from sieve.eval.accuracy import closed_window, open_window
 from sieve.train.world.render import Stream, render_stream
+from sieve.train.world.windows import closed_window, open_window
 
 HOUR_S = 3600.0
 WINDOWS = 15

@@ -8,28 +8,26 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from sieve.eval import accuracy
 from sieve.eval.accuracy import (
     WORLDS,
-    Asked,
     Plan,
     answer_stream,
     as_planned,
-    closed_window,
     main,
     measure,
-    open_window,
     plan_questions,
     table,
 )
+from sieve.eval.asked import Asked
 from sieve.model import StreamLayout
 from sieve.tokens import RawWindow
 from sieve.train.world.render import Stream, render_stream
+from sieve.train.world.windows import closed_window
 from stream.world.questions import AUDIO_KINDS
-from stream.world.scene import KINDS, Question
+from stream.world.scene import KINDS
 
 PLAN = Plan(
     seed=3,
@@ -160,19 +158,6 @@ def test_accuracy_stands_with_an_interval_over_streams(oracle: None) -> None:
     assert measure(object(), replace(PLAN, streams=1))["interval"]["20% kept"] == [None, None]
 
 
-def test_a_closed_window_is_whole_and_an_open_one_is_what_has_come(stream: Stream) -> None:
-    closed, opened = closed_window(stream, 2), open_window(stream, 5.3)
-    assert closed.samples is not None
-    assert opened.samples is not None
-    assert closed.lookahead is not None
-    assert (len(closed.samples), len(closed.lookahead)) == (32_000, 40)
-    assert len(opened.samples) == int((5.3 - 4.0) * 16_000)
-    assert np.array_equal(closed.samples[: len(opened.samples)], opened.samples)
-    assert closed.grid_times_s == (4.0, 5.0)
-    assert np.array_equal(opened.grids[0], closed.grids[0])
-    assert np.array_equal(opened.grids[1][1], closed.grids[1][0])
-
-
 def test_a_stream_may_lack_a_track(oracle: None, stream: Stream) -> None:
     engine = _Oracle()
     plan = replace(PLAN, tracks="audio")
@@ -200,12 +185,6 @@ def test_the_clock_may_stand_anywhere_when_a_stream_begins(oracle: None, stream:
     list(answer_stream(engine, stream, plan_questions(stream, plan, 3), 0.2, plan))  # type: ignore
     assert engine.windows[1].start_s == 86_402.0
     assert engine.windows[1].grid_times_s == (86_402.0, 86_403.0)
-
-
-def test_an_answer_is_right_whatever_space_is_around_it() -> None:
-    question = Question("any", "was there any sound?", "no", 0.5, (0.0, 1.0))
-    assert Asked(question, 1.0, " no ").right
-    assert not Asked(question, 1.0, "no sound").right
 
 
 def test_the_command_writes_what_it_prints(

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from sieve import Model
-from sieve.eval.accuracy import closed_window
 from sieve.eval.case import Case, Oracle, worth_of
 from sieve.eval.tasks import TASKS
 from sieve.pool import GridShape, Pool, WindowEncoder
 from sieve.select import Text
 from sieve.timeline import Timeline
 from sieve.tokens import Counts
+from sieve.train.world.windows import closed_window
 
 TIMELINE = Timeline(0, 0.0, 50)
 NOTHING = Text(torch.zeros(0, 64), torch.zeros(3, 0, dtype=torch.long))

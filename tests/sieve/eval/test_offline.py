@@ -12,13 +12,13 @@ import torch
 from sieve import Engine, EngineConfig, Model, RowConfig
 from sieve.baselines import KeepAll
 from sieve.errors import BudgetUnreachable
-from sieve.eval.accuracy import closed_window, open_window
 from sieve.eval.offline import OfflineClip, compacted, in_place, shuffled
 from sieve.pool import Pool
 from sieve.select import Selection, Text
 from sieve.selectors import PRUNERS
 from sieve.tokens import RawWindow
 from sieve.train.world.render import Stream, render_stream
+from sieve.train.world.windows import closed_window, open_window
 from tests import tiny
 
 

@@ -11,7 +11,6 @@ import torch
 from sieve import Engine, EngineConfig, RowConfig
 from sieve.backbone import Backbone
 from sieve.cs2 import kept_count
-from sieve.eval.accuracy import closed_window, open_window
 from sieve.model import Model, StreamLayout
 from sieve.pool import PixelLimits
 from sieve.select import CS2Selector
@@ -23,6 +22,7 @@ from sieve.train.demo.replay import HORIZON_IDS
 from sieve.train.demo.sieving import Sieving, sieve
 from sieve.train.demo.tiny import ATTENTION, TinyModel, build_tokenizer, thinker_config
 from sieve.train.world.render import render_stream
+from sieve.train.world.windows import closed_window, open_window
 from stream.world.plot import FIRST_WORLD
 
 SEED, WINDOWS = 5, 10

@@ -18,12 +18,12 @@ import torch
 
 from sieve import Engine, EngineConfig, RowConfig, load_model
 from sieve.errors import TrainingError
-from sieve.eval.accuracy import closed_window
 from sieve.train import main
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import DEMO, REHEARSAL
 from sieve.train.demo.replay import HORIZON_IDS
 from sieve.train.world.render import render_stream
+from sieve.train.world.windows import closed_window
 
 
 @pytest.fixture(autouse=True, scope="module")

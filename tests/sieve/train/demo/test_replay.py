@@ -8,7 +8,6 @@ import torch
 
 from sieve import Engine, EngineConfig, RowConfig
 from sieve.backbone import Backbone
-from sieve.eval.accuracy import closed_window
 from sieve.model import Model, StreamLayout
 from sieve.policy import Policy, RecentFirst, ScoreWithAge
 from sieve.pool import PixelLimits, Pool
@@ -17,6 +16,7 @@ from sieve.tokens import AUDIO, TEXT, VIDEO
 from sieve.train.demo.replay import HORIZON_IDS, WINDOW_IDS, Kept, windows_of_leaving
 from sieve.train.demo.tiny import TinyModel, build_tokenizer, thinker_config
 from sieve.train.world.render import Stream, render_stream
+from sieve.train.world.windows import closed_window
 
 WINDOWS = 9
 

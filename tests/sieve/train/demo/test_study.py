@@ -11,7 +11,6 @@ import torch
 
 from sieve import Engine, EngineConfig, RowConfig, load_model
 from sieve.errors import TrainingError
-from sieve.eval.accuracy import closed_window
 from sieve.eval.arms import ARMS as EVALUATED
 from sieve.eval.arms import trained_arms
 from sieve.selectors import available
@@ -20,6 +19,7 @@ from sieve.train.demo.recipe import REHEARSAL
 from sieve.train.demo.study import ARMS, Arm, Plan, _config, main, study
 from sieve.train.demo.tiny import deepen
 from sieve.train.world.render import render_stream
+from sieve.train.world.windows import closed_window
 
 
 @pytest.fixture(scope="module")
