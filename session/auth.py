@@ -6,6 +6,7 @@ stands in the `Authorization` header and nowhere else: addresses end up in logs 
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import time
@@ -21,6 +22,8 @@ from starlette.routing import BaseRoute
 
 from session import wire
 from session.errors import Forbidden, Unauthorized
+
+log = logging.getLogger(__name__)
 
 ALGORITHM = "HS256"
 KEY_BYTES = 32  # RFC 7518, section 3.2: no shorter than the hash
@@ -134,6 +137,8 @@ def grant_of(claims: Mapping[str, object]) -> Grant:
 
 def read_key(path: Path | None, environment: Mapping[str, str] = os.environ) -> bytes | None:
     """The key of a file, else of ECHOSIEVE_KEY, else None. Raises OSError, KeyUnfit."""
+    if path and path.stat().st_mode & 0o077:
+        log.warning("%s: others on this machine can read the key: chmod 600 %s", path, path)
     text = path.read_text() if path else environment.get("ECHOSIEVE_KEY")
     if text is None:
         return None

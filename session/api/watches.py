@@ -79,9 +79,8 @@ async def get_snapshot(session_id: str, event_id: str, service: Running) -> Resp
 async def patch_notes(session_id: str, request: Request, service: Running) -> wire.NoteSettings:
     """Says what is noted from now on."""
     notes = (await attendant_of(service, session_id)).notes
-    settings = await read_json(request, wire.NoteSettings, service.config.limits.json_bytes)
-    notes.set(settings)
-    return settings
+    patch = await read_json(request, wire.NoteSettings, service.config.limits.json_bytes)
+    return notes.set(patch)
 
 
 @router.get("/notes", response_model=wire.NoteList, dependencies=[READER])

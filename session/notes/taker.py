@@ -32,11 +32,14 @@ class NoteTaker:
     settings: wire.NoteSettings = field(default_factory=wire.NoteSettings)
     noted_s: float | None = None
 
-    def set(self, settings: wire.NoteSettings) -> None:
-        """From now on; what was noted stays."""
-        self.settings = settings
-        self.noted_s = None
-        self.tell(wire.NotesSet(settings=settings), also=self._keep)
+    def set(self, patch: wire.NoteSettings) -> wire.NoteSettings:
+        """From now on; what is absent stays, and so does what was noted."""
+        before = self.settings
+        self.settings = before.model_copy(update=patch.model_dump(exclude_unset=True))
+        if self.settings.every_s != before.every_s:
+            self.noted_s = None
+        self.tell(wire.NotesSet(settings=self.settings), also=self._keep)
+        return self.settings
 
     def on_window(self, done: reports.WindowDone) -> None:
         """A window went in. While the engine is behind, the stretch becomes longer."""

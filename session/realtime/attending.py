@@ -41,8 +41,8 @@ async def attend(
             watch = await watches.remove(message.watch_id, session.describe().clock_s)
             yield wire.WatchDeleted(**_heading(message), watch=watch)
         case wire.UpdateNotes():
-            notes.set(message.notes)
-            yield wire.NotesSetTo(**_heading(message), settings=message.notes)
+            settings = notes.set(message.notes)
+            yield wire.NotesSetTo(**_heading(message), settings=settings)
         case wire.ListNotes():
             found = await shelf.note_list(session.id, message.search, message.limit)
             for noted, more in parts(found.notes):

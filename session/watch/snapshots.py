@@ -21,7 +21,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}(?:\.[0-9]{1,12})?")
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """One folder a session under ``folder``, which is made when the first picture comes."""
+    """One folder a session under ``folder``, which is made when the first picture comes, for its
+    owner alone."""
 
     folder: Path
     budget_bytes: int = BUDGET_BYTES
@@ -29,7 +30,8 @@ class Snapshots:
     def save(self, session: str, event: str, picture: NDArray[np.uint8]) -> str:
         """Keep a picture, RGB u8 [H, W, 3]; returns the path it is served under."""
         path = self._path(session, event)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(jpeg(picture))
         self._shrink()
         return f"/v1/sessions/{session}/snapshots/{event}.jpg"

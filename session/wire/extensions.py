@@ -67,7 +67,7 @@ class DeleteWatch(ClientEvent):
 
 
 class UpdateNotes(ClientEvent):
-    """Says what is noted from now on; `x.notes.updated` says it back."""
+    """What is absent in `notes` stays; `x.notes.updated` tells what is noted from now on."""
 
     type: Literal["x.notes.update"]
     notes: NoteSettings

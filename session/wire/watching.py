@@ -162,7 +162,7 @@ class WatchUnanswered(Outgoing):
 
 class NoteSettings(Incoming):
     """`PATCH /v1/sessions/{id}/notes`: a note every `every_s` of the stream (null: none), and with
-    `events` one for every event of a watch that describes them."""
+    `events` one for every event of a watch that describes them. What is absent stays."""
 
     every_s: float | None = Field(default=None, ge=10.0, le=3_600.0)
     events: bool = False

@@ -248,3 +248,15 @@ def test_a_key_is_long_enough_private_and_never_overwritten(tmp_path: Path) -> N
     with pytest.raises(ValueError, match="at least 32"):
         read_key(None, {"ECHOSIEVE_KEY": "short"})
     assert read_key(None, {}) is None
+
+
+def test_a_key_that_others_can_read_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "key"
+    write_key(path)
+    assert read_key(path, {})
+    assert not caplog.records
+    path.chmod(0o640)
+    assert read_key(path, {})
+    assert f"chmod 600 {path}" in caplog.text

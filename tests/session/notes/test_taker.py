@@ -61,9 +61,21 @@ async def test_nothing_is_noted_unless_asked_for(house: House) -> None:
 async def test_notes_can_be_stopped(house: House) -> None:
     session, peer = await noting(house, every_s=10.0)
     await shown(house, session, peer, 11.0)
-    await house.http.patch(f"/v1/sessions/{session}/notes", json={})
+    await house.http.patch(f"/v1/sessions/{session}/notes", json={"every_s": None})
     await shown(house, session, peer, 31.0)
     assert len(noted(house, session)) == 1
+
+
+async def test_what_is_not_named_stays_as_it_is_set(house: House) -> None:
+    session, peer = await noting(house, every_s=10.0)
+    await shown(house, session, peer, 5.0)
+    path = f"/v1/sessions/{session}/notes"
+    both = (await house.http.patch(path, json={"events": True})).json()
+    assert both == {"every_s": 10.0, "events": True}
+    assert (await house.http.get(path)).json()["settings"] == both
+    await shown(house, session, peer, 11.0)
+    (note,) = noted(house, session)
+    assert (note.start_s, note.end_s) == (0.0, 10.0), "the stretch goes on"
 
 
 async def test_an_event_that_is_described_is_noted(house: House) -> None:

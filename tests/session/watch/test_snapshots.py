@@ -24,6 +24,11 @@ def test_a_picture_comes_back_as_it_was(tmp_path: Path) -> None:
     assert abs(np.asarray(picture).astype(int) - GREEN).max() < 10
 
 
+def test_others_on_the_machine_do_not_see_them(tmp_path: Path) -> None:
+    Snapshots(tmp_path / "pictures").save("ses_a", "wat_b.1", GREEN)
+    assert (tmp_path / "pictures").stat().st_mode & 0o077 == 0
+
+
 def test_the_oldest_leave_when_the_budget_is_spent(tmp_path: Path) -> None:
     kept = Snapshots(tmp_path, budget_bytes=3 * len(jpeg(GREEN)))
     for number in range(5):
