@@ -1,0 +1,82 @@
+"""Connections to a broker, and refusals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clients.monitor.bench.mosquitto import Mosquitto
+from clients.mqtt.bridge import Bridge
+from clients.mqtt.broker import Broker, BrokerUnreachable, Received
+from clients.mqtt.places import Places
+from clients.mqtt.settings import BrokerSettings
+from clients.mqtt.topics import Message
+from tests.clients.mqtt.mosquitto import mosquitto, payload, receiving
+from tests.clients.sdk.conftest import Line
+
+
+async def test_a_broker_that_is_not_there_or_refuses_is_told_at_once(tmp_path: Path) -> None:
+    passwords = tmp_path / "passwords"
+    passwords.write_text("")
+    secret = tmp_path / "secret"
+    secret.write_text("hush-hush\n")
+    with mosquitto(tmp_path, "allow_anonymous false", f"password_file {passwords}") as broker:
+        await broker.listening()
+        wrong = BrokerSettings(
+            host="127.0.0.1", port=broker.port, username="me", password_file=secret
+        )
+        with pytest.raises(BrokerUnreachable, match=r"refuses us .*username") as raised:
+            await entered(wrong)
+        assert "hush" not in str(raised.value)
+    with pytest.raises(BrokerUnreachable, match="does a broker listen there"):
+        await entered(BrokerSettings(host="127.0.0.1", port=broker.port))
+
+
+async def entered(settings: BrokerSettings) -> None:
+    places = Places(":memory:")
+    try:
+        async with Bridge(settings, places):
+            pass
+    finally:
+        places.close()
+
+
+async def test_a_message_that_the_broker_refuses_is_told_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "rules").write_text("topic read #\n")
+    lines = ("allow_anonymous true", f"acl_file {tmp_path}/rules")
+    with mosquitto(tmp_path, *lines) as broker:
+        await broker.listening()
+        await entered(BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es"))
+    (said,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert "its access list must let echosieve-es write" in said
+
+
+async def test_who_stops_while_greeting_is_not_left_online(
+    line: Line, broker: Mosquitto, tmp_path: Path
+) -> None:
+    greeting = asyncio.Event()
+
+    def greet() -> Iterator[Message]:
+        while True:
+            yield Message("es/hello", b"hello")
+            greeting.set()
+
+    await broker.listening()
+    settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+    one = Broker(settings, subscriptions=(), take=never, greeting=greet)
+    entering = asyncio.create_task(one.__aenter__())
+    await greeting.wait()
+    entering.cancel()
+    await asyncio.wait({entering})
+    async with receiving(broker.port) as receiver:
+        await receiver.until(lambda: receiver.on("es/available"))
+        assert payload(receiver.on("es/available")[-1]) == b"offline"
+
+
+async def never(_: Received) -> None:
+    raise AssertionError("nothing comes")

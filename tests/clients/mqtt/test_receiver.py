@@ -1,0 +1,112 @@
+"""Events at a receiver: each once, over restarts of everything between."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from clients.monitor.bench.mosquitto import Mosquitto
+from clients.mqtt.bridge import Bridge
+from clients.mqtt.mapping import EventMessage
+from clients.mqtt.places import Places
+from clients.mqtt.receiver import EventReceiver, Known
+from clients.mqtt.settings import BrokerSettings
+from session import wire
+from tests.clients.mqtt.bridging import (
+    QUICK,
+    answers,
+    bridged,
+    by_correlation,
+    request,
+    watched,
+)
+from tests.clients.mqtt.mosquitto import Receiver, receiving
+from tests.clients.mqtt.recorded import Journal, happened, info
+from tests.clients.sdk.conftest import Line
+from tests.session.api.test_watches import shown
+
+
+async def test_nothing_is_lost_or_doubled_when_the_broker_is_killed(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    await broker.listening()
+    settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+    journal, events = Journal(), list[EventMessage]()
+    clerk = EventReceiver(settings, "clerk", backoff=QUICK)
+    collecting = asyncio.create_task(collect(clerk, events))
+    async with bridged(broker, tmp_path, journal.session):
+        for first in (0, 10, 20):
+            write(journal, first)
+            await Receiver(broker.port).until(lambda first=first: len(events) > first)
+            broker.kill()
+            write(journal, first + 3)
+            broker.start()
+            write(journal, first + 6)
+        await Receiver(broker.port).until(lambda: len(events) == 54)
+    collecting.cancel()
+    await asyncio.wait({collecting})
+    told = [(event.after.id, event.type) for event in events]
+    assert len(set(told)) == len(told)
+    numbers = sorted(int(id.partition(".")[2]) for id, kind in told if kind == "end")
+    assert numbers == [first + n for first in (0, 10, 20) for n in range(9)]
+
+
+def write(journal: Journal, first: int) -> None:
+    """Three events that begin and end."""
+    for number in range(first, first + 3):
+        journal.write(happened(number, "new"), happened(number, "end"))
+
+
+async def collect(receiver: EventReceiver, into: list[EventMessage]) -> None:
+    async for event in receiver:
+        into.append(event)  # noqa: PERF401 - looked at while it grows
+
+
+async def test_a_receiver_that_was_away_asks_for_what_it_missed(
+    line: Line, broker: Mosquitto, tmp_path: Path
+) -> None:
+    session, peer = await watched(line)
+    async with bridged(broker, tmp_path, session), receiving(broker.port) as receiver:
+        await shown(line.house, session.id, peer, 14.0)
+        await receiver.until(lambda: len(receiver.on("es/events")) == 2)
+        first, last = receiver.json("es/events")
+        await request(receiver, "kitchen/replay", b'{"after": %d}' % first["number"], b"r")
+        await receiver.until(lambda: len(by_correlation(receiver, b"r")) == 2)
+        again, ok = by_correlation(receiver, b"r")
+    assert (again["key"], again["type"], ok["type"]) == (last["key"], "end", "ok")
+
+
+async def test_a_replay_goes_beyond_an_end_after_which_the_session_was_opened_again(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    journal = Journal()
+    ended = wire.SessionClosed(session=journal.id, reason="the sender left")
+    journal.write(happened(1, "new"), ended, wire.SessionReopened(session=info()))
+    journal.write(happened(1, "end"))
+    await broker.listening()
+    settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+    places = Places(":memory:")
+    async with receiving(broker.port) as receiver, Bridge(settings, places) as bridge:
+        going_on = bridge.follow(journal.session, "kitchen", goes_on=lambda: True)
+        following = asyncio.create_task(going_on)
+        await receiver.until(lambda: (place := places.find("ses_1")) and place.number == 5)
+        await request(receiver, "kitchen/replay", b'{"after": 1}', b"r")
+        await receiver.until(lambda: answers(receiver, "ok"))
+        following.cancel()
+        await asyncio.wait({following})
+    replayed = [one["type"] for one in by_correlation(receiver, b"r")]
+    assert replayed == ["new", "end", "ok"]
+    places.close()
+
+
+async def test_what_a_broker_lost_is_asked_for_though_later_events_came_first() -> None:
+    """The receiver's connection is new; event 3 overtook the loss of event 2."""
+    known = Known(session="ses_1", number=1, replayed=True)
+    known.cut()
+    known.number = 3
+    assert known.whole == 1
+    known.cut()  # before what is missing was replayed
+    assert known.whole == 1
+    known.replayed = True
+    known.cut()
+    assert known.whole == 3
