@@ -20,8 +20,9 @@ from stream.world.milestones import Milestones
 from stream.world.plot import FIRST_WORLD, Plot, Varied
 from stream.world.questions import LATEST_KINDS
 from stream.world.scene import Question, Scene
+from stream.world.task import SHORTEST_S
+from stream.world.task import Task as Ability
 from stream.world.tasks import (
-    SHORTEST_S,
     Ago,
     Cue,
     Density,
@@ -32,7 +33,6 @@ from stream.world.tasks import (
     OneSound,
     Tally,
 )
-from stream.world.tasks import Task as Ability
 
 CODEC_SHARE = 0.5
 FIRST_SCENE = 900_000_000  # scenes of the evaluation begin here; training stays below

@@ -11,6 +11,7 @@ from stream.world.plot import Varied
 from stream.world.questions import KINDS
 from stream.world.segment import Segment
 from stream.world.split import Split
+from stream.world.task import Task, told
 from stream.world.tasks import (
     Ago,
     Cue,
@@ -21,8 +22,6 @@ from stream.world.tasks import (
     Named,
     OneSound,
     Tally,
-    Task,
-    told,
 )
 
 LESSON_S = 16.0

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from stream.world.scene import SOUNDS, Scene, Segment
 from stream.world.split import held_out
+from stream.world.task import LEAD_S, TAIL_S, Task, Trial
 from stream.world.tasks import (
-    LEAD_S,
-    TAIL_S,
     Ago,
     Cue,
     Density,
@@ -24,8 +23,6 @@ from stream.world.tasks import (
     Named,
     OneSound,
     Tally,
-    Task,
-    Trial,
 )
 
 TASKS = (
