@@ -64,26 +64,28 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+AUDIO = {
+    "num_mel_bins": 128,
+    "encoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "d_model": 32,
+    "n_window": 100,
+}
+VISION = {
+    "depth": 2,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_heads": 2,
+    "fullatt_block_indexes": [1],
+}
+
+
 def config(shape: TinyShape) -> Qwen2_5OmniThinkerConfig:
     width = shape.head_dim * shape.heads
     return Qwen2_5OmniThinkerConfig(
-        audio_config={
-            "num_mel_bins": 128,
-            "encoder_layers": 2,
-            "encoder_attention_heads": 2,
-            "encoder_ffn_dim": 64,
-            "d_model": 32,
-            "output_dim": width,
-            "n_window": 100,
-        },
-        vision_config={
-            "depth": 2,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_heads": 2,
-            "out_hidden_size": width,
-            "fullatt_block_indexes": [1],
-        },
+        audio_config=AUDIO | {"output_dim": width},
+        vision_config=VISION | {"out_hidden_size": width},
         text_config={
             "vocab_size": len(SPECIAL) + 256,
             "hidden_size": width,

@@ -52,6 +52,26 @@ async def hear(publication: Publication, kind: str) -> wire.ServerMessage:
     raise AssertionError(f"the channel closed before {kind}")
 
 
+async def asked_over_http(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.post(f"{path}/ask", json={"question": "what?", "max_tokens": 5})
+    answer = wire.Answer.model_validate_json(response.content)
+    assert answer.output_tokens == 5
+    assert answer.newest_frame_s is not None
+    assert answer.asked_s - answer.newest_frame_s < 2.0
+    assert 0 < answer.kept.video + answer.kept.audio < answer.seen.video + answer.seen.audio
+
+
+async def asked_on_the_channel(publication: Publication) -> None:
+    content = [{"type": "input_text", "text": "what?"}]
+    asked = {"type": "message", "role": "user", "content": content}
+    response = {"max_output_tokens": 3, "input": [asked]}
+    await publication.channel.send(json.dumps({"type": "response.create", "response": response}))
+    done = await hear(publication, "response.done")
+    assert isinstance(done, wire.ResponseDone)
+    assert done.response.x is not None
+    assert done.response.x.output_tokens == 3
+
+
 def test_a_stream_over_webrtc_is_answered_over_http_and_the_channel(
     run: Callable[..., None], loaded: Loaded
 ) -> None:
@@ -66,33 +86,8 @@ def test_a_stream_over_webrtc_is_answered_over_http_and_the_channel(
             assert isinstance(window, wire.SieveWindow)
             assert window.window.kept.seen.audio == 50
             path = f"/v1/sessions/{created.session.id}"
-            answer = wire.Answer.model_validate_json(
-                (
-                    await client.post(f"{path}/ask", json={"question": "what?", "max_tokens": 5})
-                ).content
-            )
-            assert answer.output_tokens == 5
-            assert answer.newest_frame_s is not None
-            assert answer.asked_s - answer.newest_frame_s < 2.0
-            assert 0 < answer.kept.video + answer.kept.audio < answer.seen.video + answer.seen.audio
-            question = {
-                "type": "response.create",
-                "response": {
-                    "max_output_tokens": 3,
-                    "input": [
-                        {
-                            "type": "message",
-                            "role": "user",
-                            "content": [{"type": "input_text", "text": "what?"}],
-                        }
-                    ],
-                },
-            }
-            await publication.channel.send(json.dumps(question))
-            done = await hear(publication, "response.done")
-            assert isinstance(done, wire.ResponseDone)
-            assert done.response.x is not None
-            assert done.response.x.output_tokens == 3
+            await asked_over_http(client, path)
+            await asked_on_the_channel(publication)
             await publication.close()
             ended = wire.Session.model_validate_json((await client.get(path)).content)
             assert ended.state == "ended"
