@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ from clients.sdk.errors import EchoSieveError
 from clients.sdk.transport import checked
 from session import wire
 
+CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]?\d")
 SECRET = ("password", "secret", "token")
 SECRETS = "; a secret does not stand here: name a file or a variable of the environment that has it"
 
@@ -57,25 +59,37 @@ class ServiceTable(Table):
             raise ValueError("this is no URL of a service: give http://host:port") from None
 
 
-class WatchTable(Table):
-    """`[[watch]]`: a standing query; `sources` are names, all of them where none is given."""
+class WatchTable(wire.WatchCreate):
+    """`[[watch]]`: a standing query; `sources` are names, all of them where none is given. What the
+    service would refuse in every session is an error here."""
 
-    query: str = Field(min_length=1, max_length=wire.MAX_QUERY_CHARS)
-    kind: wire.WatchKind = "event"
     sources: list[Name] | None = None
-    threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
-    release: float | None = Field(default=None, gt=0.0, lt=1.0)
-    min_s: float | None = Field(default=None, ge=0.0)
-    cooldown_s: float | None = Field(default=None, ge=0.0)
-    update_s: float | None = Field(default=None, ge=0.0)
-    quiet: list[wire.QuietHours] | None = Field(default=None, max_length=wire.MAX_QUIET)
-    describe: bool | None = None
-    snapshot: bool | None = None
+
+    @field_validator("query")
+    @classmethod
+    def _says_something(cls, query: str) -> str:
+        if not any(character.isprintable() for character in query.strip()):
+            raise ValueError("a watch must say what it waits for")
+        return query
+
+    @field_validator("quiet")
+    @classmethod
+    def _is_of_the_day(cls, quiet: list[wire.QuietHours] | None) -> list[wire.QuietHours] | None:
+        for text in (text for hours in quiet or [] for text in (hours.start, hours.end)):
+            if not CLOCK.fullmatch(text):
+                raise ValueError(f"a time of the day reads like 22:30, not {text!r}")
+        return quiet
+
+    @model_validator(mode="after")
+    def _begins_above_its_end(self) -> WatchTable:
+        if self.release is not None and self.release > (self.threshold or 1.0):
+            raise ValueError(f"release <= threshold: {self.release} is above {self.threshold}")
+        return self
 
     @property
     def settings(self) -> wire.WatchCreate:
-        given = self.model_fields_set - {"sources"}
-        return wire.WatchCreate.model_validate({name: getattr(self, name) for name in given})
+        given = self.model_dump(include=self.model_fields_set - {"sources"})
+        return wire.WatchCreate.model_validate(given)
 
 
 class NotesTable(Table):
@@ -230,10 +244,10 @@ def _keys(loc: tuple[str | int, ...]) -> list[str]:
 
 
 def _line_of(text: str, keys: list[str]) -> int | None:
-    """The line of the key, as far as plain TOML tells: within the n-th table of its name."""
+    """The line of the key, or of the one that it stands in, as far as plain TOML tells: within the
+    n-th table of its name."""
     table, rest = keys[0], keys[1:]
     place = int(rest.pop(0)) if rest and rest[0].isdigit() else 0
-    last = next((key for key in reversed(rest) if not key.isdigit()), None)
     heads = [
         number
         for number, line in enumerate(text.splitlines(), 1)
@@ -241,9 +255,10 @@ def _line_of(text: str, keys: list[str]) -> int | None:
     ]
     if place >= len(heads):
         return None
+    lines: dict[str, int] = {}
     for number, line in enumerate(text.splitlines()[heads[place] :], heads[place] + 1):
         if line.lstrip().startswith("["):
             break
-        if last is not None and line.split("=")[0].strip() == last:
-            return number
-    return heads[place]
+        lines.setdefault(line.split("=")[0].strip(), number)
+    inmost = (key for key in reversed(rest) if key in lines)
+    return next((lines[key] for key in inmost), heads[place])

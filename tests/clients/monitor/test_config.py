@@ -74,6 +74,14 @@ def test_a_whole_configuration_is_taken(tmp_path: Path) -> None:
     [
         (("threshold = 0.7", "threshold = 7"), "line 19, watch.0.threshold: Input should be less"),
         (("threshold = 0.7", "treshold = 0.7"), "line 19, watch.0.treshold: there is no such key"),
+        (
+            ("threshold = 0.7", "threshold = 0.7\nrelease = 0.8"),
+            "watch.0: release <= threshold: 0.8 is above 0.7",
+        ),
+        (("threshold = 0.7", "min_s = 86401"), "line 19, watch.0.min_s: Input should be less than"),
+        (('"a dog"', '" "'), "line 23, watch.1.query: a watch must say what it waits for"),
+        (('"22:00"', '"24:00"'), "line 25, watch.1.quiet: a time of the day reads like 22:30, not"),
+        (('"22:00"', "22"), "line 25, watch.1.quiet.0.start: Input should be a valid string"),
         (('kind = "count"', 'kind = "sum"'), "line 29, watch.2.kind: Input should be 'event' or"),
         (('kind = "media"', 'kind = "tape"'), "'room', 'media', 'bot'"),
         (('name = "yard"', 'name = "the yard"'), "line 14, source.1.name"),
