@@ -340,7 +340,7 @@ def _add_eval(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
 
 def _add_report(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
     if given[:1] == ["report"]:
-        from sieve.eval.report import add_arguments, run
+        from sieve.eval.report.page import add_arguments, run
 
         _add_lazily(parser, add_arguments, run)
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from sieve.eval.arms import Budget
-from sieve.eval.effects import effect
-from sieve.eval.markdown import number, points, table
-from sieve.eval.paper import difference
+from sieve.eval.report.effects import effect
+from sieve.eval.report.markdown import number, points, table
+from sieve.eval.report.paper import difference
 from sieve.eval.stats import mean_interval
 from sieve.selectors import TRAINING_FREE
 from sieve.train.demo.study import ARMS

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from sieve.eval.arms import Budget
-from sieve.eval.markdown import listing
+from sieve.eval.report.markdown import listing
 from sieve.eval.suite import SEEDS, STUDIES, Study
 from sieve.eval.tasks import TASKS
 from sieve.train.demo.study import ARMS as TRAINED_ARMS

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sieve.eval.arms import ARMS
-from sieve.eval.markdown import NOTHING, number, points, table
-from sieve.eval.paper import difference
+from sieve.eval.report.markdown import NOTHING, number, points, table
+from sieve.eval.report.paper import difference
 
 Results = dict[str, Any]
 TRAINED = "trained: "  # before the names of arms that were trained so

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sieve.eval.paper import difference
-from sieve.eval.targets import targets
-from sieve.eval.trainings import (
+from sieve.eval.report.paper import difference
+from sieve.eval.report.targets import targets
+from sieve.eval.report.trainings import (
     Lines,
     distilled_section,
     distilled_share,

@@ -10,11 +10,11 @@ import pytest
 
 from sieve.errors import SettingInvalid
 from sieve.eval.outcomes import Journal
-from sieve.eval.report import Findings, add_arguments, load, run, take_in, text
-from sieve.eval.results import results
+from sieve.eval.report.page import Findings, add_arguments, load, run, take_in, text
+from sieve.eval.report.results import results
 from tests.sieve.eval import made
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 
 
 def test_the_results_in_the_repository_are_what_the_command_writes() -> None:

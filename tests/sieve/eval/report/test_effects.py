@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from sieve.eval.effects import abilities_section, ablations_section, effect, kinds_section
 from sieve.eval.outcomes import Outcome
-from sieve.eval.results import results
+from sieve.eval.report.effects import abilities_section, ablations_section, effect, kinds_section
+from sieve.eval.report.results import results
 from tests.sieve.eval import made
 
 

@@ -1,6 +1,6 @@
 """What a run has shown, compact: outcomes folded into counts, shares and intervals. Pure.
 
-The JSON of a run's results stands in the repository; ``report`` writes tables and plots from it.
+The JSON of a run's results stands in the repository; ``page`` writes tables and plots from it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sieve.eval.markdown import number, points, table
+from sieve.eval.report.markdown import number, points, table
 
 
 def test_a_figure_stands_with_its_interval() -> None:

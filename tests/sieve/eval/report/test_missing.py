@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sieve.eval.missing import left_out_section, missing_section
 from sieve.eval.outcomes import LeftOut
-from sieve.eval.report import Findings, text
-from sieve.eval.results import results
+from sieve.eval.report.missing import left_out_section, missing_section
+from sieve.eval.report.page import Findings, text
+from sieve.eval.report.results import results
+from sieve.eval.report.trainings import folded
 from sieve.eval.suite import STUDIES
-from sieve.eval.trainings import folded
 from tests.sieve.eval import made
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sieve.eval.arms import ARMS
-from sieve.eval.trainings import Lines, distilled_share
+from sieve.eval.report.trainings import Lines, distilled_share
 
 Results = dict[str, Any]
 LABEL_FREE = {"20 %": 97.0, "10 %": 94.0}  # per cent of the full accuracy

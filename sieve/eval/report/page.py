@@ -16,13 +16,13 @@ from typing import Any
 
 from sieve.errors import SettingInvalid
 from sieve.eval.arms import Budget
-from sieve.eval.effects import abilities_section, ablations_section, kinds_section
-from sieve.eval.markdown import number, points, table
-from sieve.eval.missing import left_out_section, missing_section
 from sieve.eval.outcomes import Journal
-from sieve.eval.results import Results, results
-from sieve.eval.targets import targets
-from sieve.eval.trainings import distilled_section, folded, study_section
+from sieve.eval.report.effects import abilities_section, ablations_section, kinds_section
+from sieve.eval.report.markdown import number, points, table
+from sieve.eval.report.missing import left_out_section, missing_section
+from sieve.eval.report.results import Results, results
+from sieve.eval.report.targets import targets
+from sieve.eval.report.trainings import distilled_section, folded, study_section
 
 DOCS = Path("docs")
 STUDIES, TRAININGS, DISTILLED = "results", "trainings", "distilled"  # below docs/figures
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         take_in(path, figures)
     found = load(figures)
     (args.docs / "RESULTS.md").write_text(text(found))
-    from sieve.eval.plots import draw
+    from sieve.eval.report.plots import draw
 
     for name in draw(found.studies, figures):
         print(name)

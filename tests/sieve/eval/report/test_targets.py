@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sieve.eval.results import results
-from sieve.eval.targets import Target, targets
+from sieve.eval.report.results import results
+from sieve.eval.report.targets import Target, targets
 from tests.sieve.eval import made
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sieve.eval.results import results, tally
+from sieve.eval.report.results import results, tally
 from tests.sieve.eval import made
 
 
