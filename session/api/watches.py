@@ -27,7 +27,9 @@ async def add_watch(session_id: str, request: Request, service: Running) -> wire
     """Sets a standing query; it is judged from the next window on."""
     watches = (await attendant_of(service, session_id)).watches
     settings = await read_json(request, wire.WatchCreate, service.config.limits.json_bytes)
-    return await watches.add(settings)
+    watch = await watches.add(settings)
+    await on_file(service, session_id)
+    return watch
 
 
 @router.get("/watches", dependencies=[WATCHER])
@@ -46,14 +48,18 @@ async def patch_watch(
 ) -> wire.Watch:
     watches = (await attendant_of(service, session_id)).watches
     patch = await read_json(request, wire.WatchPatch, service.config.limits.json_bytes)
-    return watches.change(watch_id, patch)
+    watch = watches.change(watch_id, patch)
+    await on_file(service, session_id)
+    return watch
 
 
 @router.delete("/watches/{watch_id}", dependencies=[CHANGER])
 async def delete_watch(session_id: str, watch_id: str, service: Running) -> wire.Watch:
     """Removes it; an event that is open ends. 200 with what it was."""
     clock_s = (await service.manager.find(session_id)).describe().clock_s
-    return await (await attendant_of(service, session_id)).watches.remove(watch_id, clock_s)
+    watch = await (await attendant_of(service, session_id)).watches.remove(watch_id, clock_s)
+    await on_file(service, session_id)
+    return watch
 
 
 @router.get("/watch-events", dependencies=[READER])
@@ -80,7 +86,9 @@ async def patch_notes(session_id: str, request: Request, service: Running) -> wi
     """Says what is noted from now on."""
     notes = (await attendant_of(service, session_id)).notes
     patch = await read_json(request, wire.NoteSettings, service.config.limits.json_bytes)
-    return notes.set(patch)
+    settings = notes.set(patch)
+    await on_file(service, session_id)
+    return settings
 
 
 @router.get("/notes", response_model=wire.NoteList, dependencies=[READER])
@@ -109,3 +117,8 @@ async def attendant_of(service: Service, session_id: str) -> Attendant | Resting
     resting = Resting(session.id, session.hub.publish, service.shelf)
     await resting.restore()
     return resting
+
+
+async def on_file(service: Service, session_id: str) -> None:
+    """Wait until what was changed is: what is acknowledged outlives a kill of the service."""
+    await (await service.manager.find(session_id)).hub.told()

@@ -193,7 +193,7 @@ class LiveSession:
     # --- Settings ---
 
     async def configure(self, patch: wire.SessionPatch) -> wire.Session:
-        """Change settings. Raises SessionOver, SettingInvalid."""
+        """Change settings; when it returns they are on file. Raises SessionOver, SettingInvalid."""
         instruction = patch.instruction
         if "instruction" in patch.model_fields_set:
             instruction = instruction or ""  # null takes it away
@@ -205,6 +205,7 @@ class LiveSession:
             raise named(error, patch) from error
         self.settings = self.settings.changed(*changes)
         self._tell_updated()
+        await self.hub.told()
         return self.describe()
 
     def describe(self) -> wire.Session:

@@ -25,23 +25,27 @@ class Heading(TypedDict):
 async def attend(
     message: wire.AttendantMessage, session: LiveSession, shelf: Shelf
 ) -> AsyncIterator[wire.AttendantReply]:
-    """Do what is asked for, and tell it. Raises ServiceError."""
+    """Do what is asked for, and tell it when it is on file. Raises ServiceError."""
     watches, notes = session.attendant.watches, session.attendant.notes
     match message:
         case wire.CreateWatch():
             watch = await watches.add(message.watch)
+            await session.hub.told()
             yield wire.WatchMade(**_heading(message), watch=watch)
         case wire.ListWatches():
             for listed, more in parts(watches.all()):
                 yield wire.WatchesListed(**_heading(message), watches=listed, more=more)
         case wire.UpdateWatch():
             watch = watches.change(message.watch_id, message.watch)
+            await session.hub.told()
             yield wire.WatchSet(**_heading(message), watch=watch)
         case wire.DeleteWatch():
             watch = await watches.remove(message.watch_id, session.describe().clock_s)
+            await session.hub.told()
             yield wire.WatchDeleted(**_heading(message), watch=watch)
         case wire.UpdateNotes():
             settings = notes.set(message.notes)
+            await session.hub.told()
             yield wire.NotesSetTo(**_heading(message), settings=settings)
         case wire.ListNotes():
             found = await shelf.note_list(session.id, message.search, message.limit)

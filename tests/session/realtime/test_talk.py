@@ -41,6 +41,11 @@ class Phone:
             if message["type"] == kind:
                 return dict(message)
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that was said to it has been heard."""
+        return self._channel.sent.empty()
+
     def kinds(self) -> list[str]:
         return [m["type"] for m in self.heard if not m["type"].startswith(("x.", "session."))]
 
