@@ -14,7 +14,7 @@ from av.container import InputContainer
 
 from stream.frames import MAX_SIDE, SoundMaker
 from stream.merge import in_thread
-from stream.source import Decoded, MediaError, Pictures, tracks_of
+from stream.source import Decoded, MediaError, Pictures, length_s, shortfall, tracks_of
 from stream.window import Item
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,9 @@ LONGEST_WAIT_S = 10.0
 class LiveSource:
     """The first video and audio track of what an address brings, at its own pace.
 
-    What ends by itself (a recorded HLS list) ends; anything else that ends or falls silent is
-    opened again, for as long as it takes, and its time goes on. Times count from the start.
+    What ends by itself (a recorded HLS list, a film on a web server) ends, with MediaError where it
+    was to be longer; anything else that ends or falls silent is opened again, for as long as it
+    takes, and its time goes on. Times count from the start.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class LiveSource:
         self._fps = fps
         self._max_side = max_side
         self._first_wait_s = first_wait_s
+        self._read_s = 0.0  # of what one connection brought
         with self._opened() as container:
             video, audio = tracks_of(container, shown(address))
             self.has_video, self.has_audio = video is not None, audio is not None
             self._ends = container.duration is not None and container.duration > 0
+            self._promised_s = length_s(container, [t for t in (video, audio) if t is not None])
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         began_s, wait_s = time.monotonic(), self._first_wait_s
@@ -63,23 +66,27 @@ class LiveSource:
                         wait_s = self._first_wait_s
                         yield item
                 if self._ends:
-                    return
+                    break
                 log.warning("%s ended; back in %.1f s", shown(self._address), wait_s)
             except MediaError as error:
                 log.warning("%s; back in %.1f s", error, wait_s)
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        if missing := shortfall(shown(self._address), self._read_s, self._promised_s):
+            raise MediaError(missing)
 
     def _items(self, began_s: float) -> Generator[Item]:
         """The items of one connection. Raises MediaError where it cannot be made, or breaks."""
         pictures, sounds = Pictures(self._fps, self._max_side), SoundMaker()
+        first_s = 0.0
         zero_s: float | None = None  # when the stream's own time 0 was, on our clock
         with self._opened() as container:
             for frame in self._frames(container):
                 if frame.time is None:
                     continue
                 if zero_s is None:
-                    zero_s = time.monotonic() - began_s - frame.time
+                    zero_s, first_s = time.monotonic() - began_s - frame.time, frame.time
+                self._read_s = max(self._read_s, frame.time - first_s)
                 if isinstance(frame, av.VideoFrame):
                     yield from pictures.push(frame, -zero_s)
                 else:

@@ -94,7 +94,7 @@ class FileSource:
             video, audio = tracks_of(container, self._path)
             self._has_video, self._has_audio = video is not None, audio is not None
             length = container.duration
-            self._promised_s = _length_s(container, [t for t in (video, audio) if t is not None])
+            self._promised_s = length_s(container, [t for t in (video, audio) if t is not None])
         self.duration_s: float | None = None if length is None else length / av.time_base
 
     @property
@@ -124,15 +124,9 @@ class FileSource:
     @property
     def damage(self) -> str | None:
         """Once it has been read to its end: up to where, if that is not the end it says it has."""
-        promised_s = self._promised_s
-        if promised_s is None and self._torn:
+        if self._promised_s is None and self._torn:
             return f"{self._path}: damaged: after {self._read_s:.1f} s it cannot be read"
-        if promised_s is None or self._read_s >= promised_s - _SHORT_S:
-            return None
-        return (
-            f"{self._path}: damaged or cut: {self._read_s:.1f} s of its {promised_s:.1f} s could "
-            "be read, the rest cannot"
-        )
+        return shortfall(self._path, self._read_s, self._promised_s)
 
     def check_whole(self) -> None:
         """Once it has been read to its end: raises MediaError with `damage`. What was passed over
@@ -309,7 +303,17 @@ def _start_s(track: VideoStream | AudioStream) -> float:
     return float(track.start_time * track.time_base)
 
 
-def _length_s(container: InputContainer, tracks: list[VideoStream | AudioStream]) -> float | None:
+def shortfall(name: object, read_s: float, promised_s: float | None) -> str | None:
+    """What is to be said of media that ended at ``read_s``, if it was to be longer."""
+    if promised_s is None or read_s >= promised_s - _SHORT_S:
+        return None
+    return (
+        f"{name}: damaged or cut: {read_s:.1f} s of its {promised_s:.1f} s could be read, the rest "
+        "cannot"
+    )
+
+
+def length_s(container: InputContainer, tracks: list[VideoStream | AudioStream]) -> float | None:
     """How long the tracks are, where the file holds that: other formats leave it to be estimated,
     and where it is held for the whole, other tracks (subtitles) may be what is longest."""
     if container.duration is None or container.format.name not in HOLD_THEIR_LENGTH:

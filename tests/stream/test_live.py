@@ -62,6 +62,24 @@ async def test_a_recorded_hls_list_is_played_to_its_end(clip: Path, tmp_path: Pa
     assert samples / SAMPLE_RATE == pytest.approx(SECONDS, abs=0.1)
 
 
+@pytest.fixture
+def films(clip: Path, tmp_path: Path) -> Path:
+    """A folder with the clip, whole and cut."""
+    whole = clip.read_bytes()
+    (tmp_path / "whole.mkv").write_bytes(whole)
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
+    return tmp_path
+
+
+async def test_a_film_on_a_web_server_that_was_cut_says_so(films: Path) -> None:
+    with folder_on_http(films) as url:
+        whole = await asyncio.to_thread(LiveSource, f"{url}/whole.mkv")
+        assert await all_items(aiter(whole))
+        cut = await asyncio.to_thread(LiveSource, f"{url}/cut.mkv")
+        with pytest.raises(MediaError, match=rf"{url}/cut.mkv: damaged or cut: 1\.\d s of its 3"):
+            await all_items(aiter(cut))
+
+
 async def test_rtsp_is_watched_cut_and_watched_again(clip: Path) -> None:
     async with rtsp_server(clip.with_suffix(".ts")) as server:
         source = await asyncio.to_thread(LiveSource, server.url, first_wait_s=0.05)
