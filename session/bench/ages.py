@@ -111,14 +111,18 @@ def first_token_ms(engine: Engine, row: int, open_window: RawWindow) -> float:
 
 def scene_windows(seconds: int, seed: int = 1, plot: Plot = FIRST_WORLD) -> list[RawWindow]:
     """The closed windows of a scene, from 0 on."""
-    windower, found = Windower(), []
+    windower, found = Windower(), list[RawWindow]()
     for item in SceneSource(Scene(seed, plot), seconds, fps=2.0).items():
         windower.push(item)
+        found += _closed(windower)
     windower.finish()
-    while window := windower.pop():
-        if raw := raw_window(window):
-            found.append(raw)
-    return found
+    return found + _closed(windower)
+
+
+def _closed(windower: Windower) -> list[RawWindow]:
+    """What has closed; the windower waits for nobody, and forgets the oldest."""
+    windows = iter(windower.pop, None)
+    return [raw for window in windows if (raw := raw_window(window))]
 
 
 def half(window: RawWindow) -> RawWindow:

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from session.bench.ages import scene_windows
-from session.bench.alarms import Alarm, Alarms, Kept, stretches
+from session.bench.alarms import Alarm, Alarms, Kept, held
 from session.bench.process import ServiceEnded
 from session.bench.watch_cost import Cost, Served, measure_costs, measure_served
 from session.engine.loading import model_of
@@ -116,7 +116,7 @@ def watch_stream(model: Model, seed: int, plot: Plot, seconds: int, things: int)
             sights[place].append(Sight(window.start_s, end_s, end_s, likely(verdict)))
             answered[place] += verdict.answered / len(windows)
     return [
-        Kept(seed, seconds, tuple(stretches(scene, name, seconds)), tuple(alarms_of(seen)), share)
+        held(scene, name, seconds, alarms_of(seen), share)
         for name, seen, share in zip(names, sights, answered, strict=True)
     ]
 

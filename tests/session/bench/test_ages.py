@@ -24,3 +24,8 @@ def test_an_open_window_is_the_first_half_of_a_closed_one() -> None:
     assert window.grid_times_s == (100.0,)
     assert window.samples is not None
     assert len(window.samples) == 16_000
+
+
+def test_a_stream_longer_than_a_windower_waits_for_is_there_from_its_beginning() -> None:
+    windows = ages.scene_windows(80)
+    assert [window.start_s for window in windows] == [2.0 * i for i in range(40)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from session.bench.alarms import Alarm, Alarms, Kept, Stretch, stretches, visible
+from session.bench.alarms import Alarm, Alarms, Kept, Stretch, held, stretches, visible
 from stream.world.scene import Scene
 
 
@@ -40,6 +42,24 @@ def test_the_hours_of_a_stream_count_once_for_all_its_watches() -> None:
 def test_an_alarm_too_late_is_a_miss_and_a_false_alarm() -> None:
     figures = Alarms.of([kept([(10.0, 20.0)], [22.0])])
     assert (figures.precision, figures.recall) == (0.0, 0.0)
+
+
+def test_who_tells_of_a_glimpse_is_not_wrong_but_who_tells_of_an_event_twice_is() -> None:
+    watched = dataclasses.replace(
+        kept([(10.0, 20.0)], [10.0, 14.0, 30.0, 40.0]), glimpses=((31.5, 32.4),)
+    )
+    figures = Alarms.of([watched])
+    assert (figures.found, figures.glimpsed, figures.alarms) == (1, 1, 4)
+    assert figures.false_per_hour == 2.0
+    assert figures.precision == pytest.approx(1 / 3, abs=1e-3)
+
+
+def test_what_is_no_event_is_a_glimpse() -> None:
+    scene = Scene(3)
+    name = scene.segments(0.0, 10.0)[0].things[0].name
+    found = held(scene, name, 120, [Alarm(0.0, 2.0)])
+    there = sorted([(e.start_s, e.end_s) for e in found.events] + list(found.glimpses))
+    assert there == visible(scene, name, 120.0)
 
 
 def test_an_event_is_what_a_query_at_the_end_of_a_window_can_tell() -> None:
