@@ -25,7 +25,7 @@ from sieve.errors import (
     RowUnknown,
     SettingInvalid,
 )
-from sieve.judge import Judge
+from sieve.judge import Judge, View
 from sieve.memory import Arena, ArenaShape, BranchCache
 from sieve.model import Model
 from sieve.policy import Policy, ScoreWithAge
@@ -35,7 +35,7 @@ from sieve.rope import suffix_positions
 from sieve.row import Row, RowSettings, join_spans, total
 from sieve.select import Method, Selection, Text
 from sieve.selectors import default_method, method_of
-from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
+from sieve.tokens import Begun, Ingested, MemoryState, Query, RawWindow, Step
 from sieve.verdict import Verdict
 
 _MOST_CHARACTERS = 32  # that a token could stand for
@@ -279,20 +279,23 @@ class Engine:
         )
 
     @torch.inference_mode()
-    def judge(self, asked: Sequence[tuple[int, str]]) -> list[Verdict]:
+    def judge(self, asked: Sequence[tuple[int, Query]]) -> list[Verdict]:
         """The verdicts of yes-or-no questions, each put to a row, in one pass over the memories of
         all these rows: the first token's probabilities of a branch that was asked the same, without
         history and without a second look. Raises RowUnknown, QuestionEmpty, QuestionTooLong, and
         SettingInvalid for a model that cannot judge; nothing is changed, whatever happens."""
-        questions: dict[int, list[tuple[int, ...]]] = {}
-        for row, question in asked:
-            ids = self._judged_ids(self._row(row).modalities, question)
-            questions.setdefault(row, []).append(ids)
+        questions: dict[tuple[int, float | None], list[tuple[int, ...]]] = {}
+        for row, query in asked:
+            ids = self._judged_ids(self._row(row).modalities, query.text)
+            questions.setdefault((row, query.within_s), []).append(ids)
         if not questions:
             return []
-        rows = [(self._row(row), tuple(texts)) for row, texts in questions.items()]
-        found = dict(zip(questions, map(iter, self._judge.verdicts(rows)), strict=True))
-        return [next(found[row]) for row, _ in asked]
+        views = [
+            View(self._row(row), within_s, tuple(texts))
+            for (row, within_s), texts in questions.items()
+        ]
+        found = dict(zip(questions, map(iter, self._judge.verdicts(views)), strict=True))
+        return [next(found[row, query.within_s]) for row, query in asked]
 
     def _standing_ids(self, modalities: Modalities, question: str) -> tuple[int, ...]:
         return tuple(self._question_ids(modalities, question, ()))

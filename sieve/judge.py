@@ -35,8 +35,18 @@ TokenIds = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """Questions (at least one, as token ids) that see the same of a row: what came in its last
+    ``within_s``, or all that is remembered."""
+
+    row: Row
+    within_s: float | None
+    questions: tuple[TokenIds, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Questions:
-    """One row's questions as they are read, window after window: all nodes, then the ends alone."""
+    """A view's questions as they are read, window after window: all nodes, then the ends alone."""
 
     tree: Tree
     inner: tuple[Block, ...]
@@ -45,8 +55,8 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """A row's questions in a pass. ``slots`` [s]: what of the row they see; ``nodes``: where theirs
-    are among all."""
+    """A view's questions in a pass. ``slots`` [s]: what of the row they see; ``nodes``: where
+    theirs are among all."""
 
     row: int
     slots: Tensor
@@ -65,21 +75,20 @@ class Judge:
         self._block = _BLOCK if model.backbone.device.type == "cpu" else _WHOLE
         self._questions = lru_cache(_TREES)(self._questions_of)
 
-    def verdicts(self, asked: Sequence[tuple[Row, tuple[TokenIds, ...]]]) -> list[list[Verdict]]:
-        """For every row the verdicts of its questions, given as token ids (at least one)."""
-        rows = [row for row, _ in asked]
-        read = [self._questions(questions) for _, questions in asked]
+    def verdicts(self, views: Sequence[View]) -> list[list[Verdict]]:
+        """For every view the verdicts of its questions."""
+        read = [self._questions(view.questions) for view in views]
         lengths = torch.tensor([len(questions.tree) for questions in read])
         firsts = (lengths.cumsum(0) - lengths).tolist()
-        sittings = [self._sit(*part) for part in zip(rows, firsts, read, strict=True)]
-        turns = [self._angles(row, part.tree) for row, part in zip(rows, read, strict=True)]
+        sittings = [self._sit(*part) for part in zip(views, firsts, read, strict=True)]
+        turns = [self._angles(view.row, part.tree) for view, part in zip(views, read, strict=True)]
         states = [
-            self._states(row, questions, part.tree)
-            for (row, questions), part in zip(asked, read, strict=True)
+            self._states(view.row, view.questions, part.tree)
+            for view, part in zip(views, read, strict=True)
         ]
         hidden = self._read(torch.cat(states), torch.cat(turns, dim=1), sittings)
         found = iter(self._verdicts(self._backbone.logits(hidden)))
-        return [[next(found) for _ in questions] for _, questions in asked]
+        return [[next(found) for _ in view.questions] for view in views]
 
     def _verdicts(self, logits: Tensor) -> list[Verdict]:
         read = zip(self._yes_no.verdicts(logits), self._numbers.counts(logits), strict=True)
@@ -109,10 +118,10 @@ class Judge:
         where = suffix_positions(row.next_text_id(), longest, row.modalities.markers)
         return torch.stack(self._backbone.angles(where))[:, tree.depth]
 
-    def _sit(self, row: Row, first: int, questions: Questions) -> Sitting:
-        slots = torch.from_numpy(row.visible((), None)).to(self._backbone.device)
+    def _sit(self, view: View, first: int, questions: Questions) -> Sitting:
+        slots = torch.from_numpy(view.row.lately(view.within_s)).to(self._backbone.device)
         nodes = slice(first, first + len(questions.tree))
-        return Sitting(row.index, slots, nodes, questions)
+        return Sitting(view.row.index, slots, nodes, questions)
 
     def _read(self, hidden: Tensor, turns: Tensor, sittings: Sequence[Sitting]) -> Tensor:
         """All layers over the nodes of all rows: hidden [n, d], their cos and sin [2, n, D] -> the

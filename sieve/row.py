@@ -243,6 +243,14 @@ class Row:
         oldest = self.timeline.id_at(now_s) - self.model.layout.horizon_ids
         return slots_of(self.table, again, oldest)
 
+    def lately(self, within_s: float | None) -> NDArray[np.int64]:
+        """Slots of the prompt and of the windows that began in the last ``within_s`` of the stream,
+        the newest one always; None: of all."""
+        if within_s is None or self.last_start_s is None:
+            return slots_of(self.table)
+        start_s = self.last_start_s + WINDOW_S - max(within_s, WINDOW_S)
+        return slots_of(self.table, oldest_id=self.timeline.id_at(start_s))
+
     def _windows_held(self) -> set[int]:
         return set(self.table.stream_entries().window_id.tolist())
 

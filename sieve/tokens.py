@@ -42,6 +42,15 @@ class RawWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """A question that is judged again and again. ``within_s``: it sees what came in the last so
+    many seconds, whole windows, the newest always; None: all that is remembered."""
+
+    text: str
+    within_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """Tokens by modality."""
 

@@ -11,6 +11,7 @@ from session import wire
 class WatchSettings(TypedDict, total=False):
     """When an event of a watch begins and ends, and what is told of it (see `wire.WatchPatch`)."""
 
+    within_s: float  # how far back the model looks: a minute by default, for counts everything
     threshold: float  # the probability at which an event begins
     release: float  # the one below which it ends
     min_s: float  # how long it must hold before it is told

@@ -48,7 +48,7 @@ async def patch_watch(
 ) -> wire.Watch:
     watches = (await attendant_of(service, session_id)).watches
     patch = await read_json(request, wire.WatchPatch, service.config.limits.json_bytes)
-    watch = watches.change(watch_id, patch)
+    watch = await watches.change(watch_id, patch)
     await on_file(service, session_id)
     return watch
 

@@ -24,9 +24,10 @@ from session.bench.ages import scene_windows, timed_ms
 from session.bench.guest import Guest
 from session.bench.process import metrics_of, service
 from session.config import ServiceConfig
+from session.watch.telling import WITHIN_S
 from session.watch.wording import as_question
 from sieve import Engine, EngineConfig, Model, RowConfig
-from sieve.tokens import WINDOW_S
+from sieve.tokens import WINDOW_S, Query
 from stream.world.scene import OBJECTS, SOUNDS
 
 COUNTS = (1, 10, 50)
@@ -57,7 +58,9 @@ def measure_costs(model: Model, runs: int) -> list[Cost]:
     windows = scene_windows(FED_S)
     for window in windows:
         engine.ingest(row, window)
-    asked = {number: [(row, text) for text in questions(number)] for number in COUNTS}
+    asked = {
+        number: [(row, Query(text, WITHIN_S)) for text in questions(number)] for number in COUNTS
+    }
     judge: dict[int, list[float]] = {number: [] for number in COUNTS}
     whole: dict[int, list[float]] = {number: [] for number in COUNTS}
     orders, start_s = list(permutations(COUNTS)), float(FED_S)

@@ -28,11 +28,12 @@ from session.bench.watch_cost import Cost, Served, measure_costs, measure_served
 from session.engine.loading import model_of
 from session.options import add_model, config_of, count
 from session.watch.hysteresis import Rule, Sight, State, advance, finish
+from session.watch.telling import WITHIN_S
 from session.watch.watches import likely
 from session.watch.wording import as_question
 from sieve import Engine, EngineConfig, Model, RowConfig
 from sieve.eval.machine import describe_machine
-from sieve.tokens import WINDOW_S
+from sieve.tokens import WINDOW_S, Query
 from stream.world.plot import FIRST_WORLD, Plot, Varied
 from stream.world.scene import OBJECTS, Scene
 
@@ -105,7 +106,7 @@ def watch_stream(model: Model, seed: int, plot: Plot, seconds: int, things: int)
     names = most_shown(scene, seconds, things)
     engine = Engine(model, EngineConfig(rows=1))
     row = engine.open(RowConfig())
-    asked = [(row, as_question(f"a {name} appears")) for name in names]
+    asked = [(row, Query(as_question(f"a {name} appears"), WITHIN_S)) for name in names]
     sights: list[list[Sight]] = [[] for _ in names]
     answered = [0.0 for _ in names]
     windows = scene_windows(seconds, seed, plot)

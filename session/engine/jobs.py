@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from session.engine.overload import Waiting
-from sieve.tokens import RawWindow
+from sieve.tokens import Query, RawWindow
 
 # --- What the asyncio side posts ------------------------------------------------------------------
 
@@ -57,7 +57,7 @@ class Watch:
     """The standing queries of a session from now on: questions of yes or no by watch."""
 
     session: str
-    questions: tuple[tuple[str, str], ...]
+    questions: tuple[tuple[str, Query], ...]
 
 
 Control = Open | Configure | Cancel | Close | Watch
@@ -87,7 +87,7 @@ class Due:
     index: int
     start_s: float
     by: float  # monotonic
-    questions: tuple[tuple[str, str], ...]
+    questions: tuple[tuple[str, Query], ...]
 
 
 @dataclass(frozen=True, slots=True)

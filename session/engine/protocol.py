@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sieve import RowConfig
-from sieve.tokens import Begun, Ingested, MemoryState, RawWindow, Step
+from sieve.tokens import Begun, Ingested, MemoryState, Query, RawWindow, Step
 from sieve.verdict import Verdict
 
 
@@ -37,7 +37,7 @@ class EngineLike(Protocol):
         max_tokens: int = 64,
     ) -> Begun: ...
 
-    def judge(self, asked: Sequence[tuple[int, str]]) -> list[Verdict]: ...
+    def judge(self, asked: Sequence[tuple[int, Query]]) -> list[Verdict]: ...
 
     def step(self, branch: int) -> Step: ...
 

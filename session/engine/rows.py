@@ -191,7 +191,7 @@ class Rows:
     def _watch(self, row: Row, job: Watch) -> None:
         """Take standing queries, having judged them once: what cannot be is refused."""
         try:
-            self._engine.judge([(row.number, question) for _, question in job.questions])
+            self._engine.judge([(row.number, query) for _, query in job.questions])
         except SieveError as error:
             self._deliver(reports.Refused(job.session, kind_of(error), str(error)))
             return
@@ -220,7 +220,7 @@ class Rows:
 
     def _judge_together(self, due: Sequence[Due]) -> None:
         started = self._now()
-        asked = [(self._rows[d.session].number, text) for d in due for _, text in d.questions]
+        asked = [(self._rows[d.session].number, query) for d in due for _, query in d.questions]
         found = iter(self._engine.judge(asked))
         took_s = self._now() - started
         for one in due:

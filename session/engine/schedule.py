@@ -29,7 +29,7 @@ from session.engine.jobs import (
     Open,
 )
 from session.engine.overload import Arrival, Backlog, Waiting
-from sieve.tokens import WINDOW_S
+from sieve.tokens import WINDOW_S, Query
 
 URGENT_S = WINDOW_S / 2
 JUDGED_WITHIN_S = 2 * WINDOW_S  # from a window's end; later its verdict would be stale
@@ -42,7 +42,7 @@ class Lane:
     backlog: Backlog = field(default_factory=Backlog)
     asks: deque[Ask] = field(default_factory=deque)
     decoding: int = 0
-    questions: tuple[tuple[str, str], ...] = ()
+    questions: tuple[tuple[str, Query], ...] = ()
     due: Due | None = None
 
     def ready(self) -> bool:
@@ -97,7 +97,7 @@ class Schedule:
         lane.asks.append(replace(job, after_index=lane.backlog.newest_index))
         return True
 
-    def watch(self, session: str, questions: tuple[tuple[str, str], ...]) -> None:
+    def watch(self, session: str, questions: tuple[tuple[str, Query], ...]) -> None:
         """What is judged from the next window on."""
         if lane := self._lanes.get(session):
             lane.questions = questions

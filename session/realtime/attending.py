@@ -36,7 +36,7 @@ async def attend(
             for listed, more in parts(watches.all()):
                 yield wire.WatchesListed(**_heading(message), watches=listed, more=more)
         case wire.UpdateWatch():
-            watch = watches.change(message.watch_id, message.watch)
+            watch = await watches.change(message.watch_id, message.watch)
             await session.hub.told()
             yield wire.WatchSet(**_heading(message), watch=watch)
         case wire.DeleteWatch():

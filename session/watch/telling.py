@@ -7,6 +7,8 @@ from session.errors import SettingInvalid
 from session.watch.hysteresis import RELEASE, Change, Rule
 from session.watch.quiet import Quiet
 
+WITHIN_S = 60.0  # what is long past is easily taken for what is there (docs/LOG.md)
+
 
 def rule_of(settings: wire.WatchPatch) -> Rule:
     """Raises SettingInvalid."""
@@ -20,6 +22,13 @@ def rule_of(settings: wire.WatchPatch) -> Rule:
         return Rule(**given, quiet=quiet)
     except ValueError as error:
         raise SettingInvalid(str(error)) from error
+
+
+def within_s_of(settings: wire.WatchCreate) -> float | None:
+    """How far back the model looks for the answer: where it is to count, over all it remembers."""
+    if settings.within_s is None and settings.kind == "event":
+        return WITHIN_S
+    return settings.within_s
 
 
 def event_of(watch: str, settings: wire.WatchCreate, change: Change) -> wire.WatchEvent:

@@ -20,9 +20,9 @@ from session.watch import records as watch_records
 from session.watch.counting import count
 from session.watch.hysteresis import Change, Open, Rule, Sight, State, advance, finish
 from session.watch.snapshots import Snapshots
-from session.watch.telling import event_of, rule_of
+from session.watch.telling import event_of, rule_of, within_s_of
 from session.watch.wording import as_count, as_question
-from sieve.tokens import WINDOW_S
+from sieve.tokens import WINDOW_S, Query
 from sieve.verdict import Verdict
 
 MOST_WATCHES = 64  # of a session
@@ -60,6 +60,11 @@ class Standing:
             raise QuestionEmpty("a watch must say what it waits for", param="query")
         ask = as_count if settings.kind == "count" else as_question
         return Standing(id, settings, ask(settings.query), rule_of(settings), state)
+
+    @property
+    def asked(self) -> Query:
+        """As the engine judges it."""
+        return Query(self.question, within_s_of(self.settings))
 
     @property
     def counts(self) -> bool:
@@ -132,12 +137,16 @@ class Watches:
             if found:
                 await self._judge(found)
 
-    def change(self, watch: str, patch: wire.WatchPatch) -> wire.Watch:
-        """Raises WatchUnknown, SettingInvalid."""
-        standing = self._find(watch)
-        settings = standing.settings.model_copy(update=patch.model_dump(exclude_unset=True))
-        settings = wire.WatchCreate.model_validate(settings.model_dump())
-        standing.rule, standing.settings = rule_of(settings), settings
+    async def change(self, watch: str, patch: wire.WatchPatch) -> wire.Watch:
+        """Raises WatchUnknown, SettingInvalid, SessionOver."""
+        async with self._setting:
+            standing = self._find(watch)
+            before = standing.asked
+            settings = standing.settings.model_copy(update=patch.model_dump(exclude_unset=True))
+            settings = wire.WatchCreate.model_validate(settings.model_dump())
+            standing.rule, standing.settings = rule_of(settings), settings
+            if standing.asked != before:
+                await self._judge(self._standing)
         self._record(standing)
         return self.describe(watch)
 
@@ -297,6 +306,7 @@ class Watches:
             query=settings.query,
             kind=settings.kind,
             question=standing.question,
+            within_s=standing.asked.within_s,
             threshold=rule.threshold,
             release=rule.release,
             min_s=rule.min_s,
@@ -315,8 +325,8 @@ class Watches:
 
     async def _judge(self, standing: dict[str, Standing]) -> None:
         """Let the engine judge these from now on."""
-        questions = tuple((id, one.question) for id, one in standing.items())
-        await self._post(Watch(self._session, questions))
+        queries = tuple((id, one.asked) for id, one in standing.items())
+        await self._post(Watch(self._session, queries))
         self._standing = standing
 
     def _find(self, watch: str) -> Standing:

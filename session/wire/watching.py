@@ -31,9 +31,11 @@ class WatchPatch(Incoming):
     An event begins when the probability reached `threshold` and stayed at `release` or above for
     `min_s`, and ends below `release`; none begins for `cooldown_s` after it. An open one is told of
     again every `update_s`. In `quiet` hours nothing is told. `describe` asks the model for a
-    sentence when an event begins, `snapshot` keeps a picture.
+    sentence when an event begins, `snapshot` keeps a picture. Of what is remembered the model sees
+    what came in the last `within_s`: a minute by default, everything where it is to count.
     """
 
+    within_s: float | None = Field(default=None, ge=2.0, le=86_400.0)
     threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
     release: float | None = Field(default=None, gt=0.0, lt=1.0)
     min_s: float | None = Field(default=None, ge=0.0, le=86_400.0)
@@ -48,7 +50,7 @@ class WatchCreate(WatchPatch):
     """`POST /v1/sessions/{id}/watches`. `query` is a question of yes or no, or what to wait for:
     "a red circle appears". Of the kind `count` it is what to count, or asks how many: "red things".
     Then `watch.count` tells of every new number whose probability among numbers reaches
-    `threshold`; of the other settings, `quiet` alone has a meaning."""
+    `threshold`; of the other settings, `quiet` and `within_s` alone have a meaning."""
 
     query: str = Field(max_length=MAX_QUERY_CHARS)
     kind: WatchKind = "event"
@@ -67,6 +69,7 @@ class Watch(Outgoing):
     query: str
     kind: WatchKind = "event"
     question: str
+    within_s: float | None = None
     threshold: float
     release: float
     min_s: float

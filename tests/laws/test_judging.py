@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from sieve import Engine, EngineConfig, Model, RowConfig
 from sieve.errors import QuestionEmpty, QuestionTooLong, RowUnknown
+from sieve.row import Row
+from sieve.tokens import TEXT, Query
 from sieve.verdict import Verdict, YesNo
 from tests import tiny
 from tests.laws.test_asking import picture
@@ -66,17 +68,44 @@ def test_judging_is_a_branchs_first_token(
 ) -> None:
     engine, rows = streams(request.getfixturevalue(name), seeds, windows)
     put = [(rows[i % len(rows)], question) for i, question in asked]
-    for (row, question), found in zip(put, engine.judge(put), strict=True):
+    queries = [(row, Query(question)) for row, question in put]
+    for (row, question), found in zip(put, engine.judge(queries), strict=True):
         alone = by_branch(engine, row, question)
         assert found.yes == pytest.approx(alone.yes, abs=TOLERANCE)
         assert found.answered == pytest.approx(alone.answered, abs=TOLERANCE)
+
+
+@settings(max_examples=6)
+@given(seeds=st.lists(st.integers(0, 2**16), min_size=1, max_size=2), within=st.integers(1, 12))
+def test_a_query_sees_the_newest_windows_it_may_and_no_others(
+    stream_model: Model, seeds: list[int], within: int
+) -> None:
+    """It gives what a branch gives that sees the prompt and these windows' tokens alone."""
+    engine, rows = streams(stream_model, seeds, 8)
+    queries = [Query(q, s) for q in QUESTIONS for s in (2.0 * within, None, 2.0 * within - 1.0)]
+    found = iter(engine.judge([(row, query) for row in rows for query in queries]))
+    for row in rows:
+        for query in queries:
+            limit = 8 if query.within_s is None else max(1, int(query.within_s // 2))
+            alone = by_branch_over(engine, row, query.text, limit)
+            assert next(found).yes == pytest.approx(alone.yes, abs=TOLERANCE)
+
+
+def by_branch_over(engine: Engine, row: int, question: str, windows: int) -> Verdict:
+    """The verdict of a branch that sees the newest ``windows`` windows of 8."""
+    table = engine._rows[row].table
+    ids = sorted(set(table.stream_entries().window_id.tolist()))
+    seen = np.isin(table.window_id, [id for id in ids if id >= max(ids) - 50 * (windows - 1)])
+    slots = np.flatnonzero(table.valid & (seen | (table.kind == TEXT)))
+    with patch.object(Row, "visible", lambda *_: slots):
+        return by_branch(engine, row, question)
 
 
 @pytest.mark.parametrize("name", ["stream_model", "authors_model"])
 def test_judging_changes_no_byte_of_the_memory(name: str, request: pytest.FixtureRequest) -> None:
     engine, rows = streams(request.getfixturevalue(name), [1, 2], 5)
     before = [picture(engine, row) for row in rows]
-    engine.judge([(row, question) for row in rows for question in QUESTIONS])
+    engine.judge([(row, Query(question)) for row in rows for question in QUESTIONS])
     for row, (bytes_before, books_before) in zip(rows, before, strict=True):
         bytes_after, books_after = picture(engine, row)
         assert all(torch.equal(a, b) for a, b in zip(bytes_before, bytes_after, strict=True))
@@ -85,8 +114,8 @@ def test_judging_changes_no_byte_of_the_memory(name: str, request: pytest.Fixtur
 
 def test_what_others_are_asked_and_remember_changes_nothing(stream_model: Model) -> None:
     engine, rows = streams(stream_model, [1, 2, 3], 4)
-    (alone,) = engine.judge([(rows[1], QUESTIONS[0])])
-    among = engine.judge([(row, q) for row in rows for q in (*QUESTIONS, "why?")])
+    (alone,) = engine.judge([(rows[1], Query(QUESTIONS[0]))])
+    among = engine.judge([(row, Query(q)) for row in rows for q in (*QUESTIONS, "why?")])
     assert among[5].yes == pytest.approx(alone.yes, abs=TOLERANCE)
 
 
@@ -96,7 +125,7 @@ def test_a_memory_is_not_copied_for_each_question(stream_model: Model) -> None:
     attention = torch.nn.functional.scaled_dot_product_attention
     name = "sieve.judge.F.scaled_dot_product_attention"
     with patch(name, side_effect=attention) as product:
-        engine.judge([(row, f"question {number}?") for number in range(50)])
+        engine.judge([(row, Query(f"question {number}?")) for number in range(50)])
     assert product.call_count < 50
 
 
@@ -109,13 +138,13 @@ def test_what_cannot_be_asked_cannot_be_judged(
 ) -> None:
     engine, (row,) = streams(stream_model, [1], 1)
     with pytest.raises(error):
-        engine.judge([(row, "is it?"), (row, question)])
+        engine.judge([(row, Query("is it?")), (row, Query(question))])
 
 
 def test_a_row_that_is_not_there_is_refused(stream_model: Model) -> None:
     engine, (row,) = streams(stream_model, [1], 1)
     with pytest.raises(RowUnknown):
-        engine.judge([(row, "is it?"), (row + 1, "is it?")])
+        engine.judge([(row, Query("is it?")), (row + 1, Query("is it?"))])
 
 
 def test_judging_nothing_gives_nothing(stream_model: Model) -> None:

@@ -20,6 +20,7 @@ from sieve.tokens import (
     Ingested,
     KeptMap,
     MemoryState,
+    Query,
     RawWindow,
     Span,
     Step,
@@ -84,6 +85,7 @@ class FakeEngine:
         self.poison: set[float] = set()
         self.sound = True
         self.asked: list[tuple[str, tuple[tuple[str, str], ...], RawWindow | None]] = []
+        self.judged: list[Query] = []  # in the newest pass
         self._rows = rows
         self._clock = clock
         self._ingest_s = ingest_s
@@ -159,18 +161,19 @@ class FakeEngine:
             second_look=kept_map(open_window) if open_window else None,
         )
 
-    def judge(self, asked: Sequence[tuple[int, str]]) -> list[Verdict]:
+    def judge(self, asked: Sequence[tuple[int, Query]]) -> list[Verdict]:
         """Yes from the window on that a question names by "since <seconds>", to the one it names
         by "until <seconds>", from where on it is not answered if "answered," is in it; half a yes
         without any. Asked "how many", the number of windows."""
-        if any(self._explodes(row, question) for row, question in asked):
+        self.judged = [query for _, query in asked]
+        if any(self._explodes(row, query.text) for row, query in asked):
             raise RuntimeError("the accelerator is on fire")
-        if any("too long" in question for _, question in asked):
+        if any("too long" in query.text for _, query in asked):
             raise QuestionTooLong("the question takes 9999 tokens, at most 1024 are read")
         if asked:
             self.log.append(("judge", len({row for row, _ in asked})))
             self._pass(self._judge_s)
-        return [self._verdict(row, question.rstrip("?").split()) for row, question in asked]
+        return [self._verdict(row, query.text.rstrip("?").split()) for row, query in asked]
 
     def _explodes(self, row: int, question: str) -> bool:
         """Where it says "later", once something was seen."""

@@ -31,10 +31,10 @@ from clients.monitor.run import Monitor
 from clients.mqtt.receiver import EventReceiver
 from clients.sdk import EchoSieve
 from session.app import create_app
-from session.bench.alarms import Alarm, Alarms, Kept, stretches
+from session.bench.alarms import Alarm, Alarms, held
 from session.engine.loading import load_engine
 from session.live.session import LiveSession
-from session.options import add_model, config_of, count, positive, share
+from session.options import add_model, config_of, count, share
 from session.server import serving
 from session.watch.hysteresis import Rule
 from sieve.errors import SettingInvalid
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     watch = parser.add_argument_group("standing queries", "seen in two windows, by default")
     watch.add_argument("--threshold", type=share, default=0.75, help="(default %(default)g)")
     watch.add_argument("--release", type=share, default=0.6, help="(default %(default)g)")
-    watch.add_argument("--min-s", type=positive, default=3.0, help="(default %(default)g)")
+    watch.add_argument("--min-s", type=float, default=3.0, help="(default %(default)g)")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
 
 
@@ -113,7 +113,7 @@ async def measure(args: argparse.Namespace, folder: Path) -> tuple[Alarms, Deliv
             again = await watched(course, url, monitored, app.state.service.manager.live)
     finally:
         course.broker.kill()
-    return alarms_of(scene, course, args.seed, seconds), delivery_of(course, again)
+    return alarms_of(scene, course, seconds), delivery_of(course, again)
 
 
 def monitor_config(folder: Path, port: int, rule: dict[str, float]) -> MonitorConfig:
@@ -165,7 +165,7 @@ async def settled(course: Course) -> None:
     await asyncio.sleep(2.0)
 
 
-def alarms_of(scene: Scene, course: Course, seed: int, seconds: int) -> Alarms:
+def alarms_of(scene: Scene, course: Course, seconds: int) -> Alarms:
     """How well the scripted events were found."""
     kept = []
     for name in WATCHED:
@@ -174,5 +174,5 @@ def alarms_of(scene: Scene, course: Course, seed: int, seconds: int) -> Alarms:
             for _, event in course.told
             if event.type == "new" and event.after.query == f"a {name} appears"
         ]
-        kept.append(Kept(seed, seconds, tuple(stretches(scene, name, seconds)), tuple(told), 1.0))
+        kept.append(held(scene, name, seconds, told))
     return Alarms.of(kept)

@@ -116,6 +116,28 @@ async def test_a_watch_is_listed_changed_and_removed(house: House) -> None:
     assert (gone.status_code, gone.json()["error"]["type"]) == (404, "watch_unknown")
 
 
+async def test_a_watch_looks_back_a_minute_a_count_at_everything_and_either_as_it_is_told(
+    house: House,
+) -> None:
+    session, peer = await house.join()
+    event = await watched(house, session, query="is it there since 0")
+    count = await watched(house, session, query="red things", kind="count")
+    assert (event["within_s"], count["within_s"]) == (60.0, None)
+    await shown(house, session, peer, 2.1)
+    assert [query.within_s for query in house.engine.judged] == [60.0, None]
+    path = f"/v1/sessions/{session}/watches"
+    assert (
+        await house.http.patch(f"{path}/{event['id']}", json={"within_s": 1.0})
+    ).status_code == 422
+    for id, wanted in ((event["id"], 20.0), (count["id"], 600.0)):
+        changed = await house.http.patch(f"{path}/{id}", json={"within_s": wanted})
+        assert changed.json()["within_s"] == wanted
+    await shown(house, session, peer, 4.1)
+    assert [query.within_s for query in house.engine.judged] == [20.0, 600.0]
+    back = await house.http.patch(f"{path}/{event['id']}", json={"within_s": None})
+    assert back.json()["within_s"] == 60.0
+
+
 async def test_removing_a_watch_ends_its_event(house: House) -> None:
     session, peer = await house.join()
     watch = await watched(house, session, query="is it there since 0")

@@ -7,6 +7,7 @@ from session.engine.jobs import Close, Open, Watch
 from session.engine.overload import Waiting
 from session.engine.schedule import JUDGED_WITHIN_S
 from session.engine.worker import Worker
+from sieve.tokens import Query
 from tests.session.fakes import Clock, FakeEngine, raw
 
 
@@ -29,7 +30,7 @@ class Bench:
         self.work()
 
     def watch(self, session: str, *questions: str) -> None:
-        named = tuple((f"w{number}", question) for number, question in enumerate(questions))
+        named = tuple((f"w{number}", Query(question)) for number, question in enumerate(questions))
         self.worker.control(Watch(session, named))
         self.work()
 
