@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from session.watch.quiet import Quiet
 
 Kind = Literal["new", "update", "end"]
-THRESHOLD, RELEASE = 0.6, 0.4
+THRESHOLD, RELEASE = 0.8, 0.4
 MOST_SPANS = 16  # of an event; older ones are joined
 
 

@@ -36,7 +36,7 @@ from session.engine.loading import load_engine
 from session.live.session import LiveSession
 from session.options import add_model, config_of, count, share
 from session.server import serving
-from session.watch.hysteresis import Rule
+from session.watch.hysteresis import RELEASE, THRESHOLD, Rule
 from sieve.errors import SettingInvalid
 from sieve.eval.machine import describe_machine
 from sieve.tokens import WINDOW_S
@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=count(100, 0), default=3, help="(default %(default)s)")
     parser.add_argument("--seed", type=count(2**31, 0), default=9_100, help="of the stream")
     watch = parser.add_argument_group("standing queries", "seen in two windows, by default")
-    watch.add_argument("--threshold", type=share, default=0.75, help="(default %(default)g)")
-    watch.add_argument("--release", type=share, default=0.6, help="(default %(default)g)")
+    watch.add_argument("--threshold", type=share, default=THRESHOLD, help="(default %(default)g)")
+    watch.add_argument("--release", type=share, default=RELEASE, help="(default %(default)g)")
     watch.add_argument("--min-s", type=float, default=3.0, help="(default %(default)g)")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
 
