@@ -72,7 +72,7 @@ async def test_exactly_the_watches_that_are_wanted_stand(line: Line) -> None:
         await session.watches.create("is it there since 0", threshold=0.9, cooldown_s=60.0)
     await set_watches(session, [wire.WatchCreate(query="is it there since 0", cooldown_s=5.0)])
     (watch,) = await session.watches.list()
-    assert (watch.threshold, watch.cooldown_s) == (0.6, 5.0)
+    assert (watch.threshold, watch.cooldown_s) == (0.8, 5.0)
 
 
 async def test_counters_are_wanted_beside_events_of_the_same_words(line: Line) -> None:
@@ -84,7 +84,7 @@ async def test_counters_are_wanted_beside_events_of_the_same_words(line: Line) -
     for _ in range(2):
         await set_watches(session, wanted)
     standing = {watch.kind: watch.threshold for watch in await session.watches.list()}
-    assert standing == {"count": 0.7, "event": 0.6}
+    assert standing == {"count": 0.7, "event": 0.8}
 
 
 async def test_a_bridge_that_starts_anew_goes_on_where_it_was(
