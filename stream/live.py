@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import aclosing
@@ -31,7 +32,8 @@ class LiveSource:
 
     What ends by itself (a recorded HLS list, a film on a web server) ends, with MediaError where it
     was to be longer; anything else that ends or falls silent is opened again, for as long as it
-    takes, and its time goes on. Times count from the start.
+    takes, and its time goes on. A recording whose connection breaks goes on where it was. Times
+    count from the start.
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class LiveSource:
         self._fps = fps
         self._max_side = max_side
         self._first_wait_s = first_wait_s
-        self._read_s = 0.0  # of what one connection brought
+        self._first_s: float | None = None  # the stream's own time of what came first
+        self._read_s = 0.0  # from there on
         with self._opened() as container:
             video, audio = tracks_of(container, shown(address))
             self.has_video, self.has_audio = video is not None, audio is not None
@@ -78,20 +81,30 @@ class LiveSource:
     def _items(self, began_s: float) -> Generator[Item]:
         """The items of one connection. Raises MediaError where it cannot be made, or breaks."""
         pictures, sounds = Pictures(self._fps, self._max_side), SoundMaker()
-        first_s = 0.0
+        reached_s = self._reached_s
         zero_s: float | None = None  # when the stream's own time 0 was, on our clock
         with self._opened() as container:
             for frame in self._frames(container):
-                if frame.time is None:
+                if frame.time is None or frame.time <= reached_s:
                     continue
                 if zero_s is None:
-                    zero_s, first_s = time.monotonic() - began_s - frame.time, frame.time
-                self._read_s = max(self._read_s, frame.time - first_s)
+                    zero_s = time.monotonic() - began_s - frame.time
+                if self._first_s is None or not self._ends:
+                    self._first_s = frame.time
+                self._read_s = max(self._read_s, frame.time - self._first_s)
                 if isinstance(frame, av.VideoFrame):
                     yield from pictures.push(frame, -zero_s)
                 else:
                     yield from sounds.push(frame, zero_s + frame.time)
         yield from sounds.flush()
+
+    @property
+    def _reached_s(self) -> float:
+        """Up to where, by the stream's own time, earlier connections brought a recording. It is
+        read again and passed over: a web server need not know how to begin in the middle."""
+        if not self._ends or self._first_s is None:
+            return -math.inf
+        return self._first_s + self._read_s
 
     def _frames(self, container: InputContainer) -> Iterator[Decoded]:
         """Decoded frames; a broken packet is passed over, a broken stream raises MediaError."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
+from av.container import InputContainer
 
 from stream.live import LiveSource, shown
 from stream.render import render_file
-from stream.source import FileSource, MediaError, SceneSource
+from stream.source import Decoded, FileSource, MediaError, SceneSource
 from stream.sources import source_of
 from stream.window import SAMPLE_RATE, Frame, Item, Sound
 from stream.world.scene import Scene
@@ -78,6 +79,34 @@ async def test_a_film_on_a_web_server_that_was_cut_says_so(films: Path) -> None:
         cut = await asyncio.to_thread(LiveSource, f"{url}/cut.mkv")
         with pytest.raises(MediaError, match=rf"{url}/cut.mkv: damaged or cut: 1\.\d s of its 3"):
             await all_items(aiter(cut))
+
+
+class Breaking(LiveSource):
+    """Its first connection breaks off after some frames."""
+
+    left = 25
+
+    def _frames(self, container: InputContainer) -> Iterator[Decoded]:
+        for frame in super()._frames(container):
+            self.left -= 1
+            if self.left == 0:
+                raise MediaError("the connection broke off")
+            yield frame
+
+
+@pytest.mark.parametrize("name", ["list.m3u8", "whole.mkv"])
+async def test_a_recording_whose_connection_breaks_goes_on_where_it_was(
+    clip: Path, films: Path, name: str
+) -> None:
+    with folder_on_http(films if name == "whole.mkv" else hls(clip, films / "hls").parent) as url:
+        source = await asyncio.to_thread(Breaking, f"{url}/{name}", first_wait_s=0.05)
+        items = await all_items(aiter(source))
+    assert source.left < 0  # it broke
+    frames = frames_of(items)
+    assert 28 <= len(frames) <= 30  # of 30; a tick may fall into the cut
+    assert_shows_the_scene(frames[-1], 2.9)
+    samples = sum(len(item.samples) for item in items if isinstance(item, Sound))
+    assert samples / SAMPLE_RATE == pytest.approx(SECONDS, abs=0.2)
 
 
 async def test_rtsp_is_watched_cut_and_watched_again(clip: Path) -> None:
