@@ -17,7 +17,7 @@ async def tell(session: Session) -> None:
 
 async def main(file: str) -> None:
     async with EchoSieve() as client, client.publish(file) as live:
-        watch = await live.session.watches.create("is there a circle?", threshold=0.5)
+        watch = await live.session.watches.create("a red circle appears")
         telling = asyncio.create_task(tell(live.session))
         await live.finished()
         watch = await live.session.watches.get(watch.id)
