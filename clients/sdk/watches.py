@@ -23,12 +23,14 @@ class WatchSettings(TypedDict, total=False):
 
 
 class Watches:
-    """`session.watches`. What they find comes as `wire.WatchEvent` among the session's events:
+    """`session.watches`.
 
-    await session.watches.create("a red circle appears", threshold=0.7)
-    async for event in session.events():
-        if isinstance(event, wire.WatchEvent) and event.change == "new":
-            print(event.query, event.started_s, event.sentence)
+    What they find comes as `wire.WatchEvent` among the session's events:
+
+        await session.watches.create("a red circle appears", cooldown_s=30.0)
+        async for event in session.events():
+            if isinstance(event, wire.WatchEvent) and event.change == "new":
+                print(event.query, event.started_s, event.sentence)
     """
 
     def __init__(self, transport: Transport, session_path: str) -> None:
