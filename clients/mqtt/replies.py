@@ -66,7 +66,10 @@ class Reply:
         """The pieces as they are written, then the whole. A question whose time is up is
         cancelled. Raises EchoSieveError."""
         asking = session.ask(
-            request.question, max_tokens=request.max_tokens, conversation=request.conversation
+            request.question,
+            max_tokens=request.max_tokens,
+            conversation=request.conversation,
+            notes=request.notes,
         )
         try:
             async with asyncio.timeout(self.expiry_s), aclosing(aiter(asking)) as deltas:

@@ -35,6 +35,19 @@ async def test_a_question_is_answered_in_pieces_under_its_correlation(
         assert len(replies) > 2
 
 
+async def test_a_question_is_answered_from_the_notes_where_it_says_so(
+    line: Line, broker: Mosquitto, tmp_path: Path
+) -> None:
+    session, _ = await line.join()
+    asked = {"question": "what was there?", "notes": "only"}
+    async with bridged(broker, tmp_path, session), receiving(broker.port) as receiver:
+        await known(receiver)
+        await ask(receiver, json.dumps(asked).encode(), b"noted")
+        await receiver.until(lambda: answers(receiver, "done"))
+    (done,) = answers(receiver, "done")
+    assert done["answer"]["text"] == "From the notes: nothing was noted about this."
+
+
 async def test_a_question_whose_time_is_up_is_given_up(
     line: Line, broker: Mosquitto, tmp_path: Path
 ) -> None:
