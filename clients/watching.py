@@ -9,12 +9,14 @@ from contextlib import suppress
 from rich.console import Console
 from rich.markup import escape
 
-from clients.feed import Feed
-from clients.sdk.errors import Conflict
+from clients.feed import PASSING, Feed
+from clients.sdk.errors import Conflict, NotFound
 from clients.service import add_service, client_of
 from clients.talk import Talk
 from clients.together import until_first
 from session import wire
+
+AWAY = (Conflict, NotFound, *PASSING)  # the feed comes back, into this session or a new one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +66,7 @@ async def ask_often(talk: Talk, questions: list[str], every_s: float) -> None:
     """All questions, every so many seconds, in one conversation each."""
     while True:
         for question in questions:
-            with suppress(Conflict):  # the session is being opened again
+            with suppress(*AWAY):
                 await talk.ask(question)
         await asyncio.sleep(every_s)
 

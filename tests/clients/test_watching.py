@@ -14,8 +14,9 @@ import pytest
 from rich.console import Console
 
 from clients.sdk import EchoSieve, Session
-from clients.sdk.errors import MediaFailed
-from clients.watching import add_arguments, watch
+from clients.sdk.errors import MediaFailed, ServiceUnreachable
+from clients.talk import Talk
+from clients.watching import add_arguments, ask_often, watch
 from session import wire
 from session.app import Loaded, create_app
 from session.config import ServiceConfig
@@ -52,6 +53,26 @@ async def watched(source: Path | str) -> AsyncIterator[tuple[EchoSieve, asyncio.
         finally:
             watching.cancel()
             await asyncio.wait({watching})
+
+
+class Interrupted(Talk):
+    """Asks a service that is away at first."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def ask(self, question: str) -> wire.Answer:
+        self.asked += 1
+        if self.asked == 1:
+            raise ServiceUnreachable("http://127.0.0.1:1", "nobody listens")
+        raise MediaFailed("this is for the user")
+
+
+async def test_asking_goes_on_when_the_service_was_away() -> None:
+    talk = Interrupted()
+    with pytest.raises(MediaFailed):
+        await ask_often(talk, ["what is there?"], 0.01)
+    assert talk.asked == 2
 
 
 async def session_of(client: EchoSieve, watching: asyncio.Task[None]) -> Session:
