@@ -25,6 +25,7 @@ from stream.world.tasks import (
 )
 
 LESSON_S = 16.0
+_LOOKING_BACK = 3  # times as many lessons as in another task: it takes two steps of thought
 
 
 def tasks(split: Split, length_s: float) -> tuple[Task, ...]:
@@ -47,7 +48,8 @@ def tasks(split: Split, length_s: float) -> tuple[Task, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """A task of 16 s, then another one, without an end; all kinds of questions."""
+    """A task of 16 s, then another one, without an end; all kinds of questions. What needs a look
+    back comes more often."""
 
     split: Split = "any"
 
@@ -58,8 +60,7 @@ class Lessons:
     def next(self, seed: int, past: Sequence[Segment]) -> Segment:
         number = int((past[-1].end_s if past else 0.0) / LESSON_S)
         rng = np.random.default_rng([seed, 10, number])
-        possible = tasks(self.split, LESSON_S)
-        task = possible[rng.integers(len(possible))]
+        task = _drawn(tasks(self.split, LESSON_S), rng)
         story = _fitted(told(task, int(rng.integers(2**31))), LESSON_S)
         done = 0
         while done < len(past) and past[-1 - done].start_s >= number * LESSON_S:
@@ -86,6 +87,11 @@ class Mixed:
         is_lesson = np.random.default_rng([seed, 12]).random() < self.lessons
         plot = Lessons(self.split) if is_lesson else Varied(self.split)
         return plot.next(seed, past)
+
+
+def _drawn(possible: Sequence[Task], rng: np.random.Generator) -> Task:
+    weights = np.array([_LOOKING_BACK if isinstance(task, Cue) else 1 for task in possible])
+    return possible[rng.choice(len(possible), p=weights / weights.sum())]
 
 
 def _fitted(story: Sequence[Segment], length_s: float) -> list[Segment]:
