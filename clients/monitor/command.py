@@ -7,7 +7,7 @@ import asyncio
 import signal
 from pathlib import Path
 
-from clients.monitor.config import MonitorConfig, load
+from clients.monitor.config import MonitorConfig, load, located
 from clients.monitor.run import Monitor, check, client_of
 from clients.mqtt.settings import password_of, tls_context
 
@@ -22,8 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Raises EchoSieveError."""
     config = load(args.config)
-    if args.check:
+    with located(args.config):
         check_all(config)
+    client_of(config)  # its address may be the environment's
+    if args.check:
         print(f"{args.config}: {summary(config)}")
         return 0
     path = asyncio.run(until_told(Monitor(config)))
@@ -34,7 +36,6 @@ def run(args: argparse.Namespace) -> int:
 def check_all(config: MonitorConfig) -> None:
     """Secrets and certificates too, nothing that needs the network. Raises EchoSieveError."""
     check(config)
-    client_of(config)
     if config.mqtt:
         password_of(config.mqtt)
         tls_context(config.mqtt)

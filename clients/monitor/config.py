@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import httpx
 from pydantic import (
@@ -20,6 +24,7 @@ from pydantic import (
 )
 
 from clients.monitor.addresses import watchable
+from clients.monitor.lines import line_of
 from clients.mqtt.settings import BrokerSettings, Place
 from clients.mqtt.topics import NAME
 from clients.sdk.errors import EchoSieveError
@@ -27,7 +32,11 @@ from clients.sdk.transport import checked
 from session import wire
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]?\d")
+HOST = re.compile(r"[^\s/:?#@\[\]]+")
 SECRET = ("password", "secret", "token")
+UNTOLD = ("url", "address", "host")  # a password may stand in what was meant for one
+KINDS = ("room", "media", "bot")
+MOST_TOLD = 60  # characters of a value
 SECRETS = "; a secret does not stand here: name a file or a variable of the environment that has it"
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -58,12 +67,18 @@ class ServiceTable(Table):
         except ValueError:
             raise ValueError("this is no URL of a service: give http://host:port") from None
 
+    @model_validator(mode="after")
+    def _has_one_token(self) -> ServiceTable:
+        if self.token_file and self.token_env:
+            raise ValueError("give token_file or token_env, not both")
+        return self
+
 
 class WatchTable(wire.WatchCreate):
     """`[[watch]]`: a standing query; `sources` are names, all of them where none is given. What the
     service would refuse in every session is an error here."""
 
-    sources: list[Name] | None = None
+    sources: list[Name] | None = Field(default=None, min_length=1)
 
     @field_validator("query")
     @classmethod
@@ -75,21 +90,42 @@ class WatchTable(wire.WatchCreate):
     @field_validator("quiet")
     @classmethod
     def _is_of_the_day(cls, quiet: list[wire.QuietHours] | None) -> list[wire.QuietHours] | None:
-        for text in (text for hours in quiet or [] for text in (hours.start, hours.end)):
-            if not CLOCK.fullmatch(text):
-                raise ValueError(f"a time of the day reads like 22:30, not {text!r}")
+        for hours in quiet or []:
+            _check_hours(hours)
         return quiet
 
     @model_validator(mode="after")
     def _begins_above_its_end(self) -> WatchTable:
-        if self.release is not None and self.release > (self.threshold or 1.0):
-            raise ValueError(f"release <= threshold: {self.release} is above {self.threshold}")
+        threshold = self.threshold or wire.THRESHOLD
+        if self.release is not None and self.release > threshold:
+            raise ValueError(f"release <= threshold: {self.release} is above {threshold}")
         return self
 
     @property
     def settings(self) -> wire.WatchCreate:
         given = self.model_dump(include=self.model_fields_set - {"sources"})
         return wire.WatchCreate.model_validate(given)
+
+
+def _check_hours(hours: wire.QuietHours) -> None:
+    """Raises ValueError."""
+    for text in (hours.start, hours.end):
+        if not CLOCK.fullmatch(text):
+            raise ValueError(f"a time of the day reads like 22:30, not {text!r}")
+    if minutes(hours.start) == minutes(hours.end):
+        raise ValueError(f"quiet hours from {hours.start} to {hours.end} are empty")
+    try:
+        ZoneInfo(hours.zone)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f"{hours.zone!r} is no time zone: name one like Europe/Berlin, or UTC"
+        ) from None
+
+
+def minutes(clock: str) -> int:
+    """Of the day: of "22:30"."""
+    hour, minute = clock.split(":")
+    return 60 * int(hour) + int(minute)
 
 
 class NotesTable(Table):
@@ -131,6 +167,12 @@ class BotSource(Table):
     secret_env: str | None = None
     instruction: str | None = Field(default=None, max_length=wire.MAX_INSTRUCTION_CHARS)
 
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> BotSource:
+        if self.secret_file and self.secret_env:
+            raise ValueError("give secret_file or secret_env, not both")
+        return self
+
 
 SourceTable = Annotated[RoomSource | MediaSource | BotSource, Field(discriminator="kind")]
 
@@ -170,6 +212,28 @@ class WebhookTable(Table):
         return self
 
 
+class BrokerTable(BrokerSettings):
+    """`[mqtt]`: the host alone, as nobody looks at what else a URL may hold."""
+
+    @field_validator("host")
+    @classmethod
+    def _is_no_url(cls, host: str) -> str:
+        if not HOST.fullmatch(host) and not _is_ip(host):
+            raise ValueError(
+                "a name or an address alone, such as broker.local; port and tls are keys of their "
+                "own"
+            )
+        return host
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 class MonitorConfig(Table):
     """The whole file. `folder` holds what the monitor must know after a restart, and its report."""
 
@@ -178,7 +242,7 @@ class MonitorConfig(Table):
     source: list[SourceTable] = Field(min_length=1, max_length=64)
     watch: list[WatchTable] = Field(default=[], max_length=64)
     notes: NotesTable | None = None
-    mqtt: BrokerSettings | None = None
+    mqtt: BrokerTable | None = None
     bots: BotsTable = BotsTable()
     webhook: list[WebhookTable] = []
 
@@ -218,47 +282,70 @@ def load(path: Path) -> MonitorConfig:
         raise ConfigError("\n".join(lines)) from None
 
 
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """What is found to be wrong with a value of this file, and is told with its key in front, is
+    told with file and line too. Raises ConfigError."""
+    try:
+        yield
+    except EchoSieveError as error:
+        keys, _, said = str(error).partition(": ")
+        line = line_of(path.read_text(), keys.split(", ")[0].split("."))
+        where = f"line {line}, {keys}" if line else keys
+        raise ConfigError(f"{path}: {where}: {said}") from error
+
+
 def _complaint(text: str, error: Any) -> str:
     """Line, key, what is there and what would be right."""
     said = str(error["msg"]).removeprefix("Value error, ")
-    keys = _keys(error["loc"])
+    keys = _keys(error)
     if not keys:  # of the whole: the key stands in front
         first, _, said = said.partition(": ")
         keys = first.split(".")
     key = ".".join(keys)
-    line = _line_of(text, keys)
+    line = line_of(text, keys)
     where = f"line {line}, {key}" if line else key
     if error["type"] == "extra_forbidden":
         return f"{where}: there is no such key{SECRETS if keys[-1] in SECRET else ''}"
-    found = error["input"]
-    told = isinstance(found, str | int | float) and keys[-1] not in ("url", "address")
-    return f"{where}: {said}" + (f" (there is {found!r})" if told else "")
+    said = _plain(error["type"], key) or said
+    found = error.get("ctx", {}).get("tag", error["input"])
+    told = isinstance(found, str | int | float) and keys[-1] not in UNTOLD and not _is_table(keys)
+    return f"{where}: {said}" + (f" (there is {shortened(found)})" if told else "")
 
 
-def _keys(loc: tuple[str | int, ...]) -> list[str]:
-    """As in the file, where the kind of a source is no key."""
-    keys = [str(part) for part in loc]
+def _plain(kind: str, key: str) -> str | None:
+    """In words of a configuration, where pydantic's are of Python."""
+    match kind:
+        case "union_tag_invalid" | "union_tag_not_found":
+            return f"a source is one of the kinds {', '.join(KINDS)}"
+        case "missing" if "." not in key:
+            return f"there must be one: [[{key}]]"
+        case "missing":
+            return "this key must be there"
+        case "list_type" if "." not in key:
+            return f"there may be several, so it stands in double brackets: [[{key}]]"
+        case "model_type" if "." not in key:
+            return f"this is a table, and there is one of it: [{key}]"
+        case _:
+            return None
+
+
+def _is_table(keys: list[str]) -> bool:
+    """A whole one, in which anything may stand."""
+    return keys[0] != "folder" and all(key.isdigit() for key in keys[1:])
+
+
+def shortened(found: object) -> str:
+    """A value as it stands in the file, as long as fits a line."""
+    whole = repr(found)
+    return whole if len(whole) <= MOST_TOLD else f"{whole[:MOST_TOLD]}..."
+
+
+def _keys(error: Any) -> list[str]:
+    """As in the file, where the kind of a source is no key, unless it is what is wrong."""
+    keys = [str(part) for part in error["loc"]]
+    if error["type"].startswith("union_tag_"):
+        return [*keys, "kind"]
     if keys[:1] == ["source"]:
         del keys[2:3]
     return keys
-
-
-def _line_of(text: str, keys: list[str]) -> int | None:
-    """The line of the key, or of the one that it stands in, as far as plain TOML tells: within the
-    n-th table of its name."""
-    table, rest = keys[0], keys[1:]
-    place = int(rest.pop(0)) if rest and rest[0].isdigit() else 0
-    heads = [
-        number
-        for number, line in enumerate(text.splitlines(), 1)
-        if line.replace(" ", "").startswith((f"[[{table}]]", f"[{table}]", f"{table}="))
-    ]
-    if place >= len(heads):
-        return None
-    lines: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines()[heads[place] :], heads[place] + 1):
-        if line.lstrip().startswith("["):
-            break
-        lines.setdefault(line.split("=")[0].strip(), number)
-    inmost = (key for key in reversed(rest) if key in lines)
-    return next((lines[key] for key in inmost), heads[place])

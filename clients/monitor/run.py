@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -32,6 +33,7 @@ from session import wire
 
 log = logging.getLogger("echosieve")
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LAST_REPORTS_S = 10.0  # for webhooks, when everything has ended
 
 
@@ -58,7 +60,7 @@ class Monitor:
         """`backoff`: of a source that fails. Raises EchoSieveError for a secret or a file that
         cannot be used."""
         check(config)
-        config.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(config.folder)
         self._config = config
         self._client = client or client_of(config)
         self._backoff = backoff
@@ -248,23 +250,27 @@ def report_of(story: Story, delivery: str, event: Recorded) -> bytes:
 
 def client_of(config: MonitorConfig) -> EchoSieve:
     """Raises EchoSieveError."""
-    service = config.service
-    token = None
-    if service.token_env is not None:
-        token = from_environment(service.token_env, "service.token_env")
-    elif service.token_file is not None:
-        token = from_file(service.token_file, "service.token_file")
     try:
-        return EchoSieve(service.url, token)
-    except ValueError as error:
-        raise EchoSieveError(f"service.url: {error}") from error
+        return EchoSieve(config.service.url, token_of(config))
+    except ValueError as error:  # the one of the file has been looked at: it is the environment's
+        raise EchoSieveError(f"ECHOSIEVE_URL: {error}") from error
+
+
+def token_of(config: MonitorConfig) -> str | None:
+    """Raises EchoSieveError."""
+    service = config.service
+    if service.token_env is not None:
+        return from_environment(service.token_env, "service.token_env")
+    if service.token_file is not None:
+        return from_file(service.token_file, "service.token_file")
+    return None
 
 
 def bot_secrets(config: MonitorConfig) -> dict[str, str | None]:
     """Of all bots, by name. Raises EchoSieveError."""
     return {
-        source.name: secret_of(f"source {source.name}", source.secret_file, source.secret_env)
-        for source in config.source
+        source.name: secret_of(f"source.{place}", source.secret_file, source.secret_env)
+        for place, source in enumerate(config.source)
         if isinstance(source, BotSource)
     }
 
@@ -277,12 +283,34 @@ def webhook_secrets(config: MonitorConfig) -> Sequence[str | None]:
 
 
 def check(config: MonitorConfig) -> None:
-    """What only this machine can tell. Raises EchoSieveError."""
+    """What only this machine can tell. Raises EchoSieveError with the key in front."""
+    check_folder(config.folder)
+    token_of(config)
     webhook_secrets(config)
-    loopback = config.bots.host in ("127.0.0.1", "::1", "localhost")
-    for name, secret in bot_secrets(config).items():
-        if secret is None and not loopback:
+    secrets = bot_secrets(config)
+    if config.bots.host in LOOPBACK:
+        return
+    for place, source in enumerate(config.source):
+        if isinstance(source, BotSource) and secrets[source.name] is None:
             raise EchoSieveError(
-                f"bots.host is {config.bots.host}: beyond loopback the bot {name!r} needs "
-                "secret_file or secret_env"
+                f"source.{place}: bots.host is {config.bots.host}, which is beyond loopback: the "
+                f"bot {source.name!r} needs secret_file or secret_env"
             )
+
+
+def check_folder(folder: Path) -> None:
+    """Whether it is there, or can be made. Raises EchoSieveError."""
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "cannot be written to" if there.is_dir() else "is no folder"
+        raise EchoSieveError(
+            f"folder: {there} {what}: name one for what the monitor keeps, and its report"
+        )
+
+
+def make_folder(folder: Path) -> None:
+    """Raises EchoSieveError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EchoSieveError(f"folder: {folder} cannot be made ({error.strerror})") from error

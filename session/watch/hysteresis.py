@@ -17,10 +17,11 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
+from session import wire
 from session.watch.quiet import Quiet
 
 Kind = Literal["new", "update", "end"]
-THRESHOLD, RELEASE = 0.8, 0.4
+THRESHOLD, RELEASE = wire.THRESHOLD, wire.RELEASE
 MOST_SPANS = 16  # of an event; older ones are joined
 
 

@@ -12,6 +12,7 @@ MAX_QUERY_CHARS = 500
 MAX_QUIET = 8
 MAX_NOTES = 1_000
 MAX_WATCH_EVENTS = 200
+THRESHOLD, RELEASE = 0.8, 0.4  # where a watch sets none
 
 WatchKind = Literal["event", "count"]
 WatchState = Literal["waiting", "calm", "open", "unanswered"]

@@ -273,8 +273,14 @@ def test_a_configuration_is_checked_without_the_service_or_the_broker(
         (("threshold = 0.7", "threshold = 7"), "line 8, watch.0.threshold: Input should be less"),
         (("threshold = 0.7", "threshold 0.7"), "is not TOML: Expected '=' after a key"),
         (('kind = "room"', 'kind = "media"\naddress = "x.mkv"'), "line 4, source.0.address: there"),
-        (('host = "127.0.0.1"', 'host = "a"\nca_file = "x"\ntls = true'), "mqtt.ca_file: "),
-        (('host = "127.0.0.1"', 'host = "a"\nusername="b"\npassword_env = "X"'), "variable X"),
+        (
+            ('host = "127.0.0.1"', 'host = "a"\nca_file = "x"\ntls = true'),
+            "line 12, mqtt.ca_file: ",
+        ),
+        (
+            ('host = "127.0.0.1"', 'host = "a"\nusername="b"\npassword_env = "X"'),
+            "line 13, mqtt.password_env: the variable X",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_be_used_is_told_with_file_line_and_key(
@@ -283,8 +289,17 @@ def test_a_configuration_that_cannot_be_used_is_told_with_file_line_and_key(
     path = tmp_path / "monitor.toml"
     path.write_text(MONITOR.replace(*change))
     run = call("monitor", "--check", str(path))
+    assert run.complaint.startswith(f"echosieve: {path}: ")
     assert said in run.complaint
     assert not run.out
+
+
+def test_a_folder_that_cannot_be_used_is_one_clear_line_before_anything_is_watched(
+    call: Call, tmp_path: Path
+) -> None:
+    path = tmp_path / "monitor.toml"
+    path.write_text(f'folder = "monitor.toml"\n{MONITOR}')
+    assert f"line 1, folder: {path} is no folder" in call("monitor", str(path)).complaint
 
 
 def test_a_broker_that_is_not_there_is_one_clear_line(call: Call, tmp_path: Path) -> None:
