@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import get_args
 
@@ -52,6 +52,7 @@ class EventStream:
         coming back is of no use (the session was deleted, the token has expired).
         """
         while True:
+            last = self._is_last()
             try:
                 async with aclosing(self._connected()) as events:
                     async for event in events:
@@ -63,10 +64,17 @@ class EventStream:
                     raise
                 await self._pause(error)
             else:
+                if last:
+                    return
                 await self._pause(ConnectionLost("the service ended the stream"))
 
     def _ends(self, event: wire.Event) -> bool:
         return isinstance(event, wire.SessionClosed)
+
+    def _is_last(self) -> bool:
+        """Whether the connection that comes next is the last, where it is not cut: the service ends
+        it when it has told all of a session that has ended."""
+        return False
 
     async def _connected(self) -> AsyncGenerator[wire.Event]:
         """The events of one connection."""
@@ -81,7 +89,8 @@ class EventStream:
                         yield event
 
     def _new(self, message: Message) -> wire.Event | None:
-        """The event of a message, unless it was handed out before or is of a newer service."""
+        """The event of a message, unless it was handed out before or is of a newer service. Raises
+        ConnectionLost where the service lets us go before the end."""
         if message.id is not None:
             number = int(message.id)
             if self.last_id is not None and number <= self.last_id:
@@ -90,7 +99,11 @@ class EventStream:
         if message.data is None or message.event not in KNOWN:
             return None
         event = wire.EVENT.validate_json(message.data)
-        return None if isinstance(event, wire.EventsDropped) else event
+        if isinstance(event, wire.EventsDropped):
+            raise ConnectionLost(event.reason)
+        if isinstance(event, wire.EventsMissed):  # also where the record ends before `last_id`
+            self.last_id = event.next_id - 1
+        return event
 
     async def _pause(self, error: EchoSieveError) -> None:
         self._failures += 1
@@ -102,5 +115,20 @@ class EventStream:
 class Following(EventStream):
     """Made by `Session.follow`: goes on when a session that had ended is opened again."""
 
+    def __init__(
+        self,
+        transport: Transport,
+        path: str,
+        *,
+        after: int | None,
+        backoff: Backoff,
+        goes_on: Callable[[], bool] | None,
+    ) -> None:
+        super().__init__(transport, path, after=after, backoff=backoff)
+        self._goes_on = goes_on
+
     def _ends(self, event: wire.Event) -> bool:
         return False
+
+    def _is_last(self) -> bool:
+        return self._goes_on is not None and not self._goes_on()

@@ -103,9 +103,15 @@ class Session:
         (0: from the first that is held). See `EventStream`."""
         return EventStream(self._transport, self._path, after=after, backoff=self._backoff)
 
-    def follow(self, *, after: int | None = None) -> EventStream:
-        """The same, beyond the session's end: it goes on when somebody publishes to it again."""
-        return Following(self._transport, self._path, after=after, backoff=self._backoff)
+    def follow(
+        self, *, after: int | None = None, goes_on: Callable[[], bool] | None = None
+    ) -> EventStream:
+        """The same, beyond the session's end: it goes on when somebody publishes to it again.
+        Where `goes_on` says no, what is on record is read to its end, and no more is waited for
+        when the session has ended."""
+        return Following(
+            self._transport, self._path, after=after, backoff=self._backoff, goes_on=goes_on
+        )
 
     async def answers(self, *, after: str | None = None) -> AsyncIterator[wire.Answer]:
         """What was asked and answered, in the order in which the answers were finished, also before

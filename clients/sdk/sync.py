@@ -4,7 +4,7 @@ asynchronous client, in a thread of its own, so a program may use it from severa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -161,9 +161,12 @@ class SyncSession:
         """See `Session.events`."""
         return SyncEventStream(self._portal, self._session.events(after=after))
 
-    def follow(self, *, after: int | None = None) -> SyncEventStream:
-        """See `Session.follow`."""
-        return SyncEventStream(self._portal, self._session.follow(after=after))
+    def follow(
+        self, *, after: int | None = None, goes_on: Callable[[], bool] | None = None
+    ) -> SyncEventStream:
+        """See `Session.follow`; `goes_on` is called in another thread."""
+        following = self._session.follow(after=after, goes_on=goes_on)
+        return SyncEventStream(self._portal, following)
 
 
 class SyncWatches:

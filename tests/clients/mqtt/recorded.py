@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import cast
 
 from clients.sdk import Session
@@ -33,11 +33,12 @@ def happened(number: int, change: str, snapshot: str | None = None) -> wire.Watc
 
 
 class Journal:
-    """The events of one session, numbered from 1 on."""
+    """The events of one session, numbered from 1 on; `now` is how the service describes it."""
 
-    def __init__(self) -> None:
-        self.id = "ses_1"
-        self.written: list[wire.Event] = [wire.SessionCreated(session=info())]
+    def __init__(self, id: str = "ses_1") -> None:
+        self.id = id
+        self.now = info().model_copy(update={"id": id})
+        self.written: list[wire.Event] = [wire.SessionCreated(session=self.now)]
         self._more = asyncio.Event()
 
     def write(self, *events: wire.Event) -> None:
@@ -48,11 +49,13 @@ class Journal:
     def session(self) -> Session:
         return cast(Session, self)  # as much of one as a bridge needs to follow it
 
-    def follow(self, *, after: int | None = None) -> Reading:
-        return Reading(self, after or 0)
+    def follow(
+        self, *, after: int | None = None, goes_on: Callable[[], bool] = lambda: True
+    ) -> Reading:
+        return Reading(self, after or 0, goes_on)
 
-    def events(self, *, after: int | None = None) -> Reading:
-        return Reading(self, after or 0, to_its_end=True)
+    async def refresh(self) -> wire.Session:
+        return self.now
 
     async def grown(self, beyond: int) -> None:
         while len(self.written) <= beyond:
@@ -61,18 +64,20 @@ class Journal:
 
 
 class Reading:
-    """One reader of the journal."""
+    """One reader of the journal. Where the session has ended and nothing follows, it is asked
+    whether it `goes_on`."""
 
-    def __init__(self, journal: Journal, after: int, *, to_its_end: bool = False) -> None:
+    def __init__(self, journal: Journal, after: int, goes_on: Callable[[], bool]) -> None:
         self.last_id = after
         self._journal = journal
-        self._to_its_end = to_its_end
+        self._goes_on = goes_on
 
     async def __aiter__(self) -> AsyncGenerator[wire.Event]:
-        while True:
+        while self._more() or self._goes_on():
             await self._journal.grown(self.last_id)
-            event = self._journal.written[self.last_id]
             self.last_id += 1
-            yield event
-            if self._to_its_end and isinstance(event, wire.SessionClosed):
-                return
+            yield self._journal.written[self.last_id - 1]
+
+    def _more(self) -> bool:
+        read = self.last_id == len(self._journal.written)
+        return not (read and isinstance(self._journal.written[-1], wire.SessionClosed))

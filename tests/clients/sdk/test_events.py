@@ -14,6 +14,7 @@ from clients.sdk import Backoff, EchoSieve, EventStream, Timeouts, errors
 from session import wire
 from tests.clients.sdk.conftest import QUICK, Line, served
 from tests.clients.sdk.cuts import network
+from tests.clients.sdk.test_restarts import attach
 from tests.session.fakes import eventually
 
 PATIENT = Timeouts(patience_s=5.0)
@@ -170,3 +171,43 @@ async def test_a_session_that_has_ended_is_looked_at_less_and_less_often(line: L
         following.cancel()
         await asyncio.wait({following})
     assert Counted.failures[:5] == [1, 2, 3, 4, 5]
+
+
+async def test_events_after_a_record_that_lost_its_newest_are_handed_out(line: Line) -> None:
+    """A power cut can take commits: the numbers that a client knows are given once more."""
+    session, _ = await line.join()
+    stream = session.events(after=50)
+    following = asyncio.create_task(collected(stream))
+    await eventually(lambda: stream.last_id != 50)
+    await session.ask("what now")
+    await session.close()
+    kinds = [event.type for _, event in await following]
+    assert kinds[0] == "events.missed"
+    assert kinds[-2:] == ["answer.done", "session.closed"]
+
+
+async def test_a_following_that_need_not_go_on_ends_when_all_was_told(line: Line) -> None:
+    session, _ = await line.join()
+    going_on = True
+    stream = session.follow(after=0, goes_on=lambda: going_on)
+    following = asyncio.create_task(collected(stream))
+    for reason in ("the first end", "the last end"):
+        await line.house.manager.end(session.id, reason)
+        if reason == "the first end":
+            await attach(line.house, session.id)
+    going_on = False
+    ends = [event.reason for _, event in await following if isinstance(event, wire.SessionClosed)]
+    assert ends == ["the first end", "the last end"]
+
+
+async def test_who_is_let_go_before_the_end_comes_back_also_on_the_last_look(line: Line) -> None:
+    session, _ = await line.join()
+    hub = line.house.manager.get(session.id).hub
+    stream = session.follow(after=0, goes_on=lambda: False)
+    following = asyncio.create_task(collected(stream))
+    await eventually(lambda: hub.listening == 1 and bool(stream.last_id))
+    for subscription in hub._subscriptions:
+        subscription.let_go("it did not read")
+    await eventually(lambda: not hub._subscriptions or following.done())
+    await session.close()
+    assert (await following)[-1][1].type == "session.closed"
