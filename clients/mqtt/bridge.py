@@ -79,7 +79,7 @@ class Bridge:
             backoff=backoff,
         )
         self._replies = Replies(self.topics, self._broker)
-        self._sessions: dict[str, Session] = {}  # by name
+        self._sessions: dict[str, Session] = {}  # by name, the one that was followed last
         self._stories: dict[str, Story] = {}  # by name
         self._states: dict[str, SourceState] = {}  # of what feeds them, by name
         self._turned: set[str] = set()  # names whose state has not been told
@@ -88,6 +88,7 @@ class Bridge:
         self._working: set[asyncio.Task[None]] = set()  # at requests
         self._busy = 0  # of them, carrying one out
         self._setting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by name
+        self._telling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by name
         self._stats_s = stats_s
         self._began = time.monotonic()
         self._events = self._requests = 0
@@ -131,6 +132,7 @@ class Bridge:
         gives no more of it.
         """
         self._sessions[name] = session
+        await self._take_up(session, name)
 
         async def hear(before: Story, story: Story, number: int | None, event: wire.Event) -> None:
             _, out = tell(self.topics, before, number, event)
@@ -155,17 +157,42 @@ class Bridge:
                 name = self._turned.pop()
                 await self._broker.publish(source_message(self.topics, name, self._states[name]))
 
+    async def _take_up(self, session: Session, name: str) -> None:
+        """What is retained under the name may be another session's, or what a broker still had
+        after it lost the rest: it becomes what was last told of this one."""
+        place, told = self._places.find(session.id), self._stories.get(name)
+        if place is None or (told is not None and told.session == session.id):
+            return
+        async with self._telling[name]:
+            self._stories[name] = place.story
+            await self._publish(session, self._standing(place.story))
+
     async def _send(self, session: Session, before: Story, story: Story, out: Outgoing) -> None:
-        first = story.name not in self._stories
-        self._stories[story.name] = story
+        """Events of one name one after the other, so that what is retained is the newest."""
+        async with self._telling[story.name]:
+            if self._superseded(story):
+                taken = {one.topic for one in self._standing(self._stories[story.name])}
+                await self._publish(session, [one for one in out if one.topic not in taken])
+                return
+            first = story.name not in self._stories
+            self._stories[story.name] = story
+            described = device(self.topics, story)
+            if first or described != device(self.topics, before):
+                out = [*out, described]
+            await self._publish(session, out)
+
+    def _superseded(self, story: Story) -> bool:
+        """Whether another session goes by its name meanwhile, and has been told of."""
+        current = self._stories.get(story.name)
+        newest = self._sessions[story.name].id
+        return current is not None and current.session == newest != story.session
+
+    async def _publish(self, session: Session, out: Iterable[Message | Picture]) -> None:
         for one in out:
             if isinstance(one, Message):
                 await self._broker.publish(one)
             else:
                 await self._send_picture(session, one)
-        described = device(self.topics, story)
-        if first or described != device(self.topics, before):
-            await self._broker.publish(described)
 
     async def _send_picture(self, session: Session, picture: Picture) -> None:
         """One that is gone, or that the broker does not take, is not worth the events after it."""
@@ -178,16 +205,15 @@ class Bridge:
             Message(picture.topic, jpeg, retain=True, once=True, content_type="image/jpeg")
         )
 
-    def _devices(self) -> Iterable[Message]:
-        """What Home Assistant is told whenever it has started anew."""
-        return [device(self.topics, story) for story in self._stories.values() if story.info]
+    def _standing(self, story: Story) -> list[Message]:
+        """All that is retained of a session."""
+        return [device(self.topics, story), *standing(self.topics, story)] if story.info else []
 
     def _retained(self) -> Iterable[Message]:
-        """What a broker is told that may have lost everything."""
-        yield from self._devices()
-        for story in self._stories.values():
-            yield from standing(self.topics, story)
-        for name, state in self._states.items():
+        """What a broker is told that may have lost everything; while it is told, more may come."""
+        for story in tuple(self._stories.values()):
+            yield from self._standing(story)
+        for name, state in tuple(self._states.items()):
             yield source_message(self.topics, name, state)
 
     async def _tell_stats(self) -> None:
@@ -225,9 +251,12 @@ class Bridge:
             log.error("a request failed", exc_info=error)
 
     async def _introduce(self, received: Received) -> None:
-        if received.payload == b"online":
-            for message in self._devices():
-                await self._broker.publish(message)
+        """Home Assistant has started anew."""
+        if received.payload != b"online":
+            return
+        for name in tuple(self._stories):
+            async with self._telling[name]:
+                await self._broker.publish(device(self.topics, self._stories[name]))
 
     async def _answer(self, received: Received) -> None:
         """Whatever is wrong with a request is told to whoever made it."""

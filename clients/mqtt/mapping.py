@@ -291,12 +291,14 @@ def _settings(topics: Topics, name: str, info: wire.Session) -> list[Message]:
 
 
 def standing(topics: Topics, story: Story) -> list[Message]:
-    """All that is retained of a session, for a broker that may have lost it."""
+    """All that is retained of a session, and what no longer is, for a broker that may have lost it
+    or come back with what it had before."""
     if story.info is None:
         return []
     watches = {place(watch): watch for watch in story.watches.values()}
     shown = [one for watch in watches.values() for one in _shown(topics, story, watch)]
-    return [*_settings(topics, story.name, story.info), _list(topics, story), *shown]
+    gone = [_text(topics.of(story.name, *one.split("_", 1), "state"), b"") for one in story.removed]
+    return [*_settings(topics, story.name, story.info), _list(topics, story), *shown, *gone]
 
 
 def source_message(topics: Topics, name: str, state: SourceState) -> Message:

@@ -148,6 +148,8 @@ def test_a_broker_that_lost_everything_is_told_all_that_is_retained() -> None:
         happened(1, "update"),
         wire.WatchUpdated(watch=counter("wat_2")),
         counted(3, None).model_copy(update={"watch": "wat_2"}),
+        wire.WatchUpdated(watch=watch("wat_3").model_copy(update={"query": "a cat"})),
+        wire.WatchRemoved(watch="wat_3"),
     ]
     story, sent = told(events)
     retained = {m.topic: m for m in sent if isinstance(m, Message) and m.retain}
