@@ -1,4 +1,4 @@
-"""One loop for every stage: AdamW, warm-up and cosine, state that can be saved and resumed."""
+"""One loop for every stage: AdamW and Muon, warm-up and cosine, state to be saved and resumed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from sieve.train.team import Team
 
+_MUON_RATE = 2.0  # times AdamW's
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """``steps`` of AdamW; the rate rises over ``warmup`` steps to ``peak_lr`` and falls as a cosine
+    """``steps`` to take; the rate rises over ``warmup`` steps to ``peak_lr`` and falls as a cosine
     over ``span`` steps (0: over all) to ``floor`` of it. A stage that another one follows may end
     before its rate has fallen."""
 
@@ -37,17 +39,34 @@ class Schedule:
 
 
 class Optimiser:
-    """Takes one step after another; ``step`` counts those taken."""
+    """Takes one step after another; ``step`` counts those taken.
+
+    Those ``parameters`` that are among ``matrices`` [out, in] learn by Muon (Jordan et al. 2024:
+    steps whose singular values are alike), scaled so that AdamW's rates fit (Liu et al., arXiv
+    2502.16982); all others by AdamW.
+    """
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], schedule: Schedule, team: Team | None = None
+        self,
+        parameters: Iterable[nn.Parameter],
+        schedule: Schedule,
+        team: Team | None = None,
+        matrices: Iterable[nn.Parameter] = (),
     ) -> None:
         self._parameters = [p for p in parameters if p.requires_grad]
+        wanted = set(map(id, matrices))
+        turned = [p for p in self._parameters if id(p) in wanted]
+        others = [p for p in self._parameters if id(p) not in wanted]
+        decay = schedule.weight_decay
         self._schedule = schedule
         self._team = team or Team()
-        self._adam = torch.optim.AdamW(
-            self._parameters, betas=(0.9, 0.98), weight_decay=schedule.weight_decay
-        )
+        self._methods: dict[str, torch.optim.Optimizer] = {
+            "adam": torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=decay)
+        }
+        if turned:
+            self._methods["muon"] = torch.optim.Muon(
+                turned, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+            )
         self.step = 0
 
     @property
@@ -62,9 +81,11 @@ class Optimiser:
     def take(self, loss_of: Callable[[int], Tensor], parts: int = 1) -> float:
         """One step down the mean gradient of ``parts`` losses, ``loss_of(step * parts)`` and those
         after it; returns their mean."""
-        for group in self._adam.param_groups:
-            group["lr"] = self._schedule.rate(self.step)
-        self._adam.zero_grad(set_to_none=True)
+        for name, method in self._methods.items():
+            rate = self._schedule.rate(self.step) * (_MUON_RATE if name == "muon" else 1.0)
+            for group in method.param_groups:
+                group["lr"] = rate
+            method.zero_grad(set_to_none=True)
         mean = 0.0
         for part in range(parts):
             loss = loss_of(self.step * parts + part) / parts
@@ -72,13 +93,16 @@ class Optimiser:
             mean += float(loss.detach())
         self._team.average(self._parameters)
         nn.utils.clip_grad_norm_(self._parameters, self._schedule.clip_norm)
-        self._adam.step()
+        for method in self._methods.values():
+            method.step()
         self.step += 1
         return mean
 
     def state(self) -> dict[str, Any]:
-        return {"step": self.step, "adam": self._adam.state_dict()}
+        states = {name: method.state_dict() for name, method in self._methods.items()}
+        return {"step": self.step, **states}
 
     def load(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
-        self._adam.load_state_dict(state["adam"])
+        for name, method in self._methods.items():
+            method.load_state_dict(state[name])

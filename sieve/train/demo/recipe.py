@@ -36,9 +36,9 @@ class Recipe:
         return replace(self.filming, plot=plot)
 
 
-_RETENTIONS = {1.0: 0.06, 0.4: 0.09, 0.2: 0.35, 0.1: 0.35, 0.05: 0.15}
+_RETENTIONS = {1.0: 0.1, 0.4: 0.1, 0.2: 0.3, 0.1: 0.3, 0.05: 0.2}
 _DEEP = 6  # layers of the decoder
-_SHORT, _LONG = (1, 3, 5, 7), (2, 4, 6, 8, 8, 12, 20, 30)
+_LONG = (2, 4, 6, 8, 8, 12, 20, 30)
 
 DEMO = Recipe(
     seed=0,
@@ -51,19 +51,8 @@ DEMO = Recipe(
     stages=(
         StageConfig(
             name="read",  # the decoder alone, on tokens chosen by label
-            schedule=Schedule(6000, 2e-3, warmup=100, span=7500),
-            windows=((0.0, (1, 2)), (0.1, (2, 3)), (0.25, (1, 3, 4, 6)), (0.5, _LONG)),
-            retentions={0.24: 1.0},
-            sieving=Sieving(0.24, refined=False, choice="labels"),
-            jumps=0.3,
-            token_loss=1.0,
-            single_modality_share=0.04,
-            described_share=0.1,
-        ),
-        StageConfig(
-            name="bind",  # what belongs together, which takes longest, with two layers more
-            schedule=Schedule(12_000, 1.5e-3, warmup=200, span=14_000),
-            windows=((0.0, (1, *_LONG)),),
+            schedule=Schedule(8000, 2e-3, warmup=100, span=9500),
+            windows=((0.0, (1, 2, 3)), (0.08, (1, 3, 4, 6)), (0.2, (1, *_LONG))),
             retentions={0.24: 1.0},
             sieving=Sieving(0.24, refined=False, choice="labels"),
             layers=_DEEP,
@@ -74,9 +63,9 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="refine",  # with the refiner
-            schedule=Schedule(2000, 2e-3, warmup=150, span=2700),
-            windows=((0.0, _SHORT), (0.3, _LONG)),
-            retentions={0.24: 1.0},
+            schedule=Schedule(1500, 1e-3, warmup=100, span=2500),
+            windows=((0.0, (1, *_LONG)),),
+            retentions={0.24: 0.9, 1.0: 0.1},
             sieving=Sieving(0.24, choice="labels"),
             layers=_DEEP,
             jumps=0.5,
@@ -90,8 +79,8 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="sieve",  # the sieve chooses
-            schedule=Schedule(5000, 1.2e-3, warmup=100),
-            windows=((0.0, (1, *_LONG)),),
+            schedule=Schedule(5500, 1.2e-3, warmup=100),
+            windows=((0.0, (1, *_LONG)), (0.5, (1, 4, 8, 12, 20, 30, 30))),
             retentions=_RETENTIONS,
             sieving=Sieving(0.2, noise=0.5, estimator="softmax"),
             layers=_DEEP,

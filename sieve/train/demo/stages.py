@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sieve.prompt import Modalities
 from sieve.train.demo.batch import Batch, BatchShape, Sampler
@@ -83,9 +83,14 @@ class Stage:
             trained += model.cs2.parameters()
         if config.sieving.method == "omnisift":
             trained += model.sifter.parameters()
-        self.optimiser = Optimiser(trained, config.schedule, self._team)
+        self.optimiser = Optimiser(trained, config.schedule, self._team, self._matrices())
         self._parts: dict[str, list[float]] = defaultdict(list)
         self._right: dict[str, list[bool]] = defaultdict(list)
+
+    def _matrices(self) -> list[nn.Parameter]:
+        """What learns by Muon: the matrices of the layers."""
+        layers = [*self.model.lm.layers, *self.model.cs2.layers]
+        return [p for layer in layers for p in layer.parameters() if p.dim() == 2]
 
     def step(self) -> dict[str, float]:
         """One step; the parts of its loss."""

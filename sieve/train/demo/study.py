@@ -53,7 +53,7 @@ class Arm:
 
 def _without_labels(estimator: str, noise: float) -> Arm:
     how = {"estimator": estimator, "noise": noise}
-    return Arm(f"{estimator}, no labels", how, {"score_loss": 0.0}, begin="bind")
+    return Arm(f"{estimator}, no labels", how, {"score_loss": 0.0}, begin="read")
 
 
 def _ablation(name: str, **sieving: Any) -> Arm:
@@ -82,7 +82,7 @@ ARMS = (
     Arm("identity", {"estimator": "identity"}),
     Arm("sigmoid", {"estimator": "sigmoid"}),
     Arm("exchange", {"estimator": "exchange"}),
-    Arm("softmax, from bind", begin="bind"),
+    Arm("softmax, from read", begin="read"),
     _without_labels("softmax", 0.5),
     _without_labels("identity", 0.5),
     _without_labels("sigmoid", 0.5),

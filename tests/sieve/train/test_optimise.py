@@ -41,24 +41,42 @@ def test_it_descends_and_counts() -> None:
     assert losses[-1] < 0.01 * losses[0]
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one() -> None:
+def _made(layer: nn.Linear, schedule: Schedule, method: str) -> Optimiser:
+    matrices = [layer.weight] if method == "muon" else []
+    return Optimiser(layer.parameters(), schedule, matrices=matrices)
+
+
+@pytest.mark.parametrize("method", ["adamw", "muon"])
+def test_a_resumed_run_equals_an_uninterrupted_one(method: str) -> None:
     def take(layer: nn.Linear, optimiser: Optimiser, count: int) -> None:
         for _ in range(count):
             optimiser.take(lambda step: _loss(layer, step))
 
     schedule = Schedule(20, 1e-2, warmup=3)
     whole = _problem()
-    take(whole, Optimiser(whole.parameters(), schedule), 20)
+    take(whole, _made(whole, schedule, method), 20)
     first = _problem()
-    before = Optimiser(first.parameters(), schedule)
+    before = _made(first, schedule, method)
     take(first, before, 8)
     saved = copy.deepcopy((first.state_dict(), before.state()))
     second = _problem()
     second.load_state_dict(saved[0])
-    after = Optimiser(second.parameters(), schedule)
+    after = _made(second, schedule, method)
     after.load(saved[1])
     take(second, after, 12)
     assert torch.equal(whole.weight, second.weight)
+
+
+def test_the_steps_of_a_matrix_are_alike_in_all_directions() -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(8, 8)
+    before = layer.weight.detach().clone()
+    steep = torch.diag(torch.logspace(0, 2, 8))
+    schedule = Schedule(1, 1e-2, warmup=1, weight_decay=0.0)
+    optimiser = Optimiser(layer.parameters(), schedule, matrices=[layer.weight])
+    optimiser.take(lambda _: (layer.weight * steep).sum() + layer.bias.sum())
+    found = torch.linalg.svdvals(layer.weight.detach() - before)
+    assert found[0] < 4 * found[-1]  # of the gradient: a hundred times
 
 
 def test_a_step_over_parts_is_a_step_down_their_mean() -> None:

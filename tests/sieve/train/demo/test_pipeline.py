@@ -62,7 +62,7 @@ def _journal(folder: Path) -> list[dict[str, object]]:
 def test_a_killed_run_goes_on_to_the_same_model_from_its_last_checkpoint(
     rehearsed: Path, tmp_path: Path
 ) -> None:
-    folder = _begun(rehearsed, tmp_path / "run", ("read", "bind"))
+    folder = _begun(rehearsed, tmp_path / "run", ("read",))
     arguments = ["--recipe", "rehearsal", "--run", str(folder), "--out", str(tmp_path / "out")]
     arguments += ["--threads", "1"]
     killed = subprocess.Popen(
@@ -120,7 +120,7 @@ def test_the_command_writes_a_directory_that_loads_and_answers(
     assert sum(path.stat().st_size for path in out.iterdir()) < 16e6
     recipe = json.loads((out / "training.json").read_text())
     assert recipe["seed"] == REHEARSAL.seed
-    assert [stage["name"] for stage in recipe["stages"]] == ["read", "bind", "refine", "sieve"]
+    assert [stage["name"] for stage in recipe["stages"]] == ["read", "refine", "sieve"]
 
 
 def test_the_rehearsal_goes_through_the_same_stages_as_the_demo() -> None:

@@ -24,7 +24,7 @@ from sieve.train.world.windows import closed_window
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """As after the stage bind, towers as they were born."""
+    """As after the stage read, towers as they were born."""
     run = Run(REHEARSAL, tmp_path_factory.mktemp("run"))
     torch.save(
         {"visual": run.model.thinker.model.visual.state_dict(),
@@ -33,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )  # fmt: skip
     deepen(run.model.lm, 6)
     state = {"model": run.model.state_dict(), "words": run.words.state_dict()}
-    torch.save(state, run.folder / "stage-bind.pt")
+    torch.save(state, run.folder / "stage-read.pt")
     return run
 
 
@@ -61,7 +61,7 @@ def test_a_study_trains_what_is_missing_and_leaves_the_model_s_rotary(
     run: Run, tmp_path: Path
 ) -> None:
     out, axes = tmp_path / "study.json", run.model.lm.rotary_emb.axis_of_pair.clone()
-    arms = (Arm("one", begin="bind"), Arm("turned", axes=(1,) * 4 + (0,) * 12, begin="bind"))
+    arms = (Arm("one", begin="read"), Arm("turned", axes=(1,) * 4 + (0,) * 12, begin="read"))
     found = study(run, Plan(1, 1, arms[:1]), out)
     assert "seeds at 0.1" in found["arms"]["one"]["0"]
     found["arms"]["one"]["0"] = "kept"
@@ -89,7 +89,7 @@ def test_arms_that_are_kept_join_the_suite_and_are_used_live(
     monkeypatch.setattr(Run, "examine", lambda *_: {})
     by_name = {arm.name: arm for arm in ARMS}
     kept = ("OmniSIFT", "causal refiner", "mid-band rotary")
-    arms = tuple(replace(by_name[name], begin="bind") for name in kept)
+    arms = tuple(replace(by_name[name], begin="read") for name in kept)
     study(run, Plan(1, 1, arms), tmp_path / "study.json", tmp_path / "models")
     trained = trained_arms(tmp_path / "models" / "trained.json")
     assert [arm.name for arm in trained] == ["trained: OmniSIFT", "trained: causal refiner"]
