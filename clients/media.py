@@ -240,6 +240,20 @@ class Heard:
                 yield item
 
 
+class Noticed:
+    """A source of which it is known whether anything came."""
+
+    def __init__(self, source: Source) -> None:
+        self.has_audio, self.has_video = source.has_audio, source.has_video
+        self.came = False
+        self._source = source
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        async for item in self._source:
+            self.came = True
+            yield item
+
+
 class Shown:
     """A source whose pictures are shown to somebody on their way."""
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from clients.monitor.torn import Broken
 from clients.sdk.backoff import Backoff
 from clients.sdk.errors import EchoSieveError
 
@@ -34,6 +35,7 @@ class Keeper:
         self._condition = condition
         self._backoff = backoff
         self._failures = 0  # in a row, since it was last up
+        self._said = ""  # why it failed last
 
     def up(self) -> None:
         """Of the attempt: the source is being watched."""
@@ -48,6 +50,15 @@ class Keeper:
             except EchoSieveError as error:
                 self._failures += 1
                 wait_s = self._backoff.wait_s(self._failures)
-                log.warning("%s: %s; again in %.1f s", self._name, error, wait_s)
+                self._tell(error, wait_s)
                 self._condition.down(self._name, str(error))
             await asyncio.sleep(wait_s)
+
+    def _tell(self, error: EchoSieveError, wait_s: float) -> None:
+        """What cannot change by itself is told once."""
+        said = str(error)
+        if not isinstance(error, Broken):
+            log.warning("%s: %s; again in %.1f s", self._name, said, wait_s)
+        elif said != self._said:
+            log.warning("%s: %s", self._name, said)
+        self._said = said

@@ -7,13 +7,14 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 from clients.monitor.claim import claimed
 from clients.monitor.config import BotSource, MediaSource, MonitorConfig, RoomSource
+from clients.monitor.ending import Ending
 from clients.monitor.keeping import PATIENT, Keeper
 from clients.monitor.reached import Reached
 from clients.monitor.report import Entry, Gap, Record, Recorded, write
@@ -28,7 +29,7 @@ from clients.mqtt.settings import from_environment, from_file
 from clients.mqtt.topics import Topics
 from clients.sdk import Backoff, EchoSieve, Session
 from clients.sdk.errors import EchoSieveError, Forbidden, NotFound, Unauthorized
-from clients.together import until_first
+from clients.together import Work, until_first
 from session import wire
 
 log = logging.getLogger("echosieve")
@@ -47,8 +48,9 @@ def secret_of(key: str, file: Path | None, variable: str | None) -> str | None:
 
 
 class Monitor:
-    """One run of a configuration; `run` ends when every source has: rooms, bots and cameras never
-    do. A source that fails is tried again, and the others go on."""
+    """One run of a configuration; `run` ends when every source has come to its end, or is a file
+    that cannot be read further: rooms, bots and cameras never are. A source that fails is tried
+    again, and the others go on."""
 
     def __init__(
         self,
@@ -77,8 +79,9 @@ class Monitor:
         ]
 
     async def run(self) -> Path:
-        """Returns the report's path. Raises EchoSieveError; the report is written in any case but
-        where the folder is another monitor's."""
+        """Returns the report's path. Raises EchoSieveError, also for a source of which nothing
+        could be read; the report is written in any case but where the folder is another
+        monitor's."""
         try:
             with claimed(self._config.folder):
                 return await self._run()
@@ -107,28 +110,29 @@ class Monitor:
         ends = [self._sources()]
         if self._bridge is not None:
             ends.append(self._bridge.ended())
-        try:
-            await until_first(ends, beside)
-        except ExceptionGroup as group:  # of the sources: the first that failed is what to tell
-            raise group.exceptions[0] from group
+        await until_first(ends, beside)
 
     async def _sources(self) -> None:
         await self._check_token()
         streams = Streams(self._client, self, await self._left())
+        ending = Ending(source.name for source in self._config.source)
         try:
-            async with asyncio.TaskGroup() as group:
-                for source in self._config.source:
-                    keeper = self._keeper(source.name)
-                    if isinstance(source, RoomSource):
-                        group.create_task(watch_room(self._client, source, self, keeper))
-                    elif isinstance(source, MediaSource):
-                        group.create_task(watch_media(streams, source, keeper, self._reached))
-                if secrets := bot_secrets(self._config):
-                    bots = Bots(streams, self._config.bots, secrets, self)
-                    group.create_task(bots.run(self._told_port))
+            await until_first([ending.reached()], self._watching(streams, ending))
         finally:
             await streams.close()
         await self._last_reports()
+        ending.check(self.report)
+
+    def _watching(self, streams: Streams, ending: Ending) -> Iterator[Work]:
+        """What runs for the sources: one each, and one for all bots."""
+        for source in self._config.source:
+            keeper = self._keeper(source.name)
+            if isinstance(source, RoomSource):
+                yield watch_room(self._client, source, self, keeper)
+            elif isinstance(source, MediaSource):
+                yield watch_media(streams, source, keeper, self._reached, ending)
+        if secrets := bot_secrets(self._config):
+            yield Bots(streams, self._config.bots, secrets, self).run(self._told_port)
 
     def _keeper(self, name: str) -> Keeper:
         return Keeper(name, self, self._backoff)

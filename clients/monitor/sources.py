@@ -20,6 +20,7 @@ from websockets.http11 import Request, Response
 
 from clients.monitor.bot import MOST_MESSAGE, BotError, Hello, read_hello, read_piece
 from clients.monitor.config import BotsTable, MediaSource, RoomSource
+from clients.monitor.ending import Ending
 from clients.monitor.keeping import Condition, Keeper
 from clients.monitor.reached import Reached
 from clients.monitor.streams import Attend, Streams
@@ -88,10 +89,11 @@ async def watch_room(client: EchoSieve, source: RoomSource, attend: Attend, keep
 
 
 async def watch_media(
-    streams: Streams, source: MediaSource, keeper: Keeper, reached: Reached
+    streams: Streams, source: MediaSource, keeper: Keeper, reached: Reached, ending: Ending
 ) -> None:
     """An address, to its end: a camera has none, a file has one, and after a failure goes on where
-    it was; one that is damaged, when it has been replaced or completed."""
+    it was; one that is damaged, when it has been replaced or completed, if the monitor has not
+    come to its end before."""
 
     torn = Torn(Path(source.address))
     is_file = await asyncio.to_thread(Path(source.address).is_file)
@@ -101,19 +103,26 @@ async def watch_media(
         await publication.finished()
 
     async def attempt() -> None:
-        from clients.media import opened
+        from clients.media import Noticed, opened
 
         torn.check()
+        ending.goes_on(source.name)
         from_s = reached.seconds(source.name, source.address) if is_file else 0.0
-        media = await opened(source.address, from_s)
+        came = from_s > 0
         try:
-            await streams.publish(source.name, media, sent)
+            media = Noticed(await opened(source.address, from_s))
+            try:
+                await streams.publish(source.name, media, sent)
+            finally:
+                came = came or media.came
         except MediaFailed as error:
-            torn.note(error)
-            raise
+            if is_file:
+                ending.stands(source.name, None if came else str(error))
+            raise torn.noted(error) from error
 
     await keeper.run(attempt)
     reached.forget(source.name)
+    ending.stands(source.name)
 
 
 class Bots:

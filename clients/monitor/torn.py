@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from clients.sdk.errors import MediaFailed
 
 Stamp = tuple[int, int, int]  # inode, bytes, nanoseconds of its last change
+
+
+class Broken(MediaFailed):
+    """To try again is of no use while the file is the same."""
 
 
 class Torn:
@@ -18,18 +23,21 @@ class Torn:
         self._said = ""
 
     def check(self) -> None:
-        """Raises MediaFailed as it did when the file broke off, while it is the same file."""
+        """Raises Broken as it did when the file broke off, while it is the same file."""
         if self._found is not None and self._found == self._stamp():
-            raise MediaFailed(self._said)
+            raise Broken(self._said)
 
-    def note(self, error: MediaFailed) -> None:
-        """It broke off now."""
+    def noted(self, error: MediaFailed) -> MediaFailed:
+        """It broke off now; what that means. What is no file may be there again at any time."""
         self._found, self._said = self._stamp(), str(error)
+        return error if self._found is None else Broken(self._said)
 
     def _stamp(self) -> Stamp | None:
-        """None where nothing is there."""
+        """None where no file is there, or what there is is a device or a folder."""
         try:
             found = self._path.stat()
         except OSError:
+            return None
+        if not stat.S_ISREG(found.st_mode):
             return None
         return found.st_ino, found.st_size, found.st_mtime_ns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clients.monitor.keeping import Keeper
+from clients.monitor.torn import Broken
 from clients.sdk import Backoff
 from clients.sdk.errors import MediaFailed
 
@@ -35,6 +36,22 @@ async def test_what_fails_is_tried_again_until_it_ends_and_it_is_told_why() -> N
 
     await keeper.run(attempt)
     assert told.told == [("yard", "unplugged"), ("yard", "still unplugged"), ("yard", "up")]
+
+
+async def test_a_file_that_is_broken_is_logged_once_while_it_is_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failures = [Broken("5 of 12 s"), Broken("5 of 12 s"), Broken("6 of 12 s"), MediaFailed("away")]
+
+    async def attempt() -> None:
+        if failures:
+            raise failures.pop(0)
+
+    await Keeper("film", Told(), NOW).run(attempt)
+    said = [record.getMessage() for record in caplog.records]
+    assert said[:2] == ["film: 5 of 12 s", "film: 6 of 12 s"]
+    (last,) = said[2:]
+    assert last.startswith("film: away; again in ")
 
 
 async def test_what_is_no_failure_of_a_source_is_not_tried_again() -> None:

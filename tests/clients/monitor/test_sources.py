@@ -16,7 +16,7 @@ from clients.monitor.run import Monitor
 from clients.mqtt.mapping import Story
 from clients.mqtt.places import Places
 from clients.sdk import EchoSieve
-from clients.sdk.errors import Unauthorized
+from clients.sdk.errors import MediaFailed, Unauthorized
 from session import wire
 from session.app import Loaded, create_app
 from session.config import ServiceConfig
@@ -108,12 +108,29 @@ async def test_a_monitor_that_is_killed_goes_on_in_the_session_it_had(tmp_path: 
     assert session.id.replace("_", r"\_") in text
 
 
-async def test_a_file_that_breaks_off_goes_on_when_it_has_been_completed(tmp_path: Path) -> None:
-    path = tmp_path / "film.mkv"
-    ffmpeg("-i", str(film(tmp_path / "film.ts", 10)), "-c", "copy", str(path))
+ROOM = {"kind": "room", "name": "door"}
+
+
+def torn(folder: Path, seconds: int) -> tuple[Path, bytes]:
+    """A film of which the second half is missing, and the whole of it."""
+    path = folder / "film.mkv"
+    ffmpeg("-i", str(film(folder / "film.ts", seconds)), "-c", "copy", str(path))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    config = config_of(tmp_path, {"kind": "media", "name": "film", "address": str(path)})
+    return path, whole
+
+
+def unreadable(folder: Path) -> Path:
+    """A film that looks whole from outside, and in which nothing can be decoded."""
+    path, whole = torn(folder, 2)
+    head = whole.index(b"\x1f\x43\xb6\x75") + 12  # into the first cluster (Matroska)
+    path.write_bytes(whole[:head] + bytes(len(whole) - head))
+    return path
+
+
+async def test_a_file_that_breaks_off_goes_on_when_it_has_been_completed(tmp_path: Path) -> None:
+    path, whole = torn(tmp_path, 10)
+    config = config_of(tmp_path, {"kind": "media", "name": "film", "address": str(path)}, ROOM)
     async with here() as url:
         monitor = Monitor(config, client=EchoSieve(url), backoff=QUICK)
         async with running(monitor) as task:
@@ -124,11 +141,47 @@ async def test_a_file_that_breaks_off_goes_on_when_it_has_been_completed(tmp_pat
             await asyncio.sleep(1.0)  # of many attempts
             assert monitor._record.gaps() == [gap]
             path.write_bytes(whole)
-            text = (await task).read_text()
+            await until(lambda: alerts(monitor, "film")[-1:] == ["end"] and met(monitor), task)
         async with EchoSieve(url) as client:
             assert len(await client.sessions.list("ended")) == 1
+    text = monitor.report.read_text()
     assert "1 gaps" in text
     assert "still down" not in text
+
+
+def met(monitor: Monitor) -> bool:
+    """Whether a gap is over."""
+    return any(gap.to_at is not None for gap in monitor._record.gaps())
+
+
+async def test_a_file_that_breaks_off_ends_the_monitor_when_nothing_else_may_come(
+    tmp_path: Path,
+) -> None:
+    path, _ = torn(tmp_path, 10)
+    other = {"kind": "media", "name": "other", "address": str(film(tmp_path / "other.ts", 5))}
+    config = config_of(tmp_path, {"kind": "media", "name": "film", "address": str(path)}, other)
+    async with (
+        here() as url,
+        running(Monitor(config, client=EchoSieve(url), backoff=QUICK)) as task,
+    ):
+        text = (await task).read_text()
+    assert re.search(r"\| film \|.*\| still down \|.*damaged or cut", text)
+    assert text.count(f"| {ALWAYS} |") == 2
+
+
+async def test_a_file_of_which_nothing_can_be_read_is_told_when_the_others_have_ended(
+    tmp_path: Path,
+) -> None:
+    one = {"kind": "media", "name": "one", "address": str(unreadable(tmp_path))}
+    two = {"kind": "media", "name": "two", "address": str(film(tmp_path / "two.ts", 5))}
+    async with here() as url:
+        monitor = Monitor(config_of(tmp_path, one, two), client=EchoSieve(url), backoff=QUICK)
+        async with running(monitor) as task:
+            with pytest.raises(MediaFailed, match=r"^one: .*can be decoded.*; the report is"):
+                await task
+    text = monitor.report.read_text()
+    assert "## two" in text
+    assert re.search(r"\| one \|.*\| still down \|.*can be decoded", text)
 
 
 async def test_a_source_that_fails_is_tried_again_while_the_others_go_on(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.monitor.torn import Torn
+from clients.monitor.torn import Broken, Torn
 from clients.sdk.errors import MediaFailed
 
 
@@ -21,19 +21,20 @@ def file(tmp_path: Path) -> Path:
 def test_it_fails_as_before_while_it_is_the_same(file: Path) -> None:
     torn = Torn(file)
     torn.check()
-    torn.note(MediaFailed("5.6 s of its 12.0 s could be read"))
+    noted = torn.noted(MediaFailed("5.6 s of its 12.0 s could be read"))
+    assert isinstance(noted, Broken)
     for _ in range(2):
-        with pytest.raises(MediaFailed, match=r"5\.6 s of its 12\.0 s"):
+        with pytest.raises(Broken, match=r"5\.6 s of its 12\.0 s"):
             torn.check()
 
 
 def test_it_is_tried_again_when_it_has_grown_or_was_replaced(file: Path, tmp_path: Path) -> None:
     torn = Torn(file)
-    torn.note(MediaFailed("damaged"))
+    torn.noted(MediaFailed("damaged"))
     with file.open("ab") as growing:
         growing.write(b", and the other half")
     torn.check()
-    torn.note(MediaFailed("damaged"))
+    torn.noted(MediaFailed("damaged"))
     other = tmp_path / "other.mkv"
     other.write_bytes(file.read_bytes())
     found = file.stat()
@@ -42,7 +43,8 @@ def test_it_is_tried_again_when_it_has_grown_or_was_replaced(file: Path, tmp_pat
     torn.check()
 
 
-def test_what_is_no_file_is_tried_again() -> None:
-    torn = Torn(Path("rtsp://127.0.0.1/yard"))
-    torn.note(MediaFailed("nothing came for 15 s"))
+@pytest.mark.parametrize("address", ["rtsp://127.0.0.1/yard", "/dev/null", "."])
+def test_what_is_no_file_is_tried_again(address: str) -> None:
+    torn, failure = Torn(Path(address)), MediaFailed("nothing came for 15 s")
+    assert torn.noted(failure) is failure
     torn.check()
