@@ -25,9 +25,8 @@ router = APIRouter(prefix="/v1/sessions/{session_id}")
 @router.post("/watches", status_code=201, dependencies=[CHANGER])
 async def add_watch(session_id: str, request: Request, service: Running) -> wire.Watch:
     """Sets a standing query; it is judged from the next window on."""
-    watches = (await attendant_of(service, session_id)).watches
     settings = await read_json(request, wire.WatchCreate, service.config.limits.json_bytes)
-    watch = await watches.add(settings)
+    watch = await (await attendant_of(service, session_id)).watches.add(settings)
     await on_file(service, session_id)
     return watch
 
@@ -46,9 +45,8 @@ async def get_watch(session_id: str, watch_id: str, service: Running) -> wire.Wa
 async def patch_watch(
     session_id: str, watch_id: str, request: Request, service: Running
 ) -> wire.Watch:
-    watches = (await attendant_of(service, session_id)).watches
     patch = await read_json(request, wire.WatchPatch, service.config.limits.json_bytes)
-    watch = await watches.change(watch_id, patch)
+    watch = await (await attendant_of(service, session_id)).watches.change(watch_id, patch)
     await on_file(service, session_id)
     return watch
 
@@ -84,9 +82,8 @@ async def get_snapshot(session_id: str, event_id: str, service: Running) -> Resp
 @router.patch("/notes", dependencies=[CHANGER])
 async def patch_notes(session_id: str, request: Request, service: Running) -> wire.NoteSettings:
     """Says what is noted from now on."""
-    notes = (await attendant_of(service, session_id)).notes
     patch = await read_json(request, wire.NoteSettings, service.config.limits.json_bytes)
-    settings = notes.set(patch)
+    settings = (await attendant_of(service, session_id)).notes.set(patch)
     await on_file(service, session_id)
     return settings
 
@@ -110,8 +107,8 @@ async def get_notes(
 
 
 async def attendant_of(service: Service, session_id: str) -> Attendant | Resting:
-    """Raises SessionUnknown, JournalFailed."""
-    session = await service.manager.find(session_id)
+    """What can be set of it now. Raises SessionUnknown, JournalFailed."""
+    session = await service.manager.settled(session_id)
     if isinstance(session, LiveSession):
         return session.attendant
     resting = Resting(session.id, session.hub.publish, service.shelf)

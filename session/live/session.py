@@ -87,18 +87,19 @@ class LiveSession:
         return self._dialogue.state == "ended"
 
     async def open(self) -> None:
-        """Take a row of the engine. Raises SettingInvalid with the engine's reason."""
+        """Take a row of the engine, and tell of it when all is in its place. Raises SettingInvalid
+        with the engine's reason."""
         settings = self.settings
         job = Open(
             self.id, settings.retention, settings.selector, settings.instruction, settings.slots
         )
         self.progress.holds(await self._request(job))
+        if self._origin.reopened:
+            await self.attendant.restore()
         self.hub.open()
         self.hub.tap = self.questions.hear
         kind = wire.SessionReopened if self._origin.reopened else wire.SessionCreated
         self._publish(kind(session=self.describe()))
-        if self._origin.reopened:
-            await self.attendant.restore()
 
     async def run(self, talk: Companion) -> None:
         """Stream until the sender leaves or `stop` is called; `talk` lives as long as it does."""

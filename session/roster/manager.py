@@ -81,10 +81,11 @@ class Manager:
         self._connect = connect
         self._metrics = metrics
         self._sessions: dict[str, LiveSession] = {}
+        self._opening: dict[str, LiveSession] = {}  # known to the engine alone
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._secrets: dict[str, str] = {}  # secret -> session id
         self._waiting: dict[str, Idle] = {}
-        self._attaching: set[str] = set()
+        self._attaching: dict[str, asyncio.Event] = {}  # set when a sender is there, or is not
         self._arriving = 0  # offers being answered
 
     # --- Coming ---
@@ -93,7 +94,7 @@ class Manager:
         """Raises EngineDown, or NoCapacity before those who are here would suffer."""
         if not self._shared.worker.alive:
             raise EngineDown("the engine has stopped; the service must be restarted")
-        taken = len(self._sessions) + self._arriving
+        taken = len(self._sessions) + len(self._opening) + self._arriving
         levels = [session.progress.level for session in self._sessions.values()]
         if reason := self.admission.refusal(taken, levels):
             raise NoCapacity(reason)
@@ -135,7 +136,7 @@ class Manager:
         self.check_ready()
         if session_id in self._attaching:
             raise SessionBusy("a sender is there already")
-        self._attaching.add(session_id)
+        attached = self._attaching[session_id] = asyncio.Event()
         try:
             idle = await self._idle(session_id)
             if idle.session.room != room:
@@ -144,7 +145,8 @@ class Manager:
             settings = self._settings.patched(idle.settings)
             return await self._begin(idle.origin(history), idle.hub, settings, offer_sdp, grant)
         finally:
-            self._attaching.discard(session_id)
+            del self._attaching[session_id]
+            attached.set()
 
     async def _begin(
         self, origin: Origin, hub: Hub, settings: Settings, offer_sdp: str, grant: Grant
@@ -172,17 +174,20 @@ class Manager:
         return Created(session, secret, answer_sdp)
 
     async def _open(self, session: LiveSession) -> None:
-        """Give the session a row of the engine. Raises EngineDown, SettingInvalid."""
-        self._sessions[session.id] = session
+        """Give the session a row of the engine; until it has one, it is what it was. Raises
+        EngineDown, SettingInvalid."""
+        self._opening[session.id] = session
         try:
             async with asyncio.timeout(self._config.limits.open_s):
                 await session.open()
         except BaseException as error:
-            del self._sessions[session.id]
             await session.abandon("it could not be opened")
             if isinstance(error, TimeoutError):
                 raise EngineDown("the engine does not open a session in time") from error
             raise
+        finally:
+            del self._opening[session.id]
+        self._sessions[session.id] = session
         self._waiting.pop(session.id, None)
         self.recent.drop(session.id)
 
@@ -213,6 +218,13 @@ class Manager:
             idle = await self._archive.find(session_id)
         return self._sessions.get(session_id, idle)  # a sender may have come meanwhile
 
+    async def settled(self, session_id: str) -> LiveSession | Idle:
+        """The same, when no sender is on its way to it: what is set is set where it holds. Raises
+        SessionUnknown, JournalFailed."""
+        while attached := self._attaching.get(session_id):
+            await attached.wait()
+        return await self.find(session_id)
+
     async def live(self, session_id: str) -> LiveSession:
         """A session that a sender is in. Raises SessionUnknown, SessionOver, NothingSeen."""
         session = await self.find(session_id)
@@ -224,7 +236,7 @@ class Manager:
 
     async def configure(self, session_id: str, patch: wire.SessionPatch) -> wire.Session:
         """Change settings. Raises SessionUnknown, SessionOver, SettingInvalid."""
-        session = await self.find(session_id)
+        session = await self.settled(session_id)
         if isinstance(session, LiveSession):
             return await session.configure(patch)
         self._check(patch)
@@ -251,7 +263,8 @@ class Manager:
         self._metrics.on_report(report)
         if isinstance(report, reports.WindowDone):
             self.admission.note_ingest(report.ingest_s)
-        if session := self._sessions.get(report.session):
+        here = self._sessions.get(report.session)
+        if session := here or self._opening.get(report.session):
             session.on_report(report)
 
     # --- Going ---

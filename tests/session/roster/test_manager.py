@@ -6,10 +6,12 @@ import asyncio
 import gc
 import weakref
 
+import httpx
 import pytest
 
 from session.config import Limits, ServiceConfig
 from session.engine import reports
+from session.live.attendant import Attendant
 from tests.session.conftest import House, open_house
 from tests.session.fakes import FakeEngine, eventually
 
@@ -123,3 +125,65 @@ async def test_memory_is_given_back_when_a_session_has_ended(
     assert not left
     await house.manager.end(session, "a test")
     await eventually(lambda: left == [0])
+
+
+# --- A session that is opened again ---------------------------------------------------------------
+
+
+async def test_an_opening_that_fails_is_not_told_of_and_leaves_the_session_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = ServiceConfig(rows=4, limits=Limits(open_s=0.05))
+    async for house in open_house(FakeEngine(rows=4), config):
+        session, _ = await house.join()
+        await house.manager.end(session, "enough")
+        before = house.told(session)
+        with monkeypatch.context() as hanging:
+            hanging.setattr(Attendant, "restore", lambda _: asyncio.Event().wait())
+            assert (await attached(house, session)).status_code == 503
+        await house.manager.get(session).hub.told()
+        assert house.told(session) == before
+        described = (await house.http.get(f"/v1/sessions/{session}")).json()
+        assert (described["state"], described["reason"]) == ("ended", "enough")
+        await eventually(lambda house=house: not house.engine.open_rows)  # type: ignore[misc]
+        assert (await attached(house, session)).status_code == 201
+        await house.manager.get(session).hub.told()
+        assert house.told(session)[-1].type == "session.reopened"
+
+
+async def test_what_is_set_while_a_sender_comes_is_set_in_what_it_finds(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await house.http.post("/v1/sessions", json={"room": "room"})
+    path = f"/v1/sessions/{made.json()['id']}"
+    begun, go_on, restore = asyncio.Event(), asyncio.Event(), Attendant.restore
+
+    async def slowly(own: Attendant) -> None:
+        await restore(own)
+        begun.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(Attendant, "restore", slowly)
+    coming = asyncio.create_task(attached(house, made.json()["id"]))
+    await begun.wait()
+    assert (await house.http.get(path)).json()["state"] == "waiting"
+    changes = [
+        asyncio.create_task(house.http.patch(path, json={"instruction": "watch the door"})),
+        asyncio.create_task(house.http.post(f"{path}/watches", json={"query": "a cat"})),
+    ]
+    for _ in range(3):
+        await house.http.get(f"{path}/notes")  # later requests are through: these wait
+    assert not any(change.done() for change in changes)
+    go_on.set()
+    assert (await coming).status_code == 201
+    assert [(await change).status_code for change in changes] == [200, 201]
+    assert (await house.http.get(path)).json()["instruction"] == "watch the door"
+    (watch,) = (await house.manager.live(made.json()["id"])).attendant.watches.all()
+    assert watch.query == "a cat"
+
+
+async def attached(house: House, session: str) -> httpx.Response:
+    """What a sender to the session is answered."""
+    headers = {"Content-Type": "application/sdp"}
+    address = f"/whip/room?session={session}"
+    return await house.http.post(address, content="v=0\r\n", headers=headers)
