@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Annotated
 
@@ -36,8 +36,8 @@ from session.errors import (
 )
 from session.journal.events import Numbered, Subscription
 from session.live.answering import Answering
-from session.live.recalling import recalled
-from session.live.session import LiveSession
+from session.live.questions import checked
+from session.live.recalling import read_out, recalled
 
 LONGEST_S = 86_400.0 * 365  # that a stream of events is let be
 
@@ -135,19 +135,33 @@ async def answers(
 async def ask(session_id: str, request: Request, service: Running, grant: Asking) -> Response:
     """Answers with one JSON document, or with the answer's events where the client accepts them.
 
-    A client that hangs up cancels its question.
+    A client that hangs up cancels its question. A session that has ended answers from its notes.
     """
-    session = await service.manager.live(session_id)
-    question = await read_json(request, wire.AskRequest, service.config.limits.json_bytes)
-    notes = await recalled(session, question, service.shelf)
-    answering = session.questions.ask(question, grant.holder, notes)
+    await service.manager.find(session_id)
+    asked = await read_json(request, wire.AskRequest, service.config.limits.json_bytes)
+    answering, forget = await _begun(service, session_id, asked, grant.holder)
     if wants_events(request):
-        forget = partial(session.questions.forget, answering)
         return EventStream(_answer_events(answering), forget)
-    answer = await _whole(request, session, answering)
+    answer = await _whole(request, answering, forget)
     if answer.status == "failed":
         raise failure(answer)
     return JSONResponse(answer.model_dump())
+
+
+async def _begun(
+    service: Service, session_id: str, asked: wire.AskRequest, holder: str
+) -> tuple[Answering, Callable[[], None]]:
+    """An answer on its way, and what gives it up. Raises ServiceError."""
+    session = await service.manager.find(session_id)
+    if session.ended:
+        checked(asked.question, service.config.limits.question_chars)
+        service.paces.take("questions", session_id, holder)
+        answering = await read_out(session.describe(), session.hub, asked, service.shelf)
+        return answering, lambda: None  # it is complete
+    live = await service.manager.live(session_id)
+    notes = await recalled(live.describe(), asked, service.shelf)
+    answering = live.questions.ask(asked, holder, notes)
+    return answering, partial(live.questions.forget, answering)
 
 
 @router.delete("/{session_id}/answers/{answer_id}", status_code=202, dependencies=[ASKER])
@@ -198,11 +212,11 @@ async def _answer_events(answering: Answering) -> AsyncIterator[str]:
         yield Numbered(0, event).sse()
 
 
-async def _whole(request: Request, session: LiveSession, answering: Answering) -> wire.Answer:
+async def _whole(request: Request, answering: Answering, forget: Callable[[], None]) -> wire.Answer:
     try:
         answer = await unless_gone(request, answering.done())
     finally:
-        session.questions.forget(answering)
+        forget()
     if answer is None:
         raise BadRequest("the client hung up")
     return answer

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 from session import wire
 from session.engine import views
+from session.journal import records
+from session.journal.events import Hub
 from session.live.turn import Turn
 
 AnswerEvent = wire.AnswerStarted | wire.AnswerDelta | wire.AnswerDone
@@ -34,6 +37,23 @@ class Answering:
         while not isinstance(event := await self._events.get(), wire.AnswerDone):
             pass
         return event.answer
+
+
+def publish_started(hub: Hub, session: str, turn: Turn) -> wire.AnswerStarted:
+    """Write a question down and tell of it."""
+    asked = records.Asked(
+        turn.id, session, turn.asked_at, turn.asked_s, turn.question, turn.remembered
+    )
+    started = wire.AnswerStarted(id=turn.id, question=turn.question, asked_s=turn.asked_s)
+    hub.publish(started, also=partial(records.ask, asked=asked))
+    return started
+
+
+def publish_done(hub: Hub, answer: wire.Answer) -> wire.AnswerDone:
+    """Write an answer down and tell of it."""
+    done = wire.AnswerDone(answer=answer)
+    hub.publish(done, also=partial(records.answer, given=answer))
+    return done
 
 
 def answer_of(

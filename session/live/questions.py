@@ -14,7 +14,7 @@ from session.errors import AnswerUnknown, NothingSeen, QuestionEmpty, QuestionTo
 from session.ids import new_id
 from session.journal import records
 from session.journal.events import Hub
-from session.live.answering import Answering, answer_of
+from session.live.answering import Answering, answer_of, publish_done, publish_started
 from session.live.intake import Intake, raw_window
 from session.live.origin import Shared
 from session.live.turn import Dialogue, Turn
@@ -107,11 +107,7 @@ class Questions:
         """Take the question in, write it down and tell of it. Raises as `Dialogue.ask`."""
         self._dialogue.ask(turn)
         answering = self._answering[turn.id] = Answering(turn)
-        asked = records.Asked(
-            turn.id, self._session, turn.asked_at, turn.asked_s, turn.question, turn.remembered
-        )
-        started = wire.AnswerStarted(id=turn.id, question=turn.question, asked_s=turn.asked_s)
-        self._hub.publish(started, also=partial(records.ask, asked=asked))
+        publish_started(self._hub, self._session, turn)
         return answering
 
     def _look(self, turn: Turn, window: Window | None, max_tokens: int) -> None:
@@ -148,14 +144,17 @@ class Questions:
                 self._end(report.turn, report.status, detail_of(report))
 
     def hear(self, event: wire.Event) -> None:
-        """What has been told to all goes to whoever asked, too."""
+        """What has been told to all goes to whoever asked, too; not what was asked before the
+        session was opened again."""
         match event:
             case wire.AnswerStarted() | wire.AnswerDelta():
-                self._answering[event.id].put(event)
+                answering = self._answering.get(event.id)
             case wire.AnswerDone():
-                self._answering.pop(event.answer.id).put(event)
+                answering = self._answering.pop(event.answer.id, None)
             case _:
-                pass
+                return
+        if answering is not None:
+            answering.put(event)
 
     def _say(self, report: reports.TurnSaid) -> None:
         if self._dialogue.say(report.turn, report.text, self._now()) and report.text:
@@ -170,8 +169,7 @@ class Questions:
         answer = answer_of(
             self._session, turn, status, now=self._now(), grid_s=self._grid_s, error=error
         )
-        done = wire.AnswerDone(answer=answer)
-        self._hub.publish(done, also=partial(records.answer, given=answer))
+        publish_done(self._hub, answer)
 
 
 def checked(question: str, most_characters: int) -> str:

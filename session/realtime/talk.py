@@ -177,7 +177,7 @@ class Talk:
             conversation=settings.conversation,
             notes=settings.x.notes,
         )
-        notes = await recalled(self._session, request, self._shelf)
+        notes = await recalled(self._session.describe(), request, self._shelf)
         answering = self._session.questions.ask(request, self._grant.holder, notes)
         self._writing.append(answering)
         if waiting:

@@ -63,7 +63,8 @@ class AskRequest(Incoming):
     """`POST /v1/sessions/{id}/ask`. With `conversation: none` it leaves no trace in the history.
 
     `notes`: whether it is answered from the notes; `auto`: where it names a time before the oldest
-    moment that is remembered, and something was noted then.
+    moment that is remembered, and something was noted then. A session that has ended remembers
+    nothing else: it answers from its notes or not at all.
     """
 
     question: str

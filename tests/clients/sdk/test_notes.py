@@ -45,6 +45,11 @@ async def test_a_question_is_answered_from_the_notes_where_that_is_wanted(line: 
     assert answer.text.startswith("From the notes: ")
     assert len(answer.notes) == 2
     assert (await session.ask("describe it", notes="never")).notes == []
+    await session.close()
+    again = await session.ask("describe it", notes="only")
+    assert (again.text, again.notes) == (answer.text, answer.notes)
+    with pytest.raises(errors.Conflict, match="answers from its notes alone"):
+        await session.ask("describe it")
 
 
 async def test_notes_need_no_await(line: Line) -> None:
