@@ -8,7 +8,15 @@ text config. Ours adds an ``echosieve`` block to ``config.json``: how streams ar
 """
 
 from sieve.checkpoint.config import AUTHORS_SECTIONS
-from sieve.checkpoint.load import DEMO, load_model
+from sieve.checkpoint.load import DEMO, load_model, weights_of
 from sieve.checkpoint.save import save_cs2, save_model, save_sieve
 
-__all__ = ["AUTHORS_SECTIONS", "DEMO", "load_model", "save_cs2", "save_model", "save_sieve"]
+__all__ = [
+    "AUTHORS_SECTIONS",
+    "DEMO",
+    "load_model",
+    "save_cs2",
+    "save_model",
+    "save_sieve",
+    "weights_of",
+]

@@ -20,6 +20,7 @@ from sieve.checkpoint.weights import (
     check_finite,
     check_weight_files,
     cs2_tensors,
+    digest,
     misshapen,
 )
 from sieve.errors import CheckpointError, SettingInvalid
@@ -65,6 +66,12 @@ def load_model(
     cs2 = build_cs2(tensors, backbone, text_config) if tensors else None
     model = Model(str(directory_or_hub_id), backbone, KeepAll(), cs2, layout, chosen, cs2_directory)
     return replace(model, selector=method_of(model, default_name(model)).selector)
+
+
+def weights_of(directory_or_hub_id: str | Path) -> str:
+    """Which weights a model has, to be told beside what was measured with it. Raises
+    CheckpointError."""
+    return digest(_resolve(directory_or_hub_id))
 
 
 def _resolve(directory_or_hub_id: str | Path) -> Path:

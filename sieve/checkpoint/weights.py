@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,6 +32,17 @@ def _weight_files(directory: Path) -> list[Path]:
         raise CheckpointError(
             f"{index} is no index: it needs a weight_map from tensor names to files"
         ) from error
+
+
+def digest(directory: Path) -> str:
+    """Which weights these are: the beginning of the SHA-256 of their files. Raises
+    CheckpointError."""
+    check_weight_files(directory)
+    found = hashlib.sha256()
+    for path in _weight_files(directory):
+        with path.open("rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()[:12]
 
 
 def check_weight_files(directory: Path) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from sieve.baselines import KeepAll
-from sieve.checkpoint import load_model
+from sieve.checkpoint import load_model, weights_of
 from sieve.errors import TrainingError
 from sieve.eval.accuracy import WORLDS, horizon_s, measure
 from sieve.eval.accuracy import Plan as Measuring
@@ -100,7 +100,7 @@ def distil(plan: Plan, folder: Path) -> dict[str, Any]:
     taught = load_model(plan.model, sieve=folder / "sieve")
     measuring = _measuring(plan, model)
     found = {
-        "setting": decided,
+        "setting": {**decided, "weights": weights_of(plan.model)},
         "without": measure(without_sieve(model), replace(measuring, retentions=(1.0, 0.2, 0.1))),
         "with": measure(taught, measuring),
     }

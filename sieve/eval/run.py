@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from sieve.checkpoint import load_model
+from sieve.checkpoint import load_model, weights_of
 from sieve.eval.arms import Arm, Budget, arms_of, trained_arms
 from sieve.eval.case import Case
 from sieve.eval.outcomes import Cell, Journal, LeftOut, Mode
@@ -49,7 +49,8 @@ class Plan:
     @property
     def setting(self) -> dict[str, Any]:
         """What must stay as it is when a run goes on: the model. More may be asked of it."""
-        return {"model": self.model, "trained": self.trained}
+        weights = weights_of(self.model)
+        return {"model": self.model, "weights": weights, "trained": self.trained}
 
     @property
     def arm(self) -> dict[str, Arm]:

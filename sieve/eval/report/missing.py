@@ -1,4 +1,5 @@
-"""What the results do not tell: studies that were not run, or in part, and arms left out. Pure."""
+"""What the results do not tell: studies that were not run, in part, or of an earlier model, and
+arms left out. Pure."""
 
 from __future__ import annotations
 
@@ -73,6 +74,22 @@ def _of_trainings(study: Results) -> Iterator[str]:
     yield from (arm.name for arm in TRAINED_ARMS if arm.name not in seeds)
     if few := [name for name, count in seeds.items() if count < len(SEEDS)]:
         yield f"seeds of {' and '.join(few)}"
+
+
+def earlier_section(documents: dict[str, Results], weights: str) -> str:
+    """Which documents were measured with a built-in model whose weights were not ``weights``."""
+    rows = [
+        (f"`{name}.json`", found["setting"].get("weights", "not told"))
+        for name, found in documents.items()
+        if found["setting"]["model"] == "demo" and found["setting"].get("weights") != weights
+    ]
+    if not rows:
+        return ""
+    said = (
+        f"The built-in model has the weights {weights} (the beginning of their SHA-256); what "
+        "these files tell was measured with earlier ones.\n"
+    )
+    return f"## Of an earlier built-in model\n\n{said}\n{listing(('file', 'weights'), rows)}"
 
 
 def left_out_section(found: dict[str, Results]) -> str:

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sieve.checkpoint import weights_of
 from sieve.errors import SettingInvalid
 from sieve.eval.arms import Budget
 from sieve.eval.outcomes import Journal
 from sieve.eval.report.effects import abilities_section, ablations_section, kinds_section
 from sieve.eval.report.markdown import number, points, table
-from sieve.eval.report.missing import left_out_section, missing_section
+from sieve.eval.report.missing import earlier_section, left_out_section, missing_section
 from sieve.eval.report.results import Results, results
 from sieve.eval.report.targets import targets
 from sieve.eval.report.trainings import distilled_section, folded, study_section
@@ -38,11 +39,19 @@ A dash: not run, or a budget below the method's floor (`docs/METHODS.md`).
 @dataclass(frozen=True, slots=True)
 class Findings:
     """All that stands in the repository: the suite's ``studies`` by name, the study of
-    ``trainings``, and what was ``distilled`` from recordings."""
+    ``trainings``, and what was ``distilled`` from recordings; the ``weights`` that the built-in
+    model has now."""
 
     studies: dict[str, Results] = field(default_factory=dict)
     trainings: Results | None = None
     distilled: Results | None = None
+    weights: str = ""
+
+    @property
+    def measured(self) -> dict[str, Results]:
+        """All that was measured with one model, by its file."""
+        found = {f"{STUDIES}/{name}": study for name, study in self.studies.items()}
+        return found | ({DISTILLED: self.distilled} if self.distilled else {})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +128,7 @@ def load(figures: Path) -> Findings:
         {path.stem: json.loads(path.read_text()) for path in studies},
         _load_one(figures / f"{TRAININGS}.json"),
         _load_one(figures / f"{DISTILLED}.json"),
+        weights_of("demo"),
     )
 
 
@@ -132,6 +142,7 @@ def text(findings: Findings) -> str:
     sections = [
         HEAD,
         missing_section(found, findings.trainings, findings.distilled),
+        earlier_section(findings.measured, findings.weights),
         _settings(found),
         targets(found, findings.trainings, findings.distilled),
         *(_accuracies(name, study) for name, study in found.items()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from sieve import Engine, EngineConfig, Model, RowConfig, load_model
 from sieve.baselines import Similarity
-from sieve.checkpoint import save_model
+from sieve.checkpoint import DEMO, save_model, weights_of
 from sieve.errors import NoTokenizer
 from sieve.model import StreamLayout
 from sieve.pool import PixelLimits
@@ -206,3 +207,14 @@ def test_loading_prints_nothing_and_leaves_the_librarys_logging_as_it_was(
     assert not caplog.records
     assert transformers_logging.get_verbosity() == before
     assert not transformers_logging.is_progress_bar_enabled()
+
+
+def test_weights_are_told_apart_whatever_else_lies_in_the_directory(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        shutil.copy(DEMO / "model.safetensors", tmp_path / name)
+    (tmp_path / "two" / "note.txt").write_text("a note")
+    assert weights_of(tmp_path / "one") == weights_of(tmp_path / "two") == weights_of("demo")
+    other = {"weight": torch.zeros(1)}
+    save_file(other, tmp_path / "two" / "model.safetensors")
+    assert weights_of(tmp_path / "two") != weights_of("demo")

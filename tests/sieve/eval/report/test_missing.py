@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sieve.eval.outcomes import LeftOut
-from sieve.eval.report.missing import left_out_section, missing_section
+from sieve.eval.report.missing import earlier_section, left_out_section, missing_section
 from sieve.eval.report.page import Findings, text
 from sieve.eval.report.results import results
 from sieve.eval.report.trainings import folded
@@ -35,6 +35,20 @@ def test_a_study_of_trainings_says_which_arms_and_seeds_it_lacks() -> None:
     assert "intra-modal attention, " in row
     assert "causal refiner, " not in row
     assert "seeds of full method and causal refiner" in row
+
+
+def test_results_of_other_weights_than_the_built_in_model_has_are_named() -> None:
+    now = {"setting": {"model": "demo", "weights": "bbb"}}
+    before = {"setting": {"model": "demo", "weights": "aaa"}}
+    untold = {"setting": {"model": "demo"}}
+    another = {"setting": {"model": "Qwen/Qwen2.5-Omni-3B", "weights": "ccc"}}
+    found = {"now": now, "before": before, "untold": untold, "another": another}
+    written = earlier_section(found, "bbb")
+    assert [line for line in written.splitlines() if line.startswith("| `")] == [
+        "| `before.json` | aaa |",
+        "| `untold.json` | not told |",
+    ]
+    assert earlier_section({"now": now, "another": another}, "bbb") == ""
 
 
 def test_what_could_not_be_run_stands_there_with_its_reason() -> None:

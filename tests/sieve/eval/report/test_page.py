@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sieve.checkpoint import weights_of
 from sieve.errors import SettingInvalid
 from sieve.eval.outcomes import Journal
 from sieve.eval.report.page import Findings, add_arguments, load, run, take_in, text
@@ -66,7 +67,8 @@ def test_a_folder_without_outcomes_is_refused(tmp_path: Path) -> None:
 def test_results_on_disk_are_the_results(arms: Path, tmp_path: Path) -> None:
     take_in(arms, tmp_path / "figures")
     told = results(made.study(), {"model": "demo", "trained": None})
-    assert load(tmp_path / "figures") == Findings({"arms": json.loads(json.dumps(told))})
+    studies = {"arms": json.loads(json.dumps(told))}
+    assert load(tmp_path / "figures") == Findings(studies, weights=weights_of("demo"))
 
 
 def test_ablations_stand_beside_the_papers() -> None:
