@@ -1,132 +1,70 @@
-"""What a monitor has seen: kept as it happens, written at the end as Markdown with a timeline.
-
-The record is a SQLite file, so that a report covers what was before a restart too.
-"""
+"""A monitor's report: Markdown with a timeline, of what is in its record."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from clients.database import database
-from clients.sdk.errors import EchoSieveError
-from session import wire
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS record (
-    key TEXT PRIMARY KEY,  -- an event's id, or a note's: the newest of it counts
-    source TEXT NOT NULL,
-    session TEXT NOT NULL,
-    told_at REAL NOT NULL, -- Unix seconds
-    event TEXT NOT NULL    -- as JSON
-);
-CREATE TABLE IF NOT EXISTS gaps (
-    source TEXT NOT NULL,
-    session TEXT,          -- that it had
-    clock_s REAL,          -- how far this had come
-    from_at REAL NOT NULL, -- Unix seconds
-    to_at REAL,            -- NULL while it lasts
-    reason TEXT NOT NULL
+from clients.monitor.record import (
+    Blank,
+    Entry,
+    Gap,
+    Record,
+    Seen,
+    Stretch,
+    counts_of,
+    events_of,
+    notes_of,
 )
-"""
-Recorded = wire.WatchEvent | wire.WatchCounted | wire.NoteAdded
-_RECORDED: TypeAdapter[Recorded] = TypeAdapter(Recorded)
+from clients.monitor.timeline import draw
+from clients.sdk.errors import EchoSieveError
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An event as it stood last, a new number of what is counted, or a note."""
-
-    source: str
-    session: str
-    told_at: float
-    event: Recorded
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A time in which a source was not watched: Unix seconds, and where in its session that lies
-    (seconds of it), if it had one. A session's clock does not run meanwhile."""
-
-    source: str
-    session: str | None
-    clock_s: float | None
-    from_at: float
-    to_at: float | None  # None while it lasts
-    reason: str
-
-
-class Record:
-    """One file a monitor."""
-
-    def __init__(self, path: Path | str) -> None:
-        """Raises EchoSieveError where the file cannot be used."""
-        self._db = database(path, SCHEMA, "as a record")
-
-    def close(self) -> None:
-        self._db.close()
-
-    def add(self, entry: Entry) -> None:
-        """What is known of an event already is replaced, except when it was first told."""
-        event = entry.event
-        key = event.note.id if isinstance(event, wire.NoteAdded) else event.id
-        self._db.execute(
-            "INSERT INTO record VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (key) DO UPDATE SET event = excluded.event",
-            (key, entry.source, entry.session, entry.told_at, event.model_dump_json()),
-        )
-
-    def down(self, gap: Gap) -> None:
-        """A gap begins, unless the source is in one already."""
-        query = "SELECT 1 FROM gaps WHERE source = ? AND to_at IS NULL"
-        if self._db.execute(query, (gap.source,)).fetchone() is None:
-            self._db.execute("INSERT INTO gaps VALUES (?, ?, ?, ?, ?, ?)", astuple(gap))
-
-    def up(self, source: str, at: float) -> None:
-        """The gap of a source ends, if it was in one."""
-        query = "UPDATE gaps SET to_at = ? WHERE source = ? AND to_at IS NULL"
-        self._db.execute(query, (at, source))
-
-    def gaps(self) -> list[Gap]:
-        """In the order in which they began."""
-        return [Gap(*row) for row in self._db.execute("SELECT * FROM gaps ORDER BY rowid")]
-
-    def entries(self) -> list[Entry]:
-        """In the order in which they were first told."""
-        rows = self._db.execute("SELECT source, session, told_at, event FROM record ORDER BY rowid")
-        return [
-            Entry(source, session, told_at, _RECORDED.validate_json(event))
-            for source, session, told_at, event in rows
-        ]
+log = logging.getLogger("echosieve")
 
 
 def write(record: Record, folder: Path) -> Path:
-    """`report.md` and, where there are events, `timeline.png`; returns the first."""
+    """`report.md` and, where something was watched, `timeline.png`; returns the first."""
     folder.mkdir(parents=True, exist_ok=True)
-    entries, gaps = record.entries(), record.gaps()
-    drawn = draw(entries, gaps, folder / "timeline.png")
+    seen = record.seen()
+    drawn = _drawn(seen, folder / "timeline.png")
     path = folder / "report.md"
-    path.write_text(markdown(entries, gaps, timeline=drawn))
+    path.write_text(markdown(seen, timeline=drawn))
     return path
 
 
-def markdown(entries: Sequence[Entry], gaps: Sequence[Gap], *, timeline: bool) -> str:
+def _drawn(seen: Seen, path: Path) -> bool:
+    """A report without a picture is better than none."""
+    try:
+        return draw(seen, path)
+    except EchoSieveError as error:
+        log.warning("the report has no timeline: %s", error)
+        return False
+
+
+def markdown(seen: Seen, *, timeline: bool) -> str:
     """The report, a section for each session."""
-    lines = ["# What was seen", ""]
-    counted = f"{len(events_of(entries))} events, {len(notes_of(entries))} notes"
-    lines.append(f"{counted}, {len(gaps)} gaps." if gaps else f"{counted}.")
+    counted = [f"{len(events_of(seen.entries))} events", f"{len(notes_of(seen.entries))} notes"]
+    if missing := len(seen.gaps) + len(seen.blanks):
+        counted.append(f"{missing} gaps")
+    lines = ["# What was seen", "", f"{', '.join(counted)}."]
     if timeline:
-        lines += ["", "![Events over time](timeline.png)"]
-    lines += _gaps(gaps)
-    for source, session in dict.fromkeys((entry.source, entry.session) for entry in entries):
-        mine = [e for e in entries if (e.source, e.session) == (source, session)]
+        lines += ["", "![What was watched and seen over time](timeline.png)"]
+    lines += _gaps(seen.gaps, seen.blanks)
+    for source, session in seen.sessions:
+        mine = [e for e in seen.entries if (e.source, e.session) == (source, session)]
         lines += ["", f"## {escaped(source)} ({escaped(session)})"]
+        lines += _watched([one for one in seen.stretches if one.session == session])
         lines += _events(mine) + _counts(mine) + _notes(mine)
     return "\n".join(lines) + "\n"
+
+
+def _watched(stretches: Sequence[Stretch]) -> list[str]:
+    """From the first window to the last: the clock does not run while there is no sender."""
+    if not stretches:
+        return []
+    return ["", f"Watched from {clock(stretches[0].from_s)} to {clock(stretches[-1].to_s)}."]
 
 
 def _events(entries: Sequence[Entry]) -> list[str]:
@@ -161,15 +99,33 @@ def _counts(entries: Sequence[Entry]) -> list[str]:
     return lines
 
 
-def _gaps(gaps: Sequence[Gap]) -> list[str]:
+def _gaps(gaps: Sequence[Gap], blanks: Sequence[Blank]) -> list[str]:
+    if not gaps and not blanks:
+        return []
+    return ["", "## Gaps", *_lost(gaps), *_blank(blanks)]
+
+
+def _lost(gaps: Sequence[Gap]) -> list[str]:
+    """Times in which a source was not watched."""
     if not gaps:
         return []
-    lines = ["", "## Gaps", "", "| source | from (UTC) | to (UTC) | at | why |"]
-    lines.append("|---|---|---|---|---|")
+    lines = ["", "| source | from (UTC) | to (UTC) | at | why |", "|---|---|---|---|---|"]
     for gap in gaps:
         end = "still down" if gap.to_at is None else utc(gap.to_at)
         at = "" if gap.clock_s is None else clock(gap.clock_s)
         row = (escaped(gap.source), utc(gap.from_at), end, at, escaped(gap.reason))
+        lines.append(f"| {' | '.join(row)} |")
+    return lines
+
+
+def _blank(blanks: Sequence[Blank]) -> list[str]:
+    """Times in which it was watched, and something of it did not come."""
+    if not blanks:
+        return []
+    lines = ["", "| source | session | from | to | |", "|---|---|---|---|---|"]
+    for blank in blanks:
+        names = escaped(blank.source), escaped(blank.session)
+        row = (*names, clock(blank.from_s), clock(blank.to_s), escaped(blank.what))
         lines.append(f"| {' | '.join(row)} |")
     return lines
 
@@ -179,50 +135,6 @@ def _notes(entries: Sequence[Entry]) -> list[str]:
     if not found:
         return []
     return ["", *(f"- {clock(n.start_s)} to {clock(n.end_s)}: {escaped(n.text)}" for n in found)]
-
-
-def events_of(entries: Sequence[Entry]) -> list[tuple[Entry, wire.WatchEvent]]:
-    return [(e, e.event) for e in entries if isinstance(e.event, wire.WatchEvent)]
-
-
-def counts_of(entries: Sequence[Entry]) -> list[tuple[Entry, wire.WatchCounted]]:
-    return [(e, e.event) for e in entries if isinstance(e.event, wire.WatchCounted)]
-
-
-def notes_of(entries: Sequence[Entry]) -> list[wire.Note]:
-    return [e.event.note for e in entries if isinstance(e.event, wire.NoteAdded)]
-
-
-def draw(entries: Sequence[Entry], gaps: Sequence[Gap], path: Path) -> bool:
-    """A bar for each event, a line for each query of a source; a red stroke where the source was
-    lost. Whether there was anything to draw. Raises EchoSieveError without matplotlib."""
-    found = events_of(entries)
-    if not found:
-        return False
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise EchoSieveError("matplotlib is missing: pip install 'echosieve[monitor]'") from error
-    rows: dict[tuple[str, str], list[tuple[float, float]]] = {}  # by source and query
-    for entry, event in found:
-        end_s = event.started_s if event.ended_s is None else event.ended_s
-        bar = (event.started_s / 60, max(end_s - event.started_s, 1.0) / 60)
-        rows.setdefault((entry.source, event.query), []).append(bar)
-    figure = Figure(figsize=(10.0, 1.2 + 0.4 * len(rows)))
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for place, ((source, _), bars) in enumerate(rows.items()):
-        axes.broken_barh(bars, (place - 0.3, 0.6))
-        lost = [
-            gap.clock_s / 60 for gap in gaps if gap.source == source and gap.clock_s is not None
-        ]
-        axes.vlines(lost, place - 0.45, place + 0.45, colors="tab:red")
-    axes.set_yticks(range(len(rows)), [f"{source}: {query}"[:60] for source, query in rows])
-    axes.invert_yaxis()
-    axes.set_xlabel("minutes of the session")
-    figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
-    return True
 
 
 def utc(at: float) -> str:

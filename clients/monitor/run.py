@@ -12,12 +12,14 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from clients.monitor.blanks import blanks_of
 from clients.monitor.claim import claimed
 from clients.monitor.config import BotSource, MediaSource, MonitorConfig, RoomSource
 from clients.monitor.ending import Ending
 from clients.monitor.keeping import PATIENT, Keeper
 from clients.monitor.reached import Reached
-from clients.monitor.report import Entry, Gap, Record, Recorded, write
+from clients.monitor.record import Entry, Gap, Record, Recorded, Stretch
+from clients.monitor.report import write
 from clients.monitor.sources import Bots, watch_media, watch_room
 from clients.monitor.streams import FAREWELL_S, Streams
 from clients.monitor.webhook import Outbox, Webhook
@@ -229,9 +231,11 @@ class Monitor:
         await follow(self._places, Topics(), session, name, hear, goes_on)
 
     async def _heard(self, story: Story, number: int | None, event: wire.Event) -> None:
-        if isinstance(event, wire.WindowIngested | wire.WindowSkipped):
-            self._clocks[story.name] = (story.session, event.end_s)
-            self._reached.window(story.name, story.session, event.start_s, event.end_s)
+        match event:
+            case wire.SessionCreated() | wire.SessionReopened():
+                self._record.begins(story.name, story.session)
+            case wire.WindowIngested() | wire.WindowSkipped():
+                self._window(story, event)
         if not isinstance(event, Recorded):
             return
         self._record.add(Entry(story.name, story.session, time.time(), event))
@@ -239,6 +243,13 @@ class Monitor:
         body = report_of(story, delivery, event)
         for hook in self._webhooks:
             hook.put(delivery, body)
+
+    def _window(self, story: Story, event: wire.WindowIngested | wire.WindowSkipped) -> None:
+        self._clocks[story.name] = (story.session, event.end_s)
+        self._reached.window(story.name, story.session, event.start_s, event.end_s)
+        self._record.watched(Stretch(story.name, story.session, event.start_s, event.end_s))
+        for blank in blanks_of(story, event):
+            self._record.blank(blank)
 
 
 def report_of(story: Story, delivery: str, event: Recorded) -> bytes:

@@ -157,7 +157,7 @@ class LiveSession:
         for window in self._intake.closed():
             raw = raw_window(window)
             if raw is None:
-                self.progress.skip(window.index, window.start_s, window.end_s, "nothing came in it")
+                self.progress.skip(window.index, window.start_s, window.end_s, wire.NOTHING_CAME)
             else:
                 self._worker.window(self.id, waiting(window, raw, self._now()))
 

@@ -33,6 +33,8 @@ from session.wire.watching import (
     WatchUpdated,
 )
 
+NOTHING_CAME = "nothing came in it"  # why a window was skipped that has neither picture nor sound
+
 
 class SessionCreated(Outgoing):
     type: Literal["session.created"] = "session.created"

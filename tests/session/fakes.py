@@ -298,6 +298,7 @@ class FakePeer:
         self.channel = FakeChannel()
         self.clock_s = 0.0
         self.is_closed = False
+        self.is_dark = False  # no picture comes
         self._items: asyncio.Queue[Frame | Sound | None] = asyncio.Queue()
 
     def now(self) -> float:
@@ -327,7 +328,7 @@ class FakePeer:
         """Two frames and ten sounds a second up to `end_s`."""
         while self.clock_s < end_s:
             tenth = round(self.clock_s * 10)
-            if tenth % 5 == 0:
+            if tenth % 5 == 0 and not self.is_dark:
                 self._items.put_nowait(Frame(self.clock_s, np.zeros((28, 28, 3), np.uint8)))
             self._items.put_nowait(Sound(self.clock_s, np.zeros(1600, np.float32)))
             self.clock_s = (tenth + 1) / 10

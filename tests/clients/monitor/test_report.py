@@ -1,12 +1,17 @@
-"""The record of a run, and its report."""
+"""The report of a run."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clients.monitor.report import Entry, Gap, Record, Recorded, clock, markdown, write
+import pytest
+
+from clients.monitor.blanks import NO_PICTURE
+from clients.monitor.record import Blank, Entry, Gap, Record, Recorded, Seen, Stretch
+from clients.monitor.report import clock, markdown, write
 from session import wire
 from tests.clients.mqtt.recorded import happened
 
@@ -35,14 +40,6 @@ def kept(folder: Path, *events: Recorded) -> Iterator[Record]:
     record = Record(folder / "r.db")
     yield record
     record.close()
-
-
-def test_an_event_counts_once_as_it_stood_last(tmp_path: Path) -> None:
-    with kept(tmp_path, happened(1, "new"), note("calm"), happened(1, "end")) as record:
-        entries = record.entries()
-    assert len(entries) == 2
-    assert isinstance(entries[0].event, wire.WatchEvent)
-    assert (entries[0].event.change, entries[0].told_at) == ("end", 0.0)
 
 
 def test_the_report_lists_events_and_notes_with_a_timeline(tmp_path: Path) -> None:
@@ -77,7 +74,7 @@ def test_every_new_number_is_in_the_report(tmp_path: Path) -> None:
 
 def test_what_was_said_is_text_and_not_markup() -> None:
     entries = [Entry("kitchen", "ses_1", 0.0, note("![x](http://evil) | <b>\nnew line"))]
-    text = markdown(entries, [], timeline=False)
+    text = markdown(Seen(entries), timeline=False)
     assert r"\!\[x\](http://evil) \| \<b\> new line" in text
 
 
@@ -94,13 +91,29 @@ def test_gaps_are_listed_with_where_in_the_session_they_lie(tmp_path: Path) -> N
     assert "| cellar | 1970-01-01 00:03:00 | still down |  | no such host |" in text
 
 
-def test_the_timeline_shows_where_a_source_was_lost(tmp_path: Path) -> None:
+def test_what_did_not_come_is_a_gap_too_and_a_quiet_session_has_a_section_and_a_timeline(
+    tmp_path: Path,
+) -> None:
+    with kept(tmp_path) as record:
+        record.watched(Stretch("yard", "ses_1", 0.0, 125.0))
+        record.blank(Blank("yard", "ses_1", NO_PICTURE, 62.0, 70.0))
+        text = write(record, tmp_path).read_text()
+    assert "0 events, 0 notes, 1 gaps." in text
+    assert r"| yard | ses\_1 | 0:01:02 | 0:01:10 | no picture |" in text
+    assert "## yard (ses\\_1)\n\nWatched from 0:00:00 to 0:02:05.\n\nNo event.\n" in text
+    assert "(timeline.png)" in text
+    assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_without_matplotlib_has_all_but_its_timeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with kept(tmp_path, happened(1, "end")) as record:
-        write(record, tmp_path)
-        without = (tmp_path / "timeline.png").read_bytes()
-        record.down(Gap("kitchen", "ses_1", 12.0, 60.0, None, "the camera is gone"))
-        write(record, tmp_path)
-    assert (tmp_path / "timeline.png").read_bytes() != without
+        text = write(record, tmp_path).read_text()
+    assert "1 events" in text
+    assert "timeline.png" not in text
+    assert "matplotlib is missing: pip install" in caplog.text
 
 
 def test_nothing_seen_is_a_report_too(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -26,7 +27,7 @@ from stream.window import Sound
 from tests.clients.mqtt.recorded import info
 from tests.clients.sdk.conftest import QUICK, Line, served
 from tests.session.api.test_watches import SEEN_FROM_4_TO_8, shown
-from tests.session.fakes import eventually
+from tests.session.fakes import FakePeer, eventually
 
 
 @pytest.fixture
@@ -62,6 +63,43 @@ async def test_whoever_comes_to_a_room_is_watched_and_reported(line: Line, tmp_p
 
 def ended(monitor: Monitor) -> bool:
     return any(getattr(one.event, "change", "") == "end" for one in monitor._record.entries())
+
+
+async def played(line: Line, session: Session, peer: FakePeer, end_s: float) -> None:
+    """Up to there window by window, and a little more: then a window closes without a picture."""
+    live = await line.house.manager.live(session.id)
+
+    def taken_in(windows: int) -> bool:
+        return live.progress.windows >= windows
+
+    for count in range(1 + int(peer.clock_s // 2), 1 + int(end_s // 2)):
+        await peer.play(2.0 * count + 0.5)
+        await eventually(partial(taken_in, count))
+
+
+async def test_a_camera_that_goes_dark_is_a_gap_in_the_report_though_nothing_happened(
+    line: Line, tmp_path: Path
+) -> None:
+    config = MonitorConfig.model_validate(
+        {"folder": tmp_path, "source": [{"kind": "room", "name": "door", "room": "room"}]}
+    )
+    monitor = Monitor(config, client=EchoSieve(line.url, backoff=QUICK))
+    running = asyncio.create_task(monitor.run())
+    session, peer = await line.join()
+    await played(line, session, peer, 4.0)
+    peer.is_dark = True
+    await played(line, session, peer, 12.0)
+    peer.is_dark = False
+    await played(line, session, peer, 14.0)
+    await session.close()
+    await eventually(lambda: monitor._clocks.get("door") == (session.id, 14.0))
+    running.cancel()
+    await asyncio.wait({running})
+    text = monitor.report.read_text()
+    assert "0 events, 0 notes, 1 gaps." in text
+    assert f"| door | {session.id.replace('_', chr(92) + '_')} | 0:00:05 | 0:00:12 | no" in text
+    assert "Watched from 0:00:00 to 0:00:14." in text
+    assert (tmp_path / "timeline.png").exists()
 
 
 async def test_what_an_earlier_run_left_is_not_forgotten_while_the_service_is_away(

@@ -1,0 +1,126 @@
+"""The timeline of a report: when a source was watched, what of it was missing, what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clients.monitor.blanks import NO_PICTURE, NO_SOUND
+from clients.monitor.record import Seen, events_of, notes_of
+from clients.sdk.errors import EchoSieveError
+
+WATCHED, EVENT, NOTE, LOST = "watched", "event", "note", "lost"
+COLOURS = {  # in the order of the legend
+    WATCHED: "lightsteelblue",
+    EVENT: "tab:blue",
+    NOTE: "black",
+    NO_PICTURE: "tab:orange",
+    NO_SOUND: "khaki",
+    LOST: "tab:red",
+}
+SHORTEST_S = 1.0  # of what is drawn of an event
+MOST_LABEL = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Of a row, in seconds of the session."""
+
+    kind: str
+    from_s: float
+    to_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: `marks` are moments, by their kind."""
+
+    label: str
+    bars: Sequence[Bar]
+    marks: Sequence[tuple[str, float]] = ()
+
+
+def rows_of(seen: Seen) -> list[Row]:
+    """For each session a row of its presence, then one for each query of which there was an
+    event."""
+    rows = []
+    names = [source for source, _ in seen.sessions]
+    for place, (source, session) in enumerate(seen.sessions):
+        number = names[: place + 1].count(source)
+        name = f"{source} {number}" if names.count(source) > 1 else source
+        rows.append(Row(name, [*_presence(seen, session)], [*_moments(seen, session)]))
+        rows += _queries(seen, session, name)
+    return rows
+
+
+def _presence(seen: Seen, session: str) -> Iterator[Bar]:
+    """What is missing lies over what was watched."""
+    for stretch in seen.stretches:
+        if stretch.session == session:
+            yield Bar(WATCHED, stretch.from_s, stretch.to_s)
+    for blank in seen.blanks:
+        if blank.session == session:
+            kind = blank.what if blank.what in COLOURS else LOST
+            yield Bar(kind, blank.from_s, blank.to_s)
+
+
+def _moments(seen: Seen, session: str) -> Iterator[tuple[str, float]]:
+    for note in notes_of([entry for entry in seen.entries if entry.session == session]):
+        yield NOTE, note.end_s
+    for gap in seen.gaps:
+        if gap.session == session and gap.clock_s is not None:
+            yield LOST, gap.clock_s
+
+
+def _queries(seen: Seen, session: str, name: str) -> list[Row]:
+    bars: dict[str, list[Bar]] = {}
+    for entry, event in events_of(seen.entries):
+        if entry.session == session:
+            end_s = event.started_s if event.ended_s is None else event.ended_s
+            bar = Bar(EVENT, event.started_s, max(end_s, event.started_s + SHORTEST_S))
+            bars.setdefault(event.query, []).append(bar)
+    return [Row(f"{name}: {query}"[:MOST_LABEL], found) for query, found in bars.items()]
+
+
+def draw(seen: Seen, path: Path) -> bool:
+    """Whether there was anything to draw. Raises EchoSieveError without matplotlib."""
+    rows = rows_of(seen)
+    if not rows:
+        return False
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise EchoSieveError("matplotlib is missing: pip install 'echosieve[monitor]'") from error
+    figure = Figure(figsize=(10.0, 1.2 + 0.4 * len(rows)))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for place, row in enumerate(rows):
+        _draw_row(axes, place, row)
+    axes.set_yticks(range(len(rows)), [row.label for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)  # the first at the top
+    axes.set_xlim(left=0)
+    axes.set_xlabel("minutes of the session")
+    _legend(axes, rows)
+    figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
+    return True
+
+
+def _draw_row(axes: Any, place: int, row: Row) -> None:
+    for bar in row.bars:
+        stretch = (bar.from_s / 60, (bar.to_s - bar.from_s) / 60)
+        axes.broken_barh([stretch], (place - 0.3, 0.6), color=COLOURS[bar.kind])
+    for kind, at_s in row.marks:
+        axes.vlines(at_s / 60, place - 0.45, place + 0.45, colors=COLOURS[kind])
+
+
+def _legend(axes: Any, rows: Sequence[Row]) -> None:
+    """What the colours mean, as far as they occur."""
+    from matplotlib.patches import Patch
+
+    there = {bar.kind for row in rows for bar in row.bars}
+    there |= {kind for row in rows for kind, _ in row.marks}
+    patches = [Patch(color=colour, label=kind) for kind, colour in COLOURS.items() if kind in there]
+    axes.legend(handles=patches, loc="lower left", bbox_to_anchor=(0, 1), ncols=6, frameon=False)
