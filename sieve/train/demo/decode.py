@@ -46,13 +46,17 @@ def decode(lm: Any, streams: Streams, branches: Branches, asked: int) -> tuple[T
     text_masks = _branch_masks(branches)
     middle, last = states, len(lm.layers) - 1
     for i, layer in enumerate(lm.layers):
-        memory, own = _keys_values(layer, states, turns), _keys_values(layer, text, text_turns)
+        read, text_read = layer.input_layernorm(states), layer.input_layernorm(text)
+        memory, own = _keys_values(layer, read, turns), _keys_values(layer, text_read, text_turns)
         if i < last:
-            states = _read_streams(layer, states, turns, memory, mask)
+            attended = _read_streams(layer, read, turns, memory, mask)
+            states = _finish(layer, states, attended)
         else:
-            text, text_turns = text[:, -asked:], tuple(t[:, -asked:] for t in text_turns)
-            text_masks = tuple(m[..., -asked:, :] for m in text_masks)
-        text = _read_branches(layer, text, text_turns, memory, own, text_masks)
+            text, text_read = text[:, -asked:], text_read[:, -asked:]
+            text_turns = tuple(turn[:, -asked:] for turn in text_turns)
+            text_masks = tuple(part[..., -asked:, :] for part in text_masks)
+        attended = _read_branches(layer, text_read, text_turns, memory, own, text_masks)
+        text = _finish(layer, text, attended)
         if i + 1 == len(lm.layers) // 2:
             middle = states
     return lm.norm(text), middle
@@ -82,19 +86,17 @@ def _turns(lm: Any, states: Tensor, positions: Tensor) -> Turns:
     return tuple(turn[:, :, None] for turn in lm.rotary_emb(states, positions))
 
 
-def _keys_values(layer: Any, states: Tensor, turns: Turns) -> Memory:
-    attention, read = layer.self_attn, layer.input_layernorm(states)
+def _keys_values(layer: Any, read: Tensor, turns: Turns) -> Memory:
+    attention = layer.self_attn
     keys = attention.k_proj(read).unflatten(-1, (-1, attention.head_dim))
     values = attention.v_proj(read).unflatten(-1, (-1, attention.head_dim))
     return _turned(keys, turns).transpose(1, 2), values.transpose(1, 2)
 
 
-def _queries(layer: Any, states: Tensor, turns: Turns, groups: int) -> Tensor:
+def _queries(layer: Any, read: Tensor, turns: Turns, groups: int) -> Tensor:
     """[B, L, G, P, D], scaled."""
     attention = layer.self_attn
-    queries = attention.q_proj(layer.input_layernorm(states)).unflatten(
-        -1, (-1, attention.head_dim)
-    )
+    queries = attention.q_proj(read).unflatten(-1, (-1, attention.head_dim))
     return (_turned(queries, turns) * attention.scaling).unflatten(2, (groups, -1))
 
 
@@ -105,37 +107,39 @@ def _turned(heads: Tensor, turns: Turns) -> Tensor:
     return heads * cos + torch.cat([-right, left], -1) * sin
 
 
-def _read_streams(layer: Any, states: Tensor, turns: Turns, own: Memory, mask: Tensor) -> Tensor:
-    """One layer over streams [B, S, d]; mask [B, 1, 1, S, S]."""
+def _read_streams(layer: Any, read: Tensor, turns: Turns, own: Memory, mask: Tensor) -> Tensor:
+    """What streams attend to, from normed states [B, S, d]; mask [B, 1, 1, S, S]."""
     keys, values = own
-    length = states.shape[1]
-    queries = _folded(_queries(layer, states, turns, keys.shape[1]))
+    length = read.shape[1]
+    queries = _folded(_queries(layer, read, turns, keys.shape[1]))
     scores = (queries @ keys.mT).unflatten(2, (-1, length)) + mask
     weights = scores.softmax(-1).to(values.dtype).flatten(2, 3)
-    return _finish(layer, states, _unfolded(weights @ values, length))
+    return _unfolded(weights @ values, length)
 
 
 def _read_branches(
-    layer: Any, text: Tensor, turns: Turns, memory: Memory, own: Memory, masks: tuple[Tensor, ...]
+    layer: Any, read: Tensor, turns: Turns, memory: Memory, own: Memory, masks: tuple[Tensor, ...]
 ) -> Tensor:
-    """One layer over branches [B Q, L, d]: one softmax over the memory's places and their own."""
+    """What branches attend to, from normed states [B Q, L, d]: one softmax over the memory's places
+    and their own."""
     keys, values = memory
-    count, places = len(text) // len(keys), keys.shape[2]
-    queries = _queries(layer, text, turns, keys.shape[1])
+    count, places = len(read) // len(keys), keys.shape[2]
+    queries = _queries(layer, read, turns, keys.shape[1])
     over_memory = _folded(_by_stream(queries, count)) @ keys.mT  # [B, G, P Q L, S]
     over_own = _folded(queries) @ own[0].mT  # [B Q, G, P L, L]
-    shape = (-1, count, text.shape[1])  # P, Q, L
+    shape = (-1, count, read.shape[1])  # P, Q, L
     seen = over_memory.unflatten(2, shape) + masks[0]
-    said = over_own.unflatten(2, (-1, text.shape[1])) + masks[1]
+    said = over_own.unflatten(2, (-1, read.shape[1])) + masks[1]
     scores = torch.cat([seen, _by_stream_of_heads(said, count)], -1)  # [B, G, P, Q, L, S + L]
     weights = scores.softmax(-1).to(values.dtype)
     of_memory = weights[..., :places].flatten(2, 4) @ values
     of_own = _by_branch_of_heads(weights[..., places:]).flatten(2, 3) @ own[1]
-    attended = _unfolded(of_memory, count * text.shape[1]).view(*text.shape[:2], -1)
-    return _finish(layer, text, attended + _unfolded(of_own, text.shape[1]))
+    attended = _unfolded(of_memory, count * read.shape[1]).view(*read.shape[:2], -1)
+    return attended + _unfolded(of_own, read.shape[1])
 
 
 def _finish(layer: Any, states: Tensor, attended: Tensor) -> Tensor:
+    """The rest of a layer."""
     states = states + layer.self_attn.o_proj(attended)
     return states + layer.mlp(layer.post_attention_layernorm(states))
 

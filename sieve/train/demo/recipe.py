@@ -63,7 +63,7 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="refine",  # with the refiner
-            schedule=Schedule(1500, 1e-3, warmup=100, span=2500),
+            schedule=Schedule(1000, 1e-3, warmup=100, span=2000),
             windows=((0.0, (1, *_LONG)),),
             retentions={0.24: 0.9, 1.0: 0.1},
             sieving=Sieving(0.24, choice="labels"),
@@ -79,7 +79,7 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="sieve",  # the sieve chooses
-            schedule=Schedule(5500, 1.2e-3, warmup=100),
+            schedule=Schedule(3600, 1.2e-3, warmup=100),
             windows=((0.0, (1, *_LONG)), (0.5, (1, 4, 8, 12, 20, 30, 30))),
             retentions=_RETENTIONS,
             sieving=Sieving(0.2, noise=0.5, estimator="softmax"),
