@@ -51,7 +51,8 @@ class Talk:
 
     The token that the sender came with says what may be done: who may only send hears how its
     stream fares, and neither asks nor hears what others ask or watch for. When it expires nothing
-    is done or told any more but the end, until the client sends another one.
+    is done or told any more but the end, until the client sends another one; an answer that was
+    asked for in time is told to its own end, as over HTTP.
     """
 
     def __init__(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
@@ -19,11 +21,13 @@ from session.auth import Gate, Grant, guarded
 from session.config import ServiceConfig
 from session.engine.loading import Loaded
 from session.server import serving
+from stream.publish import Publication, PublishError, publish
 from tests.session.api.test_event_stream import parsed
 from tests.session.conftest import House, open_house
-from tests.session.fakes import Exchange, FakeEngine, FakePeer, eventually
+from tests.session.fakes import PATIENCE_S, Exchange, FakeEngine, FakePeer, eventually
 from tests.session.realtime.test_talk import Phone, message
 from tests.session.test_auth import HOUR_S, KEY, bearer
+from tests.stream.media import FlashAndBeep
 
 OPENED = "v=0\r\n"
 SDP = "application/sdp"
@@ -289,6 +293,75 @@ async def test_the_end_is_told_also_to_who_hears_nothing_else(
     expire()
     ending = house.manager.end(caller.session, "enough")
     await asyncio.gather(ending, caller.phone.hear("x.session.closed"))
+
+
+async def test_an_answer_that_was_asked_for_in_time_is_told_to_its_end(
+    house: House, expire: Callable[[], None]
+) -> None:
+    caller = await call(house, "publish ask")
+    path = f"/v1/sessions/{caller.session}/ask"
+    body = {"question": "slowly, over HTTP", "max_tokens": 40}
+    asking = asyncio.create_task(house.http.post(path, json=body, headers=bearer("ask")))
+    asked = {"input": [message("slowly")], "max_output_tokens": 40}
+    caller.phone.say(type="response.create", response=asked)
+    await caller.phone.hear("response.output_text.delta")
+    await eventually(lambda: len(house.engine.branches) == 2 or asking.done())
+    expire()
+    assert (await caller.phone.hear("response.done"))["response"]["x"]["output_tokens"] == 40
+    assert (await asking).json()["output_tokens"] == 40
+    caller.phone.say(**question("and now"))
+    assert (await caller.phone.hear("error"))["error"]["type"] == "unauthorized"
+    assert len(house.engine.asked) == 2
+
+
+async def test_tokens_hold_on_a_channel_over_webrtc_and_the_stream_outlives_them(
+    expire: Callable[[], None],
+) -> None:
+    app = create_app(ServiceConfig(key=KEY), Loaded(FakeEngine(), 0.2))
+    async with asyncio.timeout(2 * PATIENCE_S), serving(app) as url:
+        with pytest.raises(PublishError, match="401"):
+            await publish(FlashAndBeep(1.0), f"{url}/whip/room", bearer=token("admin", seconds=-1))
+        sent = FlashAndBeep(600.0)
+        publication = await publish(
+            sent, f"{url}/whip/room", bearer=token("publish"), with_channel=True
+        )
+        await said_to(publication, question("what"), "forbidden")
+        await said_to(publication, {"type": "x.watch.list"}, "forbidden")
+        await heard(publication, "x.window.ingested")
+        expire()
+        await said_to(publication, UPDATE, "unauthorized")
+        (session,) = app.state.service.manager.all()
+        windows = session.progress.windows
+        await eventually(lambda: session.progress.windows > windows)
+        await session.hub.told()
+        renewed = {"type": "x.token.renew", "token": token("publish ask", seconds=4e9)}
+        await publication.channel.send(json.dumps(renewed))
+        assert "x.window.ingested" not in await heard(publication, "session.updated")
+        await publication.channel.send(json.dumps(question("what")))
+        await heard(publication, "response.done")
+        await publication.close()
+
+
+async def said_to(publication: Publication, said: dict[str, object], refusal: str) -> None:
+    """Say something that is refused."""
+    await publication.channel.send(json.dumps({**said, "event_id": "mine"}))
+    while (error := (await next_on(publication)).get("error", {})).get("event_id") != "mine":
+        pass
+    assert error["type"] == refusal
+
+
+async def heard(publication: Publication, kind: str) -> list[str]:
+    """The kinds of what is told up to one of a kind."""
+    kinds = [""]
+    while kinds[-1] != kind:
+        kinds.append((await next_on(publication))["type"])
+    return kinds
+
+
+async def next_on(publication: Publication) -> dict[str, Any]:
+    message = json.loads(await anext(aiter(publication.channel)))
+    assert isinstance(message, dict)
+    return message
 
 
 def token(role: str, session: str = "*", seconds: float = HOUR_S) -> str:
