@@ -20,7 +20,7 @@ from tests.clients.mqtt.mosquitto import Receiver, payload, receiving
 from tests.clients.mqtt.recorded import Journal, happened, info
 from tests.clients.sdk.conftest import Line
 from tests.clients.sdk.test_restarts import attach
-from tests.session.api.test_watches import shown
+from tests.session.api.test_watches import SEEN_FROM_4_TO_8, shown
 from tests.session.fakes import eventually
 
 
@@ -36,7 +36,9 @@ async def test_an_event_is_told_with_an_alert_a_lamp_and_a_picture(
         await receiver.until(lambda: len(receiver.on("es/kitchen/watch/+/state")) == 3)
     new, end = receiver.json("es/alerts")
     assert (new["type"], end["type"], end["ended_s"]) == ("new", "end", 8.0)
+    assert (new["name"], new["session"], new["query"]) == ("kitchen", session.id, SEEN_FROM_4_TO_8)
     first, last = receiver.json("es/events")
+    assert first["after"]["id"] == new["key"].partition("/")[0]
     assert first["before"] is None
     assert last["before"] == first["after"]
     assert first["key"] != last["key"]
@@ -46,6 +48,11 @@ async def test_an_event_is_told_with_an_alert_a_lamp_and_a_picture(
     assert payload(picture).startswith(b"\xff\xd8")
     assert picture.properties is not None
     assert vars(picture.properties)["ContentType"] == "image/jpeg"
+    kept = await line.house.http.get(first["after"]["snapshot"])
+    assert payload(picture) == kept.content
+    async with receiving(broker.port) as later:
+        await later.until(lambda: later.on("es/kitchen/snapshot"))
+        assert payload(later.on("es/kitchen/snapshot")[0]) == kept.content
 
 
 async def test_who_comes_later_finds_the_state_the_settings_and_the_device(
