@@ -69,6 +69,26 @@ def look_at(file: Path) -> None:
         FileSource(file)
 
 
+def holds_media(folder: Path) -> bool:
+    """Whether there is a media file in it."""
+    return any(_is_media(file) for file in sorted(folder.iterdir()) if file.is_file())
+
+
+def _is_media(file: Path) -> bool:
+    try:
+        look_at(file)
+    except MediaFailed:
+        return False
+    return True
+
+
+def shown(address: str) -> str:
+    """As it may be shown: without user and password."""
+    from stream import live
+
+    return live.shown(address)
+
+
 async def opened(media: Media, from_s: float = 0.0) -> Source:
     """A file begins at its time `from_s`. A live source breaks (MediaFailed) where nothing comes of
     it for `SILENT_S`, instead of waiting for it to come back: for who wants to know. Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -22,6 +23,11 @@ def has_screen() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+def has_windows(cv2: Any) -> bool:
+    """Whether OpenCV was built with them: `opencv-python-headless` was not."""
+    return re.search(r"GUI:\s+NONE", cv2.getBuildInformation()) is None
+
+
 class Preview:
     """Shows pictures through OpenCV; to be used from the main thread only (macOS insists)."""
 
@@ -34,7 +40,7 @@ class Preview:
         self._kept = kept
 
     def show(self, rgb: NDArray[np.uint8]) -> None:
-        """One picture, uint8 [H, W, 3]. Raises cv2.error where OpenCV was built without windows."""
+        """One picture, uint8 [H, W, 3]."""
         shown = rgb if self._kept is None else overlaid(rgb, self._kept)
         self._cv2.imshow(TITLE, self._cv2.cvtColor(shown, self._cv2.COLOR_RGB2BGR))
         self._cv2.waitKey(1)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from clients.addresses import watchable
 from clients.feed import PASSING, Feed
-from clients.sdk.errors import Conflict, NotFound
+from clients.sdk.errors import Conflict, MediaFailed, NotFound
 from clients.service import add_service, client_of
 from clients.talk import Talk
 from clients.together import until_first
 from session import wire
+from session.options import positive, text
 
 AWAY = (Conflict, NotFound, *PASSING)  # the feed comes back, into this session or a new one
 
@@ -25,25 +28,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL|FILE|FOLDER|DEVICE",
         help="rtsp://, http:// (HLS too), tcp://, udp://; a media file; a folder; /dev/video0",
     )
+    parser.add_argument(
+        "--wait", action="store_true", help="also for a folder in which there is no media yet"
+    )
     add_service(parser, "watch")
     parser.add_argument("--instruction", metavar="TEXT", help="what to watch for")
     parser.add_argument(
-        "--ask", action="append", default=[], metavar="QUESTION", help="ask this again and again"
+        "--ask",
+        action="append",
+        default=[],
+        type=text,
+        metavar="QUESTION",
+        help="ask this again and again",
     )
     parser.add_argument(
-        "--every", type=float, default=10.0, metavar="SECONDS", help="how often (default 10)"
+        "--every", type=positive, default=10.0, metavar="SECONDS", help="how often (default 10)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Raises EchoSieveError, ValueError for a URL that is none."""
+    """Raises EchoSieveError, ValueError for a URL that is none and for what cannot be watched."""
+    check(args.source, wait=args.wait)
     with suppress(KeyboardInterrupt):  # the way to end it
         asyncio.run(watch(args, Console()))
     return 0
 
 
+def check(source: str, *, wait: bool) -> None:
+    """Whether it can be watched. Raises ValueError, MediaFailed; both say what would be right."""
+    from clients.media import holds_media
+
+    if not source:
+        raise ValueError(
+            "nothing is named that could be watched: a URL, a file, a folder, a device"
+        )
+    folder = Path(watchable(source, None))
+    if folder.is_dir() and not wait and not holds_media(folder):
+        raise MediaFailed(
+            f"{folder}: there is no media file in this folder: name one with recordings, or add "
+            "--wait to watch those that will come"
+        )
+
+
 async def watch(args: argparse.Namespace, console: Console) -> None:
     """Until the source ends."""
+    from clients.media import shown
 
     def tell(text: str) -> None:
         console.print(f"[yellow]{escape(text)}[/]")
@@ -52,7 +81,7 @@ async def watch(args: argparse.Namespace, console: Console) -> None:
         client_of(args) as client,
         Feed(client, args.source, room=args.room, tell=tell) as feed,
     ):
-        where = f"{escape(args.source)} is watched in session {feed.session.id}"
+        where = f"{escape(shown(args.source))} is watched in session {feed.session.id}"
         console.print(f"[dim]{where}[/]", soft_wrap=True, highlight=False)
         if args.instruction:
             await feed.session.update(instruction=args.instruction)

@@ -13,28 +13,43 @@ from rich.console import Console
 from rich.markup import escape
 
 from clients.feed import Feed
-from clients.sdk.errors import EchoSieveError
+from clients.sdk.errors import EchoSieveError, MediaFailed
 from clients.service import add_service, client_of
 from clients.talk import Talk, lines_of
 from clients.together import until_first
 from session import wire
+from session.options import count, text
 
 if TYPE_CHECKING:
+    from clients.media import Media
     from clients.preview import Preview
 
 NO_SCREEN = "there is no screen here: the preview is left out"
+NO_WINDOWS = "this OpenCV was built without windows: the preview is left out"
+DEVICES = "--list shows what there is; --no-camera and --no-microphone leave one out"
+MOST_CAMERAS = 1_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_service(parser, "webcam")
-    parser.add_argument("--camera", type=int, default=0, metavar="N", help="its number (default 0)")
+    parser.add_argument(
+        "--camera",
+        type=count(MOST_CAMERAS, 0),
+        default=0,
+        metavar="N",
+        help="its number (default 0)",
+    )
     parser.add_argument("--no-camera", action="store_true", help="send sound only")
     parser.add_argument(
         "--microphone", default="default", metavar="NAME", help="a part of its name"
     )
     parser.add_argument("--no-microphone", action="store_true", help="send pictures only")
     parser.add_argument(
-        "--ask", action="append", metavar="QUESTION", help="ask this and end; may be repeated"
+        "--ask",
+        action="append",
+        type=text,
+        metavar="QUESTION",
+        help="ask this and end; may be repeated",
     )
     parser.add_argument("--list", action="store_true", help="list cameras and microphones, and end")
 
@@ -72,14 +87,10 @@ def list_devices(console: Console) -> int:
 
 async def converse(args: argparse.Namespace, console: Console) -> None:
     """Send and talk until the questions, or the lines of the terminal, have come to an end."""
-    from clients.media import webcam
-
-    preview = preview_of(console) if not args.no_camera and not args.ask else None
-    media = webcam(
-        camera=None if args.no_camera else args.camera,
-        microphone=None if args.no_microphone else args.microphone,
-        seen=preview.show if preview else None,
-    )
+    try:
+        media, preview = opened(args, console)
+    except MediaFailed as error:
+        raise MediaFailed(f"{error} ({DEVICES})") from error
 
     def tell(text: str) -> None:
         console.print(f"[yellow]{escape(text)}[/]")
@@ -93,6 +104,19 @@ async def converse(args: argparse.Namespace, console: Console) -> None:
         talk = Talk(console, lambda: feed.session)
         words = ask_all(talk, args.ask) if args.ask else talk.hold(lines_of(sys.stdin))
         await until_first([words, feed.finished()], [follow(feed, preview)] if preview else [])
+
+
+def opened(args: argparse.Namespace, console: Console) -> tuple[Media, Preview | None]:
+    """Camera and microphone, and who shows what they see. Raises MediaFailed."""
+    from clients.media import webcam
+
+    preview = preview_of(console) if not args.no_camera and not args.ask else None
+    media = webcam(
+        camera=None if args.no_camera else args.camera,
+        microphone=None if args.no_microphone else args.microphone,
+        seen=preview.show if preview else None,
+    )
+    return media, preview
 
 
 async def ask_all(talk: Talk, questions: list[str]) -> None:
@@ -112,9 +136,10 @@ def preview_of(console: Console) -> Preview | None:
     from clients.media import opencv
 
     cv2 = opencv()  # first: it says what to install
-    from clients.preview import Preview, has_screen
+    from clients.preview import Preview, has_screen, has_windows
 
-    if not has_screen():
-        console.print(f"[dim]{NO_SCREEN}[/]")
+    why = NO_SCREEN if not has_screen() else None if has_windows(cv2) else NO_WINDOWS
+    if why is not None:
+        console.print(f"[dim]{why}[/]")
         return None
     return Preview(cv2)

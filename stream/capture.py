@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Generator, Sequence
@@ -132,6 +133,7 @@ def microphones() -> list[Device]:
 
 def opencv() -> Any:
     """The module cv2. Raises MediaError that says what to install."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong is ours to say
     try:
         import cv2
     except ModuleNotFoundError:
@@ -162,14 +164,23 @@ def portaudio() -> Any:
 
 def _camera_opened(number: int) -> Any:
     """A cv2.VideoCapture that is open. Raises MediaError."""
+    if number < 0:  # OpenCV would crash
+        raise MediaError(f"there is no camera {number}: they are numbered from 0 on")
     capture = opencv().VideoCapture(number)
     if not capture.isOpened():
         capture.release()
-        raise MediaError(
-            f"camera {number} cannot be opened: {_listed('camera', cameras())}; another program "
-            "may be using it, or this user may not (on Linux: the group `video`)"
-        )
+        raise MediaError(_why_no_camera(number))
     return capture
+
+
+def _why_no_camera(number: int) -> str:
+    found = cameras()
+    if str(number) not in (device.id for device in found):
+        return f"there is no camera {number}: {_listed('camera', found)}"
+    return (
+        f"camera {number} cannot be opened: another program may be using it, or this user may not "
+        "(on Linux: the group `video`)"
+    )
 
 
 def _is_there(cv2: Any, number: int) -> bool:

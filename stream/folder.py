@@ -36,7 +36,8 @@ class FolderSource:
         self._look_s = look_s
         if not self._path.is_dir():
             raise MediaError(f"{path}: there is no such folder")
-        known = [source for file in sorted(self._path.iterdir()) if (source := self._opened(file))]
+        files = sorted(self._path.iterdir())
+        known = [source for file in files if (source := self._opened(file, told=False))]
         self.has_video = not known or any(source.has_video for source in known)
         self.has_audio = not known or any(source.has_audio for source in known)
 
@@ -71,13 +72,15 @@ class FolderSource:
                     yield source
             await asyncio.sleep(self._look_s)
 
-    def _opened(self, file: Path) -> FileSource | None:
+    def _opened(self, file: Path, *, told: bool = True) -> FileSource | None:
+        """None for what is no media, which is `told`."""
         if not file.is_file():
             return None
         try:
             return FileSource(file, fps=self._fps)
         except MediaError as error:
-            log.warning("passed over: %s", error)
+            if told:
+                log.warning("passed over: %s", error)
             return None
 
 

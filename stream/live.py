@@ -130,11 +130,22 @@ class LiveSource:
                 timeout=(OPEN_S, SILENCE_S),
             )
         except (av.FFmpegError, OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise MediaError(
-                f"{shown(self._address)} cannot be opened ({reason}): is the address right, and "
-                "does something send there?"
-            ) from None
+            raise MediaError(self._refusal(error)) from None
+
+    def _refusal(self, error: Exception) -> str:
+        """Why it cannot be opened, and what would be right."""
+        reason = getattr(error, "strerror", None) or error
+        if isinstance(error, av.error.ExitError):
+            reason = f"nothing came within {OPEN_S:g} s"
+        if self._format is not None:
+            return (
+                f"{self._address} cannot be used as a camera ({reason}): is it one, and may this "
+                "user use it (the group `video`)?"
+            )
+        return (
+            f"{shown(self._address)} cannot be opened ({reason}): is the address right, and does "
+            "something send there?"
+        )
 
 
 def shown(address: str) -> str:

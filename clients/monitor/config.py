@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from clients.monitor.addresses import watchable
+from clients.addresses import watchable
 from clients.monitor.lines import line_of
 from clients.mqtt.settings import BrokerSettings, Place
 from clients.mqtt.topics import NAME

@@ -326,6 +326,51 @@ def test_a_second_monitor_in_a_folder_is_refused_and_touches_nothing(
     assert (folder / "report.md").read_text() == "of the one that runs"
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("gopher://x", "gopher:// is not known: there are rtsp, rtsps, "),
+        ("rtsp://", "the host is missing: rtsp://host:port/path"),
+        ("udp://me:hush@127.0.0.1", "the port is missing: udp://host:port"),
+        ("none.mkv", "there is no none.mkv; an address begins with one of rtsp://"),
+        ("/dev/none", "there is no device /dev/none; `echosieve webcam --list` shows"),
+        ("", "nothing is named that could be watched: a URL, a file, a folder, a device"),
+        ("empty", "empty: there is no media file in this folder: name one with recordings, or"),
+        ("texts", "texts: there is no media file in this folder"),
+        ("texts/note.txt", "note.txt: not a media file"),
+    ],
+)
+def test_what_cannot_be_watched_is_one_clear_line_before_the_service_is_asked(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "note.txt").write_text("no film")
+    run = call("watch", source, "--url", "http://127.0.0.1:9")
+    assert run.complaint.startswith(f"echosieve: {said}") or source == "texts/note.txt"
+    assert said in run.complaint
+    assert "hush" not in run.err
+
+
+@pytest.mark.parametrize("arguments", [["film"], ["texts", "--wait"]])
+def test_what_can_be_watched_is_a_matter_of_the_service(
+    call: Call, tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "film").symlink_to(film)
+    (tmp_path / "texts").mkdir()
+    said = call("watch", *arguments, "--url", "http://127.0.0.1:9").complaint
+    assert "nothing answers at http://127.0.0.1:9" in said
+
+
+@pytest.mark.parametrize("given", [["webcam", "--camera", "-1"], ["watch", "x", "--every", "0"]])
+def test_numbers_that_cannot_be_meant_are_bad_usage(call: Call, given: list[str]) -> None:
+    run = call(*given)
+    assert run.code == 2
+    assert f"argument {given[-2]}: must be " in run.err
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])

@@ -39,7 +39,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def watched(source: Path | str) -> AsyncIterator[tuple[EchoSieve, asyncio.Task[None]]]:
+async def watched(
+    source: Path | str, told: io.StringIO | None = None
+) -> AsyncIterator[tuple[EchoSieve, asyncio.Task[None]]]:
     """The command at work."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
@@ -47,7 +49,7 @@ async def watched(source: Path | str) -> AsyncIterator[tuple[EchoSieve, asyncio.
     app = create_app(config, Loaded(FakeEngine(rows=4), 0.2, "cs2"))
     async with asyncio.timeout(PATIENCE_S), serving(app) as url, EchoSieve(url) as client:
         args = parser.parse_args([str(source), "--url", url])
-        watching = asyncio.create_task(watch(args, Console(file=io.StringIO())))
+        watching = asyncio.create_task(watch(args, Console(file=told or io.StringIO())))
         try:
             yield client, watching
         finally:
@@ -103,12 +105,15 @@ async def to_its_end(session: Session) -> list[float]:
 async def test_a_recorded_hls_list_is_watched_to_its_end(clip: Path, tmp_path: Path) -> None:
     twice = tmp_path / "twice.ts"
     ffmpeg("-stream_loop", "1", "-i", str(clip), "-c", "copy", str(twice))
+    told = io.StringIO()
     with folder_on_http(hls(twice, tmp_path / "hls").parent) as url:
-        async with watched(f"{url}/list.m3u8") as (client, watching):
+        address = f"{url}/list.m3u8".replace("://", "://me:hush@")
+        async with watched(address, told) as (client, watching):
             await watching
             (session,) = await client.sessions.list("ended")
             first, *others = await to_its_end(session)
     assert others[:1] == [first + 2.0]  # of six seconds, two windows at least
+    assert f"{url}/list.m3u8 is watched in session {session.id}" in told.getvalue()
 
 
 async def test_the_files_of_a_folder_are_watched_and_those_that_cannot_be_read_are_told(

@@ -77,6 +77,20 @@ def test_without_a_screen_there_is_a_note(
     assert webcam.NO_SCREEN in capsys.readouterr().out
 
 
+def test_without_windows_in_opencv_there_is_a_note(
+    service: str,
+    devices: FakeCv2,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    devices.gui = "NONE"
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert run("--url", service, "--no-microphone") == 0
+    assert webcam.NO_WINDOWS in capsys.readouterr().out
+    assert not devices.shown
+
+
 @pytest.mark.usefixtures("devices")
 def test_devices_are_listed_and_what_is_missing_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -101,7 +115,8 @@ def test_devices_are_listed_and_what_is_missing_is_told(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--camera", "7"), "camera 7 cannot be opened"),
+        (("--camera", "7"), "there is no camera 7: "),
+        (("--camera", "7"), "(--list shows what there is; --no-camera and --no-microphone leave"),
         (("--microphone", "Studio"), "there is no microphone 'Studio': there are USB Mic"),
         (("--no-camera", "--no-microphone"), "neither was asked for"),
         (("--url", "http://127.0.0.1:9"), "echosieve serve"),

@@ -24,6 +24,10 @@ class Screen:
     def __init__(self) -> None:
         self.shown: list[Any] = []
         self.windows = 0
+        self.gui = "QT5"
+
+    def getBuildInformation(self) -> str:  # noqa: N802 - cv2's name
+        return f"  GUI:                           {self.gui}\n"
 
     def cvtColor(self, picture: Any, _: int) -> Any:  # noqa: N802 - cv2's name
         return picture[..., ::-1]

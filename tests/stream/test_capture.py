@@ -74,7 +74,25 @@ def test_a_camera_that_is_not_there_is_told_with_those_that_are(
 ) -> None:
     use(monkeypatch, FakeCv2(scene), FakeSound(scene))
     monkeypatch.setattr("sys.platform", "win32")
-    with pytest.raises(MediaError, match=r"camera 7 cannot be opened: there are 0 \(camera 0\)"):
+    with pytest.raises(MediaError, match=r"there is no camera 7: there are 0 \(camera 0\)"):
+        Webcam(camera=7)
+    with pytest.raises(MediaError, match="no camera -1: they are numbered from 0 on"):
+        Webcam(camera=-1)
+
+
+def test_a_camera_that_is_there_and_cannot_be_opened_may_be_in_use(
+    monkeypatch: pytest.MonkeyPatch, scene: Scene
+) -> None:
+    use(monkeypatch, FakeCv2(scene), FakeSound(scene))
+    monkeypatch.setattr(capture, "cameras", lambda: [capture.Device("7", "USB Camera")])
+    with pytest.raises(MediaError, match=r"camera 7 cannot be opened: another program may"):
+        Webcam(camera=7)
+
+
+def test_a_machine_without_a_camera_is_told(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
+    use(monkeypatch, FakeCv2(scene), FakeSound(scene))
+    monkeypatch.setattr(capture, "cameras", list)
+    with pytest.raises(MediaError, match=r"no camera 7: this machine has no camera$"):
         Webcam(camera=7)
 
 

@@ -35,14 +35,19 @@ async def frames(folder: FolderSource, count: int) -> list[Frame]:
     return found
 
 
-async def test_files_follow_each_other_by_name_on_one_time_line(tmp_path: Path) -> None:
+async def test_files_follow_each_other_by_name_on_one_time_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     film(tmp_path / "b.webm", 2)
     film(tmp_path / "a.webm", 1)
-    (tmp_path / "notes.txt").write_text("no film")
+    (tmp_path / "an.txt").write_text("no film")
     folder = FolderSource(tmp_path, look_s=0.02)
     assert folder.has_video
     assert folder.has_audio
+    assert not caplog.records
     found = await frames(folder, 20)
+    (said,) = caplog.records
+    assert said.getMessage().startswith(f"passed over: {tmp_path / 'an.txt'}: not a media file")
     times = [frame.time_s for frame in found]
     assert times == sorted(times)
     assert times[10] - times[9] >= 0.09  # one time line, no overlap

@@ -152,6 +152,20 @@ def test_an_address_where_nothing_answers_is_named_without_its_password() -> Non
     assert "secret" not in str(error.value)
 
 
+def test_an_address_to_which_nobody_sends_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.live.OPEN_S", 0.2)
+    with socket.socket(type=socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(MediaError, match=r"cannot be opened \(nothing came within 0\.2 s\)"):
+        source_of(f"udp://127.0.0.1:{port}")
+
+
+def test_a_device_that_is_no_camera_is_told_as_one() -> None:
+    with pytest.raises(MediaError, match=r"^/dev/null cannot be used as a camera \("):
+        source_of("/dev/null")
+
+
 @pytest.mark.parametrize(
     ("address", "as_shown"),
     [

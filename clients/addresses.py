@@ -1,4 +1,4 @@
-"""Whether what a configuration names can ever be watched, before anything is."""
+"""Whether what somebody names can ever be watched, before anything is."""
 
 from __future__ import annotations
 
@@ -23,11 +23,17 @@ def watchable(address: str, base: Path | None) -> str:
         return address
     path = (base or Path()) / address
     if not path.exists():
-        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise ValueError(f"there is no {path}; an address begins with one of {known}")
+        raise ValueError(_missing(path))
     if path.is_file():
         _check_file(path)
     return str(path)
+
+
+def _missing(path: Path) -> str:
+    if path.is_relative_to("/dev"):
+        return f"there is no device {path}; `echosieve webcam --list` shows which cameras there are"
+    known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+    return f"there is no {path}; an address begins with one of {known}"
 
 
 def _check_url(scheme: str, address: str) -> None:
