@@ -109,7 +109,11 @@ class Sending:
         await self._connection.close()
 
     def _state_changed(self) -> None:
-        if self._connection.pc.connectionState in ("connected", "failed", "closed"):
+        state = self._connection.pc.connectionState
+        if state in ("failed", "closed"):
+            for outlet in self._outlets.values():
+                outlet.give_up()
+        if state in ("connected", "failed", "closed"):
             self._state.set()
 
     async def _send(self) -> None:
@@ -118,8 +122,8 @@ class Sending:
         async for item in _with_tail(self._source):
             time_s = item.time_s if isinstance(item, Frame) else item.start_s
             await asyncio.sleep(max(0.0, began_s + time_s - time.monotonic()))
-            self._check_connected()
             await self._outlets["video" if isinstance(item, Frame) else "audio"].put(item)
+            self._check_connected()
 
     def _captured_s(self, rate: int, timestamp: int) -> float:
         return self._began_unix_s + timestamp / rate
@@ -227,8 +231,14 @@ class _Outlet(MediaStreamTrack):
             raise MediaStreamError
         return await self._frames.get()
 
+    def give_up(self) -> None:
+        """Nothing leaves any more: whoever waits to put something goes on."""
+        self.stop()
+        while not self._frames.empty():
+            self._frames.get_nowait()
+
     async def put(self, item: Item) -> None:
-        """Sends an item; waits while the encoder is behind."""
+        """Sends an item; waits while the encoder is behind. Does nothing once given up."""
         if isinstance(item, Frame):
             await self._put_picture(item.rgb, round(item.time_s * _VIDEO_RATE))
         else:
@@ -240,7 +250,7 @@ class _Outlet(MediaStreamTrack):
         frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
         frame.pts, frame.time_base = pts, Fraction(1, _VIDEO_RATE)
         self._next = pts + 1
-        await self._frames.put(frame)
+        await self._put(frame)
 
     async def _put_sound(self, sound: Sound) -> None:
         missing = round(sound.start_s * SAMPLE_RATE) - self._next
@@ -256,4 +266,8 @@ class _Outlet(MediaStreamTrack):
             frame.sample_rate = SAMPLE_RATE
             frame.pts, frame.time_base = self._next, Fraction(1, SAMPLE_RATE)
             self._next += piece.shape[1]
+            await self._put(frame)
+
+    async def _put(self, frame: Any) -> None:
+        if self.readyState == "live":
             await self._frames.put(frame)

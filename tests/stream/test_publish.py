@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stream.publish import PublishError, Sending, publish
+from stream.publish import PublishError, Sending, _Outlet, publish
 from stream.rtc import Peer
 from stream.window import Frame, Item
+from tests.session.fakes import PATIENCE_S, eventually
 from tests.stream.media import FlashAndBeep, loopback
 
 
@@ -101,6 +102,23 @@ async def test_when_the_receiver_ends_the_connection_the_sender_is_told() -> Non
         await peer.close()
         with pytest.raises(PublishError, match="the connection to the receiver is"):
             await sending.finished()
+
+
+async def test_a_sender_whose_encoder_is_behind_is_told_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It waits for room in front of the encoder, which there will never be."""
+
+    async def never(_: _Outlet) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(_Outlet, "recv", never)
+    async with loopback(FlashAndBeep(30.0)) as (sending, peer):
+        outlets = sending._outlets.values()
+        await eventually(lambda: any(outlet._frames.full() for outlet in outlets))
+        await peer.close()
+        with pytest.raises(PublishError, match="the connection to the receiver is"):
+            await asyncio.wait_for(sending.finished(), PATIENCE_S)
 
 
 async def test_an_error_of_the_source_reaches_who_waits() -> None:
