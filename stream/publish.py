@@ -102,7 +102,7 @@ class Sending:
         """Stops sending; may be called at any time, any number of times."""
         if self._pump is not None:
             self._pump.cancel()
-            await asyncio.wait({self._pump})
+            await asyncio.gather(self._pump, return_exceptions=True)
         for outlet in self._outlets.values():
             outlet.stop()
         self.channel.close()

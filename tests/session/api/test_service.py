@@ -55,7 +55,7 @@ async def hear(publication: Publication, kind: str) -> wire.ServerMessage:
 async def asked_over_http(client: httpx.AsyncClient, path: str) -> None:
     response = await client.post(f"{path}/ask", json={"question": "what?", "max_tokens": 5})
     answer = wire.Answer.model_validate_json(response.content)
-    assert answer.output_tokens == 5
+    assert 0 < answer.output_tokens <= 5  # untrained weights may end it sooner
     assert answer.newest_frame_s is not None
     assert answer.asked_s - answer.newest_frame_s < 2.0
     assert 0 < answer.kept.video + answer.kept.audio < answer.seen.video + answer.seen.audio
@@ -69,7 +69,7 @@ async def asked_on_the_channel(publication: Publication) -> None:
     done = await hear(publication, "response.done")
     assert isinstance(done, wire.ResponseDone)
     assert done.response.x is not None
-    assert done.response.x.output_tokens == 3
+    assert 0 < done.response.x.output_tokens <= 3
 
 
 def test_a_stream_over_webrtc_is_answered_over_http_and_the_channel(
