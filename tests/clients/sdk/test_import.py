@@ -75,7 +75,7 @@ def test_publishing_without_a_media_stack_says_what_to_install() -> None:
     assert "pip install 'echosieve[media]'" in run(code, ROOT).stderr
 
 
-@pytest.mark.parametrize(("command", "extra"), [("webcam", "media"), ("watch a.webm", "media")])
+@pytest.mark.parametrize(("command", "extra"), [("webcam", "media"), ("watch LICENSE", "media")])
 def test_commands_without_a_media_stack_say_what_to_install(command: str, extra: str) -> None:
     code = f"from clients.cli import main; main({command.split()!r})"
     done = run(code, ROOT)
