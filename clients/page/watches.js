@@ -7,7 +7,7 @@ const STATES = {
   waiting: "waits for a first look",
   calm: "not now",
   open: "happening now",
-  unanswered: "cannot be judged: put it as a question of yes or no",
+  unanswered: "cannot be judged: the model does not answer it with yes or no; word it otherwise",
 };
 const COUNTS = {
   ...STATES,
@@ -144,9 +144,9 @@ function numberText({ state, count }) {
   return count === null ? COUNTS[state] : String(count);
 }
 
-/** Null where there is none; how likely a number is among numbers says nothing where none is said. */
-function probability({ kind, state, probability }) {
-  return kind === "count" && state === "unanswered" ? null : probability;
+/** Null where there is none: what the model cannot answer has no probability that says anything. */
+function probability({ state, probability }) {
+  return state === "unanswered" ? null : probability;
 }
 
 function likelyText({ kind }, likely) {

@@ -67,7 +67,7 @@ def wants_notes(how: wire.UseOfNotes, question: str, now_s: float, oldest_s: flo
 def told(notes: Sequence[wire.Note]) -> str:
     """The answer where the notes are read out: that they are notes, and their times."""
     if not notes:
-        return f"{CAUTION}nothing was noted about this."
+        return f"{CAUTION}no note holds these words or is of that time."
     lines = [f"{clock(n.start_s)} to {clock(n.end_s)}, {n.text}" for n in notes]
     return CAUTION + "; ".join(lines) + "."
 

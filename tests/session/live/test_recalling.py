@@ -57,7 +57,7 @@ async def test_where_nothing_was_noted_that_is_the_answer(house: House) -> None:
     session = await noted(house)
     answer = await ask(house, session, "any dogs?", notes="only")
     assert (answer["text"], answer["notes"]) == (
-        "From the notes: nothing was noted about this.",
+        "From the notes: no note holds these words or is of that time.",
         [],
     )
 

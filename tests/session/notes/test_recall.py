@@ -54,7 +54,7 @@ def test_what_is_told_from_notes_says_so_with_their_times() -> None:
     assert told([note(1, "a red circle"), note(2, "a buzz")]) == (
         "From the notes: 1:00 to 2:00, a red circle; 2:00 to 3:00, a buzz."
     )
-    assert told([]) == "From the notes: nothing was noted about this."
+    assert told([]) == "From the notes: no note holds these words or is of that time."
 
 
 def test_a_model_is_told_what_are_notes_and_what_is_the_question() -> None:
