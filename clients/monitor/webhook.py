@@ -179,7 +179,8 @@ class Webhook:
         elif self._wall() - report.since > self._give_up_s:
             log.error("the webhook %s never took a report: %s", receiver, refusal.reason)
         else:
-            log.warning("the webhook %s did not take a report: %s", receiver, refusal.reason)
+            said = "the webhook %s did not take a report: %s; it is tried again"
+            log.warning(said, receiver, refusal.reason)
             return False
         return True
 
@@ -187,4 +188,4 @@ class Webhook:
 def shown(url: str) -> str:
     """Without what may be secret in it: path, query and user."""
     parts = httpx.URL(url)
-    return f"{parts.scheme}://{parts.host}"
+    return f"{parts.scheme}://{parts.netloc.decode()}"

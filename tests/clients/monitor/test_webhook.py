@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from clients.monitor.webhook import MOST_ASKED_S, Outbox, Webhook, signature
+from clients.monitor.webhook import MOST_ASKED_S, Outbox, Webhook, shown, signature
 from clients.sdk import Backoff
 
 QUICK = Backoff(first_s=0.001, most_s=0.002)
@@ -121,6 +121,33 @@ async def test_one_that_says_nothing_of_use_is_tried_again_as_always(asked: str 
         await hook.emptied()
     (wait_s,) = waits_s
     assert 0.0 < wait_s <= QUICK.most_s
+
+
+async def test_what_is_tried_again_is_said_to_be(caplog: pytest.LogCaptureFixture) -> None:
+    async with hooked(Outbox(":memory:"), Endpoint(500)) as hook:
+        hook.put("ses/1", b"{}")
+        await hook.emptied()
+    said = "the webhook http://receiver did not take a report: status 500; it is tried again"
+    assert caplog.messages[-1:] == [said]
+
+
+async def test_what_is_not_tried_again_is_not_said_to_be(caplog: pytest.LogCaptureFixture) -> None:
+    async with hooked(Outbox(":memory:"), Endpoint(410)) as hook:
+        hook.put("ses/1", b"{}")
+        await hook.emptied()
+    assert caplog.messages[-1:] == ["the webhook http://receiver refuses a report: status 410"]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://127.0.0.1:8123/secret?key=hush", "http://127.0.0.1:8123"),
+        ("https://me:hush@receiver/secret#part", "https://receiver"),
+        ("http://me:hush@[::1]:81/", "http://[::1]:81"),
+    ],
+)
+def test_of_an_address_scheme_host_and_port_are_shown(url: str, told: str) -> None:
+    assert shown(url) == told
 
 
 async def test_one_that_is_refused_for_good_does_not_hold_up_the_next() -> None:
