@@ -27,7 +27,7 @@ from session.realtime.messages import (
     question_of,
     text_of,
 )
-from session.realtime.script import Script, Spot
+from session.realtime.script import Script
 from session.realtime.telling import FOR_WATCHERS, described, told
 from stream.rtc import ChannelClosedError
 
@@ -155,9 +155,8 @@ class Talk:
                 param="previous_item_id",
             )
         self._conversation.add(item)
-        spot = Spot(event_id=new_id("evt"), previous_item_id=last)
-        await self._send(wire.ItemAdded(**spot, item=item))
-        await self._send(wire.ItemDone(**spot, item=item))
+        for kind in (wire.ItemAdded, wire.ItemDone):
+            await self._send(kind(event_id=new_id("evt"), previous_item_id=last, item=item))
 
     async def _delete(self, item_id: str) -> None:
         """Raises ItemUnknown, BadRequest while it is being answered, JournalFailed."""

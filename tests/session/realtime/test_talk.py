@@ -96,6 +96,7 @@ async def test_a_question_is_an_item_and_its_answer_a_response(house: House) -> 
     assert response["x"]["text"] == "what now at 0"
     deltas = [m["delta"] for m in phone.heard if m["type"] == "response.output_text.delta"]
     assert "".join(deltas) == "what now at 0"
+    assert len({m["event_id"] for m in phone.heard}) == len(phone.heard)
 
 
 async def test_the_pieces_of_an_answer_name_the_same_response_and_item(house: House) -> None:
