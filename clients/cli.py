@@ -129,8 +129,21 @@ def key_of(args: argparse.Namespace) -> bytes | None:
 
     try:
         return read_key(args.key_file)
-    except (OSError, KeyUnfit) as error:
+    except KeyUnfit as error:
         raise CommandError(f"the key {args.key_file or 'ECHOSIEVE_KEY'}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise CommandError(
+            f"{args.key_file} is no key: `echosieve token --new-key FILE` makes one"
+        ) from error
+    except FileNotFoundError as error:
+        raise CommandError(
+            f"there is no key file {args.key_file}: make one by `echosieve token --new-key "
+            f"{args.key_file}`, or give the file of the key that the service has"
+        ) from error
+    except OSError as error:
+        raise CommandError(
+            f"the key file {args.key_file} cannot be read: {reason_of(error)}"
+        ) from error
 
 
 def token(args: argparse.Namespace) -> None:
@@ -140,13 +153,38 @@ def token(args: argparse.Namespace) -> None:
     if args.new_key is not None:
         try:
             write_key(args.new_key)
+        except FileExistsError as error:
+            raise CommandError(
+                f"no key was written: {args.new_key} exists already, and a key is not overwritten; "
+                f"sign with that one by --key-file {args.new_key}, or name a new file"
+            ) from error
+        except FileNotFoundError as error:
+            raise CommandError(
+                f"no key was written: there is no folder {args.new_key.parent}: make it first, or "
+                "name a file in one that is there"
+            ) from error
         except OSError as error:
-            raise CommandError(f"no key was written: {error}") from error
+            raise CommandError(
+                f"no key was written to {args.new_key}: {reason_of(error)}"
+            ) from error
         return
     key = key_of(args)
     if key is None:
         raise CommandError("there is no key to sign with: give --key-file or set ECHOSIEVE_KEY")
     print(new_token(Gate(key), args.role or ["watch"], args.session, args.hours * 3_600, args.name))
+
+
+def reason_of(error: OSError) -> str:
+    """What is wrong with a file, and what would be right."""
+    match error:
+        case IsADirectoryError():
+            return "this is a folder: name a file"
+        case NotADirectoryError():
+            return "a part of its path is a file, not a folder"
+        case PermissionError():
+            return "you have no right to: it takes a file that is yours"
+        case _:
+            return error.strerror or str(error)
 
 
 def demo(args: argparse.Namespace) -> int:

@@ -38,7 +38,9 @@ def test_a_key_that_is_there_is_not_overwritten(call: Call, key_file: Path) -> N
     before = key_file.read_text()
     complaint = call("token", "--new-key", str(key_file)).complaint
     assert str(key_file) in complaint
-    assert "exists" in complaint
+    assert "exists already" in complaint
+    assert f"--key-file {key_file}" in complaint
+    assert "Errno" not in complaint
     assert before not in complaint
     assert key_file.read_text() == before
 
@@ -90,7 +92,27 @@ def test_without_a_key_there_is_nothing_to_sign_with(call: Call, tmp_path: Path)
     complaint = call("token", "--key-file", str(short)).complaint
     assert "at least 32" in complaint
     assert "too short" not in complaint
-    assert "missing" in call("token", "--key-file", str(tmp_path / "missing")).complaint
+
+
+def test_a_key_file_that_cannot_be_read_is_told_with_what_would_be_right(
+    call: Call, tmp_path: Path
+) -> None:
+    missing, binary = tmp_path / "missing", tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe" * 32)
+    for path, said in (
+        (missing, f"there is no key file {missing}: make one by `echosieve token --new-key"),
+        (tmp_path, f"the key file {tmp_path} cannot be read: this is a folder: name a file"),
+        (binary, f"{binary} is no key"),
+    ):
+        complaint = call("token", "--key-file", str(path)).complaint
+        assert said in complaint
+        assert "Errno" not in complaint
+
+
+def test_a_key_is_not_written_where_there_is_no_folder(call: Call, tmp_path: Path) -> None:
+    complaint = call("token", "--new-key", str(tmp_path / "none" / "key")).complaint
+    assert f"there is no folder {tmp_path / 'none'}" in complaint
+    assert "Errno" not in complaint
 
 
 def test_beyond_this_machine_nothing_is_served_without_a_key(call: Call) -> None:
