@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from clients.database import make_private
 from clients.sdk.errors import EchoSieveError
 
 
@@ -25,17 +26,18 @@ def locked(folder: Path) -> sqlite3.Connection:
     """The lock is gone when this is closed. Raises EchoSieveError."""
     db = None
     try:
+        make_private(folder / "lock.db")
         db = sqlite3.connect(folder / "lock.db", timeout=0, isolation_level=None)
         db.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         if db is not None:
             db.close()
         raise EchoSieveError(refusal(folder, error)) from error
     return db
 
 
-def refusal(folder: Path, error: sqlite3.Error) -> str:
-    if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+def refusal(folder: Path, error: OSError | sqlite3.Error) -> str:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
         return (
             f"another monitor is running in {folder}: stop that one, or give this one a `folder` "
             "of its own"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from clients.database import make_private
 from clients.monitor.record import (
     Blank,
     Entry,
@@ -26,10 +27,11 @@ log = logging.getLogger("echosieve")
 
 def write(record: Record, folder: Path) -> Path:
     """`report.md` and, where something was watched, `timeline.png`; returns the first."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     seen = record.seen()
     drawn = _drawn(seen, folder / "timeline.png")
     path = folder / "report.md"
+    make_private(path)
     path.write_text(markdown(seen, timeline=drawn))
     return path
 

@@ -324,8 +324,8 @@ def check_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Raises EchoSieveError."""
+    """For its owner alone, where it is not there yet. Raises EchoSieveError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise EchoSieveError(f"folder: {folder} cannot be made ({error.strerror})") from error

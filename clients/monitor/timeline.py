@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clients.database import make_private
 from clients.monitor.blanks import NO_PICTURE, NO_SOUND
 from clients.monitor.record import Seen, events_of, notes_of
 from clients.sdk.errors import EchoSieveError
@@ -104,6 +105,7 @@ def draw(seen: Seen, path: Path) -> bool:
     axes.set_xlim(left=0)
     axes.set_xlabel("minutes of the session")
     _legend(axes, rows)
+    make_private(path)
     figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
     return True
 
