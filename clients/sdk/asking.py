@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 
-from clients.sdk.errors import AnswerFailed, ConnectionLost, NotFound, Refused, ServiceTimeout
+from clients.sdk.errors import (
+    AnswerFailed,
+    ConnectionLost,
+    Incomplete,
+    NotFound,
+    Refused,
+    ServiceTimeout,
+)
 from clients.sdk.sse import Parser
 from clients.sdk.transport import Transport, as_json, wait_for
 from session import wire
@@ -35,10 +42,15 @@ class Asking:
 
     @property
     def answer(self) -> wire.Answer:
-        """The whole answer: its text, status and what it rests on. Raises RuntimeError before."""
-        if self._answer is None:
-            raise RuntimeError("the answer is not complete: iterate to its end, or await it")
-        return self._answer
+        """The whole answer: its text, status and what it rests on. Raises Incomplete before."""
+        if self._answer is not None:
+            return self._answer
+        if self._unwanted:
+            raise Incomplete(
+                "the question was cancelled before its answer was complete: `text` holds what was "
+                "said; call ask() again for a whole answer"
+            )
+        raise Incomplete("the answer is not complete: iterate to its end, or call whole() instead")
 
     async def __aiter__(self) -> AsyncGenerator[str]:
         """The answer's pieces as they are written.
@@ -54,6 +66,9 @@ class Asking:
                 async with aclosing(self._attempt()) as deltas:
                     async for delta in deltas:
                         yield delta
+            except GeneratorExit:  # the loop was left
+                self._unwanted = True
+                raise
             except Refused as error:
                 await wait_for(error, deadline)
 

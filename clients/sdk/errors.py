@@ -6,6 +6,7 @@ EchoSieveError
   ConnectionLost         the connection was cut in the middle of something
   AnswerFailed           the model could not answer; `answer` holds what there is
   MediaFailed            the media cannot be read, or cannot be sent
+  Incomplete             there is no whole answer: not yet, or no more
   Refused                the service said no: `status`, `code`, `param`
     BadRequest 400  Unauthorized 401  Forbidden 403  NotFound 404  Conflict 409  TooLarge 413
     Invalid 422  TooManyRequests 429  ServerError 500 and above  Unavailable 503
@@ -70,6 +71,10 @@ class AnswerFailed(EchoSieveError):
 
 class MediaFailed(EchoSieveError):
     """The media cannot be read, captured or sent; the text says what would be right."""
+
+
+class Incomplete(EchoSieveError, RuntimeError):
+    """The whole answer was asked for and is not there; the text says why."""
 
 
 class Refused(EchoSieveError):

@@ -44,6 +44,27 @@ async def test_sessions_and_questions_need_no_await(line: Line) -> None:
     assert (answer.text, state) == ("again at 2", "ended")
 
 
+@pytest.mark.parametrize("cancel", [True, False])
+async def test_an_answer_that_is_not_whole_is_an_error_that_says_why(
+    line: Line, cancel: bool
+) -> None:
+    id = (await line.join())[0].id
+
+    def work(client: SyncEchoSieve) -> str:
+        asking = client.sessions.get(id).ask("slowly", max_tokens=256)
+        with pytest.raises(errors.EchoSieveError, match=r"not complete.*whole\(\)"):
+            _ = asking.answer
+        for _ in asking:
+            if cancel:
+                asking.cancel()
+            break
+        with pytest.raises(errors.Incomplete, match="was cancelled") as late:
+            _ = asking.answer
+        return str(late.value)
+
+    assert "await" not in await blocking(line, work)
+
+
 async def test_events_are_followed_to_the_end_of_the_session(line: Line) -> None:
     session, peer = await line.join()
 
