@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from clients.addresses import watchable
-from clients.feed import PASSING, Feed
-from clients.sdk.errors import Conflict, MediaFailed, NotFound
+from clients.feed import PASSING, Feed, Tell
+from clients.sdk.client import EchoSieve, takes_questions
+from clients.sdk.errors import Conflict, EchoSieveError, Forbidden, MediaFailed, NotFound
 from clients.service import add_service, client_of
 from clients.talk import Talk
 from clients.together import until_first
@@ -22,7 +23,14 @@ from session.options import positive, text
 AWAY = (Conflict, NotFound, *PASSING)  # the feed comes back, into this session or a new one
 
 
+ROLES = (
+    "Where the service asks for a token: the role publish is enough to send; with watch, what is "
+    "seen is told here as well; --ask takes publish and ask."
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = ROLES
     parser.add_argument(
         "source",
         metavar="URL|FILE|FOLDER|DEVICE",
@@ -71,24 +79,36 @@ def check(source: str, *, wait: bool) -> None:
 
 
 async def watch(args: argparse.Namespace, console: Console) -> None:
-    """Until the source ends."""
+    """Until the source ends. Raises EchoSieveError, before anything is sent where what is to be
+    asked may not be."""
     from clients.media import shown
 
     def tell(text: str) -> None:
         console.print(f"[yellow]{escape(text)}[/]")
 
-    async with (
-        client_of(args) as client,
-        Feed(client, args.source, room=args.room, tell=tell) as feed,
-    ):
+    async with client_of(args) as client, AsyncExitStack() as sending:
+        if args.ask:
+            await check_asking(client)
+        feed = await sending.enter_async_context(
+            Feed(client, args.source, room=args.room, tell=tell)
+        )
         where = f"{escape(shown(args.source))} is watched in session {feed.session.id}"
         console.print(f"[dim]{where}[/]", soft_wrap=True, highlight=False)
         if args.instruction:
             await feed.session.update(instruction=args.instruction)
-        beside = [report(feed, console)]
+        beside = [report(feed, console, tell)]
         if args.ask:
             beside.append(ask_often(Talk(console, lambda: feed.session), args.ask, args.every))
         await until_first([feed.finished()], beside)
+
+
+async def check_asking(client: EchoSieve) -> None:
+    """Raises EchoSieveError where the token does not let one ask."""
+    if not await takes_questions(client):
+        raise EchoSieveError(
+            "--ask takes a token with the roles publish and ask, and this one may not ask: "
+            "`echosieve token --role publish --role ask` makes one that may"
+        )
 
 
 async def ask_often(talk: Talk, questions: list[str], every_s: float) -> None:
@@ -100,8 +120,18 @@ async def ask_often(talk: Talk, questions: list[str], every_s: float) -> None:
         await asyncio.sleep(every_s)
 
 
-async def report(feed: Feed, console: Console) -> None:
-    """A line for what should not go by unseen."""
+async def report(feed: Feed, console: Console, tell: Tell) -> None:
+    """A line for what should not go by unseen; one alone where the token may only publish."""
+    try:
+        await report_events(feed, console)
+    except Forbidden:
+        tell(
+            "the token may publish only: sending goes on, and what is seen is not shown here; "
+            "that takes the role watch as well"
+        )
+
+
+async def report_events(feed: Feed, console: Console) -> None:
     async for event in feed.session.follow():
         match event:
             case wire.WindowSkipped():

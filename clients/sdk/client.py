@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
+from clients.sdk.errors import Forbidden, NotFound
 from clients.sdk.session import Publication, Session, Settings, published
 from clients.sdk.transport import Transport, made
 from session import wire
@@ -86,6 +87,17 @@ class EchoSieve:
     async def _published(self, id: str) -> Session:
         info = await published(self._transport, f"/v1/sessions/{id}")
         return Session(self._transport, info, self._backoff)
+
+
+async def takes_questions(client: EchoSieve) -> bool:
+    """Whether the token has a role that may ask; found out before there is a session."""
+    try:
+        await client._transport.request("DELETE", "/v1/sessions/none/answers/none")
+    except NotFound:
+        return True
+    except Forbidden as error:
+        return "the role" not in error.message  # else it is for one session, which is not this
+    return True
 
 
 class Sessions:

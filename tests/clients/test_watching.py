@@ -14,11 +14,13 @@ import pytest
 from rich.console import Console
 
 from clients.sdk import EchoSieve, Session
-from clients.sdk.errors import MediaFailed, ServiceUnreachable
+from clients.sdk.client import takes_questions
+from clients.sdk.errors import EchoSieveError, MediaFailed, ServiceUnreachable
 from clients.talk import Talk
 from clients.watching import add_arguments, ask_often, watch
 from session import wire
 from session.app import Loaded, create_app
+from session.auth import Gate, new_token
 from session.config import ServiceConfig
 from session.server import serving
 from tests.session.fakes import FakeEngine, eventually
@@ -26,6 +28,14 @@ from tests.stream.addresses import ENCODING, ffmpeg, folder_on_http, hls
 from tests.stream.rtsp import rtsp_server
 
 PATIENCE_S = 120.0
+KEY = b"k" * 32
+
+
+def token(*roles: wire.Role, session: str = wire.ALL_SESSIONS) -> str:
+    return new_token(Gate(KEY), roles, session, 600.0, "a camera")
+
+
+ADMIN = token("admin")
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +50,15 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @asynccontextmanager
 async def watched(
-    source: Path | str, told: io.StringIO | None = None
+    source: Path | str, told: io.StringIO | None = None, key: bytes | None = None, *options: str
 ) -> AsyncIterator[tuple[EchoSieve, asyncio.Task[None]]]:
     """The command at work."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    config = ServiceConfig(rows=4)
+    config = ServiceConfig(rows=4, key=key)
     app = create_app(config, Loaded(FakeEngine(rows=4), 0.2, "cs2"))
-    async with asyncio.timeout(PATIENCE_S), serving(app) as url, EchoSieve(url) as client:
-        args = parser.parse_args([str(source), "--url", url])
+    async with asyncio.timeout(PATIENCE_S), serving(app) as url, EchoSieve(url, ADMIN) as client:
+        args = parser.parse_args([str(source), "--url", url, *options])
         watching = asyncio.create_task(watch(args, Console(file=told or io.StringIO())))
         try:
             yield client, watching
@@ -114,6 +124,37 @@ async def test_a_recorded_hls_list_is_watched_to_its_end(clip: Path, tmp_path: P
             first, *others = await to_its_end(session)
     assert others[:1] == [first + 2.0]  # of six seconds, two windows at least
     assert f"{url}/list.m3u8 is watched in session {session.id}" in told.getvalue()
+
+
+async def test_a_token_that_may_only_publish_sends_on_without_what_is_seen(clip: Path) -> None:
+    told = io.StringIO()
+    async with watched(clip, told, KEY, "--token", token("publish")) as (client, watching):
+        await watching
+        (session,) = await client.sessions.list("ended")
+        assert await to_its_end(session)
+    assert " ".join(told.getvalue().split()).count("the token may publish only") == 1
+
+
+async def test_who_may_not_ask_is_refused_before_anything_is_sent(clip: Path) -> None:
+    for own in (token("publish"), token("publish", "watch")):
+        options = ("--token", own, "--ask", "what is there?")
+        async with watched(clip, None, KEY, *options) as (client, watching):
+            with pytest.raises(EchoSieveError, match="roles publish and ask"):
+                await watching
+            assert not await client.sessions.list()
+            assert not await client.sessions.list("ended")
+
+
+async def test_whether_a_token_may_ask_is_known_beforehand() -> None:
+    for key, own, may in (
+        (KEY, token("publish", "ask"), True),
+        (KEY, token("publish", "ask", session="ses_1"), True),
+        (KEY, token("publish", session="ses_1"), False),
+        (None, token("publish"), True),  # the service asks for no token
+    ):
+        app = create_app(ServiceConfig(rows=4, key=key), Loaded(FakeEngine(rows=4), 0.2, "cs2"))
+        async with serving(app) as url, EchoSieve(url, own) as client:
+            assert await takes_questions(client) is may
 
 
 async def test_the_files_of_a_folder_are_watched_and_those_that_cannot_be_read_are_told(
