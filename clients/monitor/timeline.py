@@ -23,6 +23,12 @@ COLOURS = {  # in the order of the legend
 }
 SHORTEST_S = 1.0  # of what is drawn of an event
 MOST_LABEL = 60
+HEIGHT = 0.6  # of a row's distance to the next
+UPPER_HALF, LOWER_HALF, WHOLE = (-0.5, 0.5), (0.0, 0.5), (-0.5, 1.0)  # of the height: from, size
+PARTS = {NO_PICTURE: UPPER_HALF, NO_SOUND: LOWER_HALF}  # may be at one time: none hides the other
+STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200)
+DAY_S = 86_400
+MOST_STEPS = 8  # of the axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,14 @@ def draw(seen: Seen, path: Path) -> bool:
     rows = rows_of(seen)
     if not rows:
         return False
+    figure = drawn(rows)
+    make_private(path)
+    figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
+    return True
+
+
+def drawn(rows: Sequence[Row]) -> Any:
+    """A figure of matplotlib. Raises EchoSieveError without it."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -103,19 +117,34 @@ def draw(seen: Seen, path: Path) -> bool:
     axes.set_yticks(range(len(rows)), [row.label for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)  # the first at the top
     axes.set_xlim(left=0)
-    axes.set_xlabel("minutes of the session")
+    end_s = axes.get_xlim()[1]
+    ticks_s = [step * step_s(end_s) for step in range(1 + int(end_s / step_s(end_s)))]
+    axes.set_xticks(ticks_s, [clock(at_s) for at_s in ticks_s])
+    axes.set_xlabel("time of the session (h:mm:ss)")
     _legend(axes, rows)
-    make_private(path)
-    figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
-    return True
+    return figure
+
+
+def step_s(length_s: float) -> int:
+    """From one time on the axis to the next: as few as can be read."""
+    days = 1 + int(length_s / (DAY_S * MOST_STEPS))
+    return next((step for step in STEPS_S if length_s <= step * MOST_STEPS), days * DAY_S)
+
+
+def clock(seconds: float) -> str:
+    """Session time as h:mm:ss."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
 def _draw_row(axes: Any, place: int, row: Row) -> None:
     for bar in row.bars:
-        stretch = (bar.from_s / 60, (bar.to_s - bar.from_s) / 60)
-        axes.broken_barh([stretch], (place - 0.3, 0.6), color=COLOURS[bar.kind])
+        stretch = (bar.from_s, bar.to_s - bar.from_s)
+        top, size = PARTS.get(bar.kind, WHOLE)
+        height = (place + HEIGHT * top, HEIGHT * size)
+        axes.broken_barh([stretch], height, color=COLOURS[bar.kind])
     for kind, at_s in row.marks:
-        axes.vlines(at_s / 60, place - 0.45, place + 0.45, colors=COLOURS[kind])
+        axes.vlines(at_s, place - 0.45, place + 0.45, colors=COLOURS[kind])
 
 
 def _legend(axes: Any, rows: Sequence[Row]) -> None:

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from clients.monitor.blanks import LOST as NOT_LOOKED_AT
-from clients.monitor.blanks import NO_PICTURE
+from clients.monitor.blanks import NO_PICTURE, NO_SOUND
 from clients.monitor.record import Blank, Entry, Gap, Seen, Stretch
-from clients.monitor.timeline import EVENT, LOST, NOTE, WATCHED, Bar, Row, draw, rows_of
+from clients.monitor.timeline import (
+    EVENT,
+    LOST,
+    MOST_STEPS,
+    NOTE,
+    WATCHED,
+    Bar,
+    Row,
+    draw,
+    drawn,
+    rows_of,
+    step_s,
+)
 from tests.clients.monitor.test_report import note
 from tests.clients.mqtt.recorded import happened
 
@@ -52,6 +66,34 @@ def test_it_is_a_picture_and_differs_with_what_is_shown(tmp_path: Path) -> None:
         pictures.add(path.read_bytes())
     assert len(pictures) == 3
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_no_picture_and_no_sound_at_one_time_hide_nothing_of_each_other() -> None:
+    kinds = (WATCHED, NO_PICTURE, NO_SOUND, LOST)
+    (axes,) = drawn([Row("door", [Bar(kind, 10.0, 40.0) for kind in kinds])]).axes
+    heights = {}
+    for kind, bars in zip(kinds, axes.collections, strict=True):
+        ends = [y for _, y in bars.get_paths()[0].vertices]
+        heights[kind] = (round(min(ends), 6), round(max(ends), 6))
+    assert heights == {
+        WATCHED: (-0.3, 0.3),
+        NO_PICTURE: (-0.3, 0.0),  # the axis points down
+        NO_SOUND: (0.0, 0.3),
+        LOST: (-0.3, 0.3),
+    }
+    assert axes.yaxis_inverted()
+
+
+def test_times_are_those_of_the_report() -> None:
+    (axes,) = drawn([Row("door", [Bar(WATCHED, 0.0, 5_400.0)])]).axes
+    told = [label.get_text() for label in axes.get_xticklabels()]
+    assert told == [f"{m // 60}:{m % 60:02}:00" for m in range(0, 91, 15)]
+    assert list(axes.get_xticks()) == [900.0 * place for place in range(7)]
+
+
+@pytest.mark.parametrize("length_s", [0.0, 1.0, 9.0, 61.0, 3_600.0, 86_400.0, 3e6, 1e8])
+def test_the_axis_is_never_full_of_times(length_s: float) -> None:
+    assert length_s / step_s(length_s) <= MOST_STEPS
 
 
 def test_there_is_none_where_nothing_was_watched(tmp_path: Path) -> None:
