@@ -19,7 +19,7 @@ from clients.monitor.record import (
     events_of,
     notes_of,
 )
-from clients.monitor.timeline import draw
+from clients.monitor.timeline import clock, draw
 from clients.sdk.errors import EchoSieveError
 
 log = logging.getLogger("echosieve")
@@ -47,13 +47,14 @@ def _drawn(seen: Seen, path: Path) -> bool:
 
 def markdown(seen: Seen, *, timeline: bool) -> str:
     """The report, a section for each session."""
-    counted = [f"{len(events_of(seen.entries))} events", f"{len(notes_of(seen.entries))} notes"]
+    counted = [number(len(events_of(seen.entries)), "event")]
+    counted.append(number(len(notes_of(seen.entries)), "note"))
     if missing := len(seen.gaps) + len(seen.blanks):
-        counted.append(f"{missing} gaps")
+        counted.append(number(missing, "gap"))
     lines = ["# What was seen", "", f"{', '.join(counted)}."]
     if timeline:
         lines += ["", "![What was watched and seen over time](timeline.png)"]
-    lines += _gaps(seen.gaps, seen.blanks)
+    lines += _gaps(seen)
     for source, session in seen.sessions:
         mine = [e for e in seen.entries if (e.source, e.session) == (source, session)]
         lines += ["", f"## {escaped(source)} ({escaped(session)})"]
@@ -101,10 +102,21 @@ def _counts(entries: Sequence[Entry]) -> list[str]:
     return lines
 
 
-def _gaps(gaps: Sequence[Gap], blanks: Sequence[Blank]) -> list[str]:
-    if not gaps and not blanks:
+def _gaps(seen: Seen) -> list[str]:
+    """By source, in the order of the sections, and by time."""
+    if not seen.gaps and not seen.blanks:
         return []
-    return ["", "## Gaps", *_lost(gaps), *_blank(blanks)]
+    sources = [*(source for source, _ in seen.sessions), *(gap.source for gap in seen.gaps)]
+    places = {source: place for place, source in enumerate(dict.fromkeys(sources))}
+    sessions = {session: place for place, session in enumerate(seen.sessions)}
+
+    def at(blank: Blank) -> tuple[int, int, float]:
+        last = len(places), len(sessions)
+        session = sessions.get((blank.source, blank.session), last[1])
+        return places.get(blank.source, last[0]), session, blank.from_s
+
+    gaps = sorted(seen.gaps, key=lambda gap: (places[gap.source], gap.from_at))
+    return ["", "## Gaps", *_lost(gaps), *_blank(sorted(seen.blanks, key=at))]
 
 
 def _lost(gaps: Sequence[Gap]) -> list[str]:
@@ -139,15 +151,14 @@ def _notes(entries: Sequence[Entry]) -> list[str]:
     return ["", *(f"- {clock(n.start_s)} to {clock(n.end_s)}: {escaped(n.text)}" for n in found)]
 
 
+def number(count: int, what: str) -> str:
+    """As one says it: `1 gap`, `2 gaps`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def utc(at: float) -> str:
     """Unix seconds as a date and a time."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def clock(seconds: float) -> str:
-    """Session time as h:mm:ss."""
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
 def escaped(text: str) -> str:

@@ -96,7 +96,7 @@ async def test_a_camera_that_goes_dark_is_a_gap_in_the_report_though_nothing_hap
     running.cancel()
     await asyncio.wait({running})
     text = monitor.report.read_text()
-    assert "0 events, 0 notes, 1 gaps." in text
+    assert "0 events, 0 notes, 1 gap." in text
     assert f"| door | {session.id.replace('_', chr(92) + '_')} | 0:00:05 | 0:00:12 | no" in text
     assert "Watched from 0:00:00 to 0:00:14." in text
     assert (tmp_path / "timeline.png").exists()

@@ -93,7 +93,7 @@ async def test_a_file_is_watched_to_its_end_which_ends_the_monitor(tmp_path: Pat
         running(Monitor(config, client=EchoSieve(url), backoff=QUICK)) as task,
     ):
         text = (await task).read_text()
-    assert "1 events, 0 notes" in text
+    assert "1 event, 0 notes" in text
     assert f"| {ALWAYS} |" in text
     assert "still there" not in text
 
