@@ -48,7 +48,8 @@ async def test_a_question_is_answered_from_the_notes_where_it_says_so(
         await ask(receiver, json.dumps(asked).encode(), b"noted, and ended")
         await receiver.until(lambda: len(answers(receiver, "done")) == 2)
     for done in answers(receiver, "done"):
-        assert done["answer"]["text"] == "From the notes: no note holds these words or is of that time."
+        said = "From the notes: no note holds these words or is of that time."
+        assert done["answer"]["text"] == said
 
 
 async def test_a_question_whose_time_is_up_is_given_up(
