@@ -84,7 +84,7 @@ async def windows_over_a_cut(client: EchoSieve, cut: Callable[[], None]) -> list
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("nowhere.webm", "no such file"),
+        ("nowhere.webm", "there is no nowhere.webm"),
         ("rtsp://me:secret@127.0.0.1:9/x", "rtsp://127.0.0.1:9/x cannot be opened"),
     ],
 )
