@@ -77,6 +77,8 @@ def test_the_steps_of_a_matrix_are_alike_in_all_directions() -> None:
     optimiser.take(lambda _: (layer.weight * steep).sum() + layer.bias.sum())
     found = torch.linalg.svdvals(layer.weight.detach() - before)
     assert found[0] < 4 * found[-1]  # of the gradient: a hundred times
+    as_adamw = 0.2 * 8**0.5 * schedule.rate(0)  # steps as large as AdamW's are
+    assert found.mean() == pytest.approx(2 * as_adamw, rel=0.35)
 
 
 def test_a_step_over_parts_is_a_step_down_their_mean() -> None:
