@@ -22,6 +22,13 @@ export function button(text, act, label = null) {
   return made;
 }
 
+/** Put `item`, which is of the moment `time`, into `list`: the newest on top, the later of two alike. */
+export function placeByTime(list, item, time) {
+  item.dataset.time = String(time);
+  const older = [...list.children].find((other) => Number(other.dataset.time) <= time);
+  list.insertBefore(item, older ?? null);
+}
+
 /** Do `handle` when the form is sent, instead of loading another page. */
 export function onSubmit(form, handle) {
   form.addEventListener("submit", (event) => {

@@ -19,7 +19,7 @@ import { Suggestions } from "./suggestions.js";
 import { Tabs } from "./tabs.js";
 import { clockText, whenText } from "./text.js";
 import { Timeline } from "./timeline.js";
-import { pace, problem, show } from "./view.js";
+import { askable, pace, problem, show } from "./view.js";
 import { Watches } from "./watches.js";
 
 const TABS = ["tab-ask", "tab-watches", "tab-timeline", "tab-settings"];
@@ -90,18 +90,20 @@ async function enter(id, after) {
   if (after === null) await recall(session, mine);
 }
 
-/** What a session has been through before this page came to it. */
+/** What a session has been through before this page came to it. Resolves to whether it has notes. */
 async function recall(known, mine) {
   const [described, given, events] = await Promise.all([
     known.describe(),
     known.answers(),
     known.watchEvents(),
   ]);
-  if (mine !== attempt) return;
-  for (const answer of given) exchange(at("answers"), answer.question).done(answer);
+  if (mine !== attempt) return false;
+  for (const answer of given) {
+    exchange(at("answers"), answer.question, { asked_at: answer.asked_at }).done(answer);
+  }
   for (const event of events) timeline.event(event, false);
   hear({ type: "session.updated", session: described });
-  if (described.state === "ended") await notes.of(known);
+  return described.state === "ended" && notes.of(known);
 }
 
 async function join({ id }) {
@@ -124,7 +126,8 @@ async function lookBack({ id, created_at, room }) {
   show("past", `${room}, ${whenText(created_at)}`);
   tabs.offer(OF_THE_PAST);
   at("close").focus();
-  await recall(past, attempt).catch(fail);
+  const noted = await recall(past, attempt).catch(fail);
+  if (session === past) askable(noted);
 }
 
 function goOn({ id, room, created_at }) {
@@ -233,8 +236,9 @@ function forgetShown() {
 // --- What the person does -----------------------------------------------------------------------
 
 function ask(question, truth = null) {
-  strip.asked(session.clock_s);
-  session.ask(question, exchange(at("answers"), question, truth));
+  const past = at("page").dataset.state === "past"; // its notes are all that is left of it
+  if (!past) strip.asked(session.clock_s);
+  session.ask(question, exchange(at("answers"), question, { truth }), past ? "only" : "auto");
 }
 
 async function addWatch() {

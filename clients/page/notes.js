@@ -1,7 +1,7 @@
 // Notes: what is noted, the search in them, and taking them home.
 
 import { at, make, onSubmit } from "./dom.js";
-import { clockText, plural } from "./text.js";
+import { plural, spanText } from "./text.js";
 
 export class Notes {
   #session = null;
@@ -19,17 +19,21 @@ export class Notes {
     }
   }
 
-  /** Those of `session`; of none where it is null. Also fills the timeline with them. */
+  /**
+   * Those of `session`; of none where it is null. Also fills the timeline with them. Resolves to
+   * whether there are any.
+   */
   async of(session) {
     this.#session = session;
     this.#say("");
     at("words").value = "";
     this.#found(null);
-    if (!session) return;
+    if (!session) return false;
     const { settings, notes } = await session.notes();
-    if (session !== this.#session) return;
+    if (session !== this.#session) return false;
     this.settings(settings);
     for (const note of notes) this.#timeline.note(note);
+    return notes.length > 0;
   }
 
   /** Show what is in force. */
@@ -89,8 +93,7 @@ export class Notes {
 }
 
 function item(note) {
-  const when = `${clockText(note.start_s)} to ${clockText(note.end_s)}`;
-  const text = make("div", {}, make("p", { className: "when quiet" }, when));
+  const text = make("div", {}, make("p", { className: "when quiet" }, spanText(note)));
   text.append(make("p", { className: "said" }, note.text));
   return make("li", { className: "note" }, text);
 }

@@ -52,14 +52,17 @@ export class Session {
     return call("DELETE", `${this.#path}/record`);
   }
 
-  /** Ask. `asker` has `delta(text)`, `done(answer)` and `failed(message)`. */
-  async ask(question, asker) {
+  /**
+   * Ask. `asker` has `delta(text)`, `done(answer)` and `failed(message)`; `notes` says whether they
+   * are answered from (AskRequest of session/wire/).
+   */
+  async ask(question, asker, notes = "auto") {
     const asking = new AbortController();
     this.#asking.add(asking);
     try {
       const response = await request("POST", `${this.#path}/ask`, {
         headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-        body: JSON.stringify({ question }),
+        body: JSON.stringify({ question, notes }),
         signal: asking.signal,
       });
       if (!(await told(response, asker))) asker.failed("The connection broke off.");

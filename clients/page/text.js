@@ -6,6 +6,22 @@ export function clockText(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
+/** A stretch of session time: "0:04 to 0:14". */
+export function spanText({ start_s, end_s }) {
+  return `${clockText(start_s)} to ${clockText(end_s)}`;
+}
+
+/** Stretches by time, those that touch as one: "0:04 to 0:24, 0:54 to 1:04". */
+export function spansText(spans) {
+  const joined = [];
+  for (const { start_s, end_s } of [...spans].sort((a, b) => a.start_s - b.start_s)) {
+    const last = joined.at(-1);
+    if (last && start_s <= last.end_s) last.end_s = Math.max(last.end_s, end_s);
+    else joined.push({ start_s, end_s });
+  }
+  return joined.map(spanText).join(", ");
+}
+
 /** 0.2 -> "20 %". */
 export function percent(share) {
   return `${Math.round(share * 100)} %`;

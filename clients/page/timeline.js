@@ -1,8 +1,8 @@
 // What happened, newest first: events of watches with their pictures, numbers, and notes.
 
 import { request } from "./api.js";
-import { announce, make } from "./dom.js";
-import { clockText } from "./text.js";
+import { announce, make, placeByTime } from "./dom.js";
+import { clockText, spanText } from "./text.js";
 
 const HELD = 200;
 
@@ -46,7 +46,7 @@ export class Timeline {
   note(note) {
     if (this.#items.has(note.id)) return;
     const item = this.#place(note.id, note.start_s, "note");
-    item.querySelector(".when").textContent = `${clockText(note.start_s)} to ${clockText(note.end_s)}`;
+    item.querySelector(".when").textContent = spanText(note);
     item.querySelector(".said").textContent = note.text;
   }
 
@@ -58,9 +58,7 @@ export class Timeline {
   #place(id, start_s, kind) {
     const text = make("div", {}, ...["when quiet", "what", "said"].map((c) => make("p", { className: c })));
     const item = make("li", { className: kind }, text);
-    item.dataset.start = String(start_s);
-    const later = [...this.#list.children].find((other) => Number(other.dataset.start) <= start_s);
-    this.#list.insertBefore(item, later ?? null);
+    placeByTime(this.#list, item, start_s);
     this.#items.set(id, item);
     if (this.#items.size > HELD) this.#drop(this.#list.lastChild);
     return item;

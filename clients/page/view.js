@@ -2,8 +2,12 @@
 
 import { at } from "./dom.js";
 
-const LIVE = ["question", "send", "retention", "selector", "instruction", "apply"];
+const ASK = ["question", "send"];
+const LIVE = ["retention", "selector", "instruction", "apply"];
 const MORE = ["watch-kind", "watch-query", "watch-threshold", "watch-describe", "watch-add"];
+const NOTHING_YET =
+  "Nothing yet. Events of watches come here, and notes as the settings ask for them.";
+const NOTHING = "Nothing was noted or told of.";
 const NOTES = ["notes-every", "notes-events"];
 
 /**
@@ -23,8 +27,20 @@ export function show(name, text, source = null) {
   at("close").textContent = name === "past" ? "Back" : source ? "Close" : "Leave";
   at("clock").hidden = name !== "live";
   at("sound").hidden = source !== "demo";
-  at("ask").hidden = name === "past";
+  at("ask").hidden = name === "past"; // until its notes are known
+  at("past-text").textContent = "";
+  at("nothing-yet").textContent = name === "past" ? NOTHING : NOTHING_YET;
+  at("question").placeholder = name === "past" ? "What was there at 0:30?" : "What do you see now?";
+  for (const id of ASK) at(id).disabled = !["live", "past"].includes(name);
   for (const id of [...LIVE, ...MORE, ...NOTES]) at(id).disabled = name !== "live";
+}
+
+/** Say whether the session that is looked back at can be asked: `noted`, whether it has notes. */
+export function askable(noted) {
+  at("ask").hidden = !noted;
+  at("past-text").textContent = noted
+    ? "This session has ended: its notes answer. Ask about a thing, or about a time: “at 0:30”, “in the first minute”."
+    : "This session has ended and has no notes, so it cannot be asked any more.";
 }
 
 /** Say what went wrong; null takes it back. `again` offers to connect again. */

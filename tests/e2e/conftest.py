@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from tests.e2e.browsing import browser, chromium, devices, open_page
+from tests.e2e.faked import line, page
 
-__all__ = ["browser", "chromium", "devices", "open_page"]
+__all__ = ["browser", "chromium", "devices", "line", "open_page", "page"]
 
 ROOT = Path(__file__).parents[2]
 START_S = 90.0

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
-from tests.clients.sdk.conftest import Line, served
-from tests.e2e.browsing import FLAGS
+from tests.clients.sdk.conftest import Line
+from tests.e2e.faked import PATIENCE_MS, join
 from tests.session.api.test_watches import shown
 from tests.session.fakes import eventually
 
 pytestmark = pytest.mark.browser
 
-PATIENCE_MS = 30_000
-
-
-@pytest.fixture
-async def line() -> AsyncIterator[Line]:
-    async with served() as line:
-        yield line
-
-
-@pytest.fixture
-async def page(chromium: Path, line: Line) -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        page = await browser.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        await page.route("**/v1/demo/*", lambda route: route.fulfill(status=404))  # not rendered
-        await page.goto(line.url)
-        yield page
-        await browser.close()
-
 
 async def test_a_counter_is_set_and_its_number_is_seen(page: Page, line: Line) -> None:
     session, peer = await line.join()
-    await page.get_by_role("button", name="Join").click(timeout=PATIENCE_MS)
-    await page.get_by_role("tab", name="Watches").click()
+    await join(page, "Watches")
     await page.get_by_label("What to tell").select_option("count")
     await expect(page.get_by_label("Say what happened")).to_be_hidden()
     query = page.get_by_label("Count", exact=True)
@@ -68,8 +45,7 @@ async def test_what_cannot_be_counted_is_told_with_what_would_be_right(
 ) -> None:
     session, peer = await line.join()
     await session.watches.count("dreams")  # to which the model says no number
-    await page.get_by_role("button", name="Join").click(timeout=PATIENCE_MS)
-    await page.get_by_role("tab", name="Watches").click()
+    await join(page, "Watches")
     await shown(line.house, session.id, peer, 2.0)
     state = page.locator("#watch-list .state")
     await expect(state).to_have_text(re.compile("cannot be counted: say what"), timeout=PATIENCE_MS)
@@ -78,8 +54,7 @@ async def test_what_cannot_be_counted_is_told_with_what_would_be_right(
 
 async def test_what_to_tell_is_an_event_unless_somebody_chooses(page: Page, line: Line) -> None:
     session, _ = await line.join()
-    await page.get_by_role("button", name="Join").click(timeout=PATIENCE_MS)
-    await page.get_by_role("tab", name="Watches").click()
+    await join(page, "Watches")
     await page.get_by_label("Tell me when").fill("is it there since 0")
     await page.get_by_label("Tell me when").press("Enter")
     await expect(page.locator("#watch-list li")).to_have_count(1)
