@@ -28,8 +28,12 @@ format: $(VENV)/dev
 train-demo: $(VENV)/serve
 	$(BIN)/echosieve train --recipe demo --out sieve/demo $(ARGS)
 
-study: $(VENV)/serve
-	$(BIN)/python -m sieve.train.demo.study --run runs/train --out runs/study.json $(ARGS)
+STARTS := docs/figures/starts
+$(STARTS): | $(VENV)/serve
+	$(BIN)/python -m sieve.train.demo.starts --run runs/train --out $@
+
+study: $(VENV)/serve $(STARTS)
+	$(BIN)/python -m sieve.train.demo.study --starts $(STARTS) --run runs/study --out runs/study.json $(ARGS)
 
 STUDIES := arms published abilities ablations regret memory horizon
 studies: $(VENV)/dev

@@ -16,6 +16,7 @@ from sieve.train.demo.forward import Outcome, forward
 from sieve.train.demo.objective import turns_right
 from sieve.train.demo.sieving import Sieving
 from sieve.train.demo.tiny import TinyModel
+from sieve.train.precision import autocast
 
 PRESENT_KINDS = frozenset({"now_thing", "now_sound", "now_both"})
 _BINS = 10
@@ -45,7 +46,7 @@ def examine(
     for i, shape in enumerate(shapes):
         rng = np.random.default_rng([seed, i])
         batch = sampler.exam(shape, rng).to(model.device)
-        with torch.autocast(model.device.type, torch.bfloat16):
+        with autocast(model.device):
             outcome = forward(model, batch, sieving, torch.Generator().manual_seed(i))
         for kind, hit in turns_right(outcome, batch):
             right[kind].append(hit)

@@ -20,6 +20,7 @@ from sieve.train.demo.packing import Progress
 from sieve.train.demo.sieving import Sieving
 from sieve.train.demo.tiny import TinyModel, deepen
 from sieve.train.optimise import Optimiser, Schedule
+from sieve.train.precision import autocast
 from sieve.train.team import Team
 
 AWARE_WINDOWS = 8
@@ -106,7 +107,7 @@ class Stage:
         rng = np.random.default_rng([*place, self._team.rank])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         batch = self._sampler.draw(shape, rng, self.progress).to(self.model.device)
-        with torch.autocast(self.model.device.type, torch.bfloat16):
+        with autocast(self.model.device):
             outcome = forward(self.model, batch, sieving, generator)
             loss = self._total(outcome, batch, sieving, done)
             if sieving.estimator == EXCHANGE and sieving.retention < 1.0:

@@ -1,10 +1,11 @@
 """Ablations and estimators: from one checkpoint every arm is trained alike, but for one thing.
 
-``python -m sieve.train.demo.study --run RUN --out study.json``: RUN is the folder of a training
-that has passed the stages to ``refine``. Each arm takes as many steps with as many seeds
-and is examined on streams held out. A study that was stopped goes on; what is in the file is not
-repeated. ``--models FOLDER`` keeps the model of each arm's first seed, and ``trained.json`` beside
-them, which ``echosieve eval --trained`` reads.
+``python -m sieve.train.demo.study --starts STARTS --run RUN --out study.json``: STARTS holds the
+models that the arms begin from (``sieve.train.demo.starts``), RUN the films, which are made where
+they are missing. Each arm takes as many steps with as many seeds and is examined on streams held
+out. A study that was stopped goes on; what is in the file is not repeated. ``--models FOLDER``
+keeps the model of each arm's first seed, and ``trained.json`` beside them, which
+``echosieve eval --trained`` reads.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sieve.errors import TrainingError
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import RECIPES, Recipe
 from sieve.train.demo.stages import StageConfig
-from sieve.train.demo.tiny import deepen
+from sieve.train.demo.starts import give_towers, load
 from sieve.train.optimise import Schedule
 from sieve.train.team import Team, together
 
@@ -99,18 +100,22 @@ class Plan:
     arms: tuple[Arm, ...] = ARMS
 
 
-def study(run: Run, plan: Plan, out: Path, models: Path | None = None) -> dict[str, Any]:
+def study(
+    run: Run, starts: Path, plan: Plan, out: Path, models: Path | None = None
+) -> dict[str, Any]:
     """Trains and examines what ``out`` does not yet hold; a model of each arm goes into ``models``.
-    Raises TrainingError where the run has no checkpoint to begin from, or ``out`` is of another
+    Raises TrainingError where ``starts`` holds no model to begin from, or ``out`` is of another
     plan."""
     found = _begun(plan, out)
+    if plan.arms:
+        give_towers(run, starts, plan.arms[0].begin)
     run.sampler, run.exams  # noqa: B018  all members of a team wait here until they are made
     for arm in plan.arms:
         results = found["arms"].setdefault(arm.name, {})
         for seed in range(plan.seeds):
             if str(seed) in results:
                 continue
-            results[str(seed)] = _train(run, arm, plan.steps, seed)
+            results[str(seed)] = _train(run, starts, arm, plan.steps, seed)
             if run.team.leads:
                 if seed == 0 and models is not None and arm.used_as is not None:
                     _keep(run, arm, models)
@@ -151,11 +156,11 @@ def _write(found: dict[str, Any], out: Path) -> None:
     partial.replace(out)
 
 
-def _train(run: Run, arm: Arm, steps: int, seed: int) -> dict[str, Any]:
+def _train(run: Run, starts: Path, arm: Arm, steps: int, seed: int) -> dict[str, Any]:
     """One arm from its beginning to its examination, by the leader of the team."""
     config = _config(run, arm, steps)
     axes = run.model.lm.rotary_emb.axis_of_pair
-    _load(run, arm.begin)
+    load(run, starts, arm.begin)
     try:
         if arm.axes is not None:
             run.model.lm.rotary_emb.axis_of_pair = torch.tensor(arm.axes)
@@ -174,20 +179,13 @@ def _config(run: Run, arm: Arm, steps: int) -> StageConfig:
     return replace(base, schedule=schedule, sieving=sieving, **arm.stage)
 
 
-def _load(run: Run, stage: str) -> None:
-    path = run.folder / f"stage-{stage}.pt"
-    if not path.exists():
-        raise TrainingError(f"{run.folder} has no checkpoint of the stage {stage}: train it first")
-    state = torch.load(path, weights_only=True, map_location=run.model.device)
-    deepen(run.model.lm, next(c.layers for c in run.recipe.stages if c.name == stage))
-    run.model.load_state_dict(state["model"])
-    run.words.load_state_dict(state["words"])
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sieve.train.demo.study", description=__doc__)
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="demo")
-    parser.add_argument("--run", type=Path, required=True, help="folder of the training")
+    parser.add_argument(
+        "--starts", type=Path, required=True, help="folder of the models to begin from"
+    )
+    parser.add_argument("--run", type=Path, required=True, help="folder for the films")
     parser.add_argument("--out", type=Path, required=True, help="JSON file")
     parser.add_argument("--steps", type=int, default=400, help="of every arm (%(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="of every arm (%(default)s)")
@@ -202,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         names = ", ".join(arm.name for arm in ARMS)
         parser.error(f"steps and seeds are 1 or more; there are these arms: {names}")
     plan, members = Plan(args.steps, args.seeds, chosen), args.threads
-    given = (RECIPES[args.recipe], args.run, args.device, plan, args.out, args.models)
+    given = (RECIPES[args.recipe], args.run, args.device, args.starts, plan, args.out, args.models)
     together(members if args.device == "cpu" else 1, args.out.with_suffix(".meet"), _join, *given)
     return 0
 
@@ -212,12 +210,13 @@ def _join(
     recipe: Recipe,
     folder: Path,
     device: str,
+    starts: Path,
     plan: Plan,
     out: Path,
     models: Path | None,
 ) -> None:
     """One member's part of a study."""
-    study(Run(recipe, folder, device, team), plan, out, models)
+    study(Run(recipe, folder, device, team), starts, plan, out, models)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from sieve.train.demo.tiny import TinyModel
 from sieve.train.optimise import Optimiser, Schedule
+from sieve.train.precision import autocast
 from sieve.train.team import Team
 from sieve.train.world.render import MEL_FRAMES, Stream, open_mel, patch_pairs, stream_mel
 from sieve.train.world.truth import (
@@ -156,7 +157,7 @@ class TowerStage:
 
     def _loss(self, step: int) -> Tensor:
         rng = np.random.default_rng([self._seed, step, self._team.rank])
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with autocast(self._device):
             tokens, labels = self._read(rng)
         scores = self._head(tokens.float()).flatten(0, 1).split(self._classes, -1)
         named = labels.to(self._device).flatten(0, 1).T

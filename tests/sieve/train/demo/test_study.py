@@ -16,6 +16,7 @@ from sieve.eval.arms import trained_arms
 from sieve.selectors import available
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import REHEARSAL
+from sieve.train.demo.starts import keep
 from sieve.train.demo.study import ARMS, Arm, Plan, _config, main, study
 from sieve.train.demo.tiny import deepen
 from sieve.train.world.render import render_stream
@@ -23,18 +24,19 @@ from sieve.train.world.windows import closed_window
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def starts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As after the stage read, towers as they were born."""
-    run = Run(REHEARSAL, tmp_path_factory.mktemp("run"))
-    torch.save(
-        {"visual": run.model.thinker.model.visual.state_dict(),
-         "audio": run.model.thinker.model.audio_tower.state_dict()},
-        run.folder / "towers.pt",
-    )  # fmt: skip
+    run = Run(REHEARSAL, tmp_path_factory.mktemp("training"))
     deepen(run.model.lm, 6)
     state = {"model": run.model.state_dict(), "words": run.words.state_dict()}
     torch.save(state, run.folder / "stage-read.pt")
-    return run
+    keep(run.folder, ["read"], run.folder / "starts")
+    return run.folder / "starts"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return Run(REHEARSAL, tmp_path_factory.mktemp("run"))
 
 
 def test_arms_have_names_of_their_own_and_begin_at_a_stage() -> None:
@@ -58,24 +60,24 @@ def test_an_arm_is_a_stage_with_one_thing_changed(run: Run, arm: Arm) -> None:
 
 
 def test_a_study_trains_what_is_missing_and_leaves_the_model_s_rotary(
-    run: Run, tmp_path: Path
+    run: Run, starts: Path, tmp_path: Path
 ) -> None:
     out, axes = tmp_path / "study.json", run.model.lm.rotary_emb.axis_of_pair.clone()
     arms = (Arm("one", begin="read"), Arm("turned", axes=(1,) * 4 + (0,) * 12, begin="read"))
-    found = study(run, Plan(1, 1, arms[:1]), out)
+    found = study(run, starts, Plan(1, 1, arms[:1]), out)
     assert "seeds at 0.1" in found["arms"]["one"]["0"]
     found["arms"]["one"]["0"] = "kept"
     out.write_text(json.dumps(found))
-    again = study(run, Plan(1, 1, arms), out)
+    again = study(run, starts, Plan(1, 1, arms), out)
     assert again["arms"]["one"] == {"0": "kept"}
     assert "compositions at 0.05" in again["arms"]["turned"]["0"]
     assert torch.equal(run.model.lm.rotary_emb.axis_of_pair, axes)
 
 
-def test_two_processes_share_a_study(run: Run, tmp_path: Path) -> None:
+def test_two_processes_share_a_study(run: Run, starts: Path, tmp_path: Path) -> None:
     out, threads = tmp_path / "study.json", torch.get_num_threads()
-    options = ["--recipe", "rehearsal", "--run", str(run.folder), "--out", str(out)]
-    options += ["--steps", "2", "--seeds", "1", "--arms", "softmax, no labels"]
+    options = ["--recipe", "rehearsal", "--starts", str(starts), "--run", str(run.folder)]
+    options += ["--out", str(out), "--steps", "2", "--seeds", "1", "--arms", "softmax, no labels"]
     assert main([*options, "--threads", "2"]) == 0
     torch.set_num_threads(threads)
     found = json.loads(out.read_text())
@@ -84,13 +86,13 @@ def test_two_processes_share_a_study(run: Run, tmp_path: Path) -> None:
 
 
 def test_arms_that_are_kept_join_the_suite_and_are_used_live(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, starts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Run, "examine", lambda *_: {})
     by_name = {arm.name: arm for arm in ARMS}
     kept = ("OmniSIFT", "causal refiner", "mid-band rotary")
     arms = tuple(replace(by_name[name], begin="read") for name in kept)
-    study(run, Plan(1, 1, arms), tmp_path / "study.json", tmp_path / "models")
+    study(run, starts, Plan(1, 1, arms), tmp_path / "study.json", tmp_path / "models")
     trained = trained_arms(tmp_path / "models" / "trained.json")
     assert [arm.name for arm in trained] == ["trained: OmniSIFT", "trained: causal refiner"]
     assert [arm.build for arm in trained][1] is EVALUATED["causal refiner"].build
@@ -107,13 +109,15 @@ def test_what_an_arm_is_used_as_is_an_arm_of_the_suite(arm: Arm) -> None:
     assert (arm.used_as is None) == (arm.axes is not None)
 
 
-def test_a_study_needs_the_stage_it_begins_from(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no checkpoint of the stage refine"):
-        study(run, Plan(1, 1, (Arm("late"),)), tmp_path / "study.json")
+def test_a_study_needs_the_model_it_begins_from(run: Run, starts: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"refine.safetensors is not the model after"):
+        study(run, starts, Plan(1, 1, (Arm("late"),)), tmp_path / "study.json")
 
 
-def test_a_study_of_other_length_has_a_file_of_its_own(run: Run, tmp_path: Path) -> None:
+def test_a_study_of_other_length_has_a_file_of_its_own(
+    run: Run, starts: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "study.json"
     out.write_text('{"steps": 7, "arms": {}}')
     with pytest.raises(TrainingError, match="study of 7 steps"):
-        study(run, Plan(1, 1, ()), out)
+        study(run, starts, Plan(1, 1, ()), out)
