@@ -71,7 +71,7 @@ class Grant:
             raise Unauthorized(EXPIRED)
         if not self.may(role):
             own = " ".join(sorted(self.roles))
-            raise Forbidden(f"this takes the role {role}; the token has {own}")
+            raise Forbidden(f"this takes the role {role}; the token has {own}", missing_role=role)
         if not self.covers(session or wire.ALL_SESSIONS):
             raise Forbidden(ELSEWHERE)
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from session import wire
+from session.wire.faults import fault_of, is_no_json
 
 
 class ServiceError(Exception):
@@ -45,7 +46,17 @@ class Unauthorized(ServiceError):
 
 
 class Forbidden(ServiceError):
+    """`missing_role`: the role that the token would have to have, where that is the reason."""
+
     status, kind = 403, "forbidden"
+
+    def __init__(self, message: str, *, missing_role: wire.Role | None = None) -> None:
+        super().__init__(message)
+        self.missing_role = missing_role
+
+    def detail(self, event_id: str | None = None) -> wire.ErrorDetail:
+        detail = super().detail(event_id)
+        return detail.model_copy(update={"missing_role": self.missing_role})
 
 
 class NotFound(ServiceError):
@@ -182,12 +193,9 @@ class Stopping(ServiceError):
     status, kind, retry_after_s = 503, "stopping", 5
 
 
-def refusal(error: ValidationError) -> ServiceError:
-    """The first thing that is wrong with a message, in one sentence."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    # A tag with a dot (`session.update`) tells the kind of message, which is no field of it.
-    param = ".".join(part for part in map(str, first["loc"]) if "." not in part) or None
-    if first["type"] == "json_invalid":
-        return BadRequest(f"this is not JSON: {first['msg']}")
-    where = f"{param}: " if param else ""
-    return Invalid(f"{where}{first['msg']}", param=param)
+def refusal(error: ValidationError, model: object = None) -> ServiceError:
+    """The first thing that is wrong with a message, in one sentence; `model`: what it was to be."""
+    fault = fault_of(error, model)
+    if is_no_json(error):
+        return BadRequest(str(fault))
+    return Invalid(str(fault), param=fault.param)

@@ -20,6 +20,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clients.sdk.errors import EchoSieveError
+from session.wire.faults import fault_of
 
 LENGTH = struct.Struct(">I")
 MOST_HEADER = 1_024
@@ -62,7 +63,7 @@ def read_hello(message: str | bytes, secret: str | None) -> Hello:
     try:
         hello = Hello.model_validate_json(message)
     except ValidationError as error:
-        raise BotError(f"the first message must be a hello: {_first(error)}") from None
+        raise BotError(f"the first message must be a hello: {fault_of(error, Hello)}") from None
     if not (hello.audio or hello.video):
         raise BotError("a bot must bring audio, video, or both")
     given = (hello.secret or "").encode()
@@ -82,7 +83,7 @@ def read_piece(message: bytes, hello: Hello) -> Piece:
     try:
         header = Header.model_validate_json(message[LENGTH.size : start])
     except ValidationError as error:
-        raise BotError(f"a header must be {{kind, time_s}}: {_first(error)}") from None
+        raise BotError(f"a header must be {{kind, time_s}}: {fault_of(error, Header)}") from None
     promised = hello.audio if header.kind == "audio" else hello.video
     if not promised:
         raise BotError(f"{header.kind} was not promised in the hello")
@@ -96,9 +97,3 @@ def packed(kind: Literal["audio", "video"], time_s: float, content: bytes) -> by
     """A binary message as a bot sends it."""
     header = Header(kind=kind, time_s=time_s).model_dump_json().encode()
     return LENGTH.pack(len(header)) + header + content
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])

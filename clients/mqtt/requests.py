@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from clients.mqtt.topics import Topics
 from session import wire
+from session.wire.faults import fault_of
 
 MOST_BYTES = 64 * 1024
 T = TypeVar("T")
@@ -94,6 +95,10 @@ READERS: dict[str, Callable[[bytes], Request]] = {
 }
 
 
+# What a payload of JSON is to be.
+MODELS = {"ask": wire.AskRequest, "watches/set": wire.WatchCreate, "replay": Replay}
+
+
 def subscriptions(topics: Topics) -> list[str]:
     """What the bridge listens to."""
     return [*(topics.of("+", kind) for kind in READERS), topics.birth]
@@ -112,6 +117,5 @@ def read(kind: str, payload: bytes) -> Request:
     try:
         return READERS[kind](payload)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        param = ".".join(str(part) for part in first["loc"]) or None
-        raise Malformed(first["msg"], param) from None
+        fault = fault_of(error, MODELS.get(kind))
+        raise Malformed(fault.said, fault.param) from None

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from session import wire
 from session.errors import BadRequest, ServiceError, TooLarge, TooSlow, WrongMediaType, refusal
+from session.wire.faults import Fault, sentence, shortened
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -71,7 +72,7 @@ async def read_json(request: Request, model: type[M], limit: int) -> M:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise refusal(error) from None
+        raise refusal(error, model) from None
 
 
 # --- Errors ---------------------------------------------------------------------------------------
@@ -101,15 +102,22 @@ async def _on_bad_parameter(_: Request, error: Exception) -> Response:
     """A path or query parameter that is not what it should be."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    param = ".".join(str(part) for part in first["loc"][1:])
-    return _body(422, wire.ErrorDetail(type="invalid", message=first["msg"], param=param))
+    fault = Fault(".".join(str(part) for part in first["loc"][1:]), sentence(first))
+    return _body(422, wire.ErrorDetail(type="invalid", message=str(fault), param=fault.param))
 
 
-async def _on_http_error(_: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     """What the framework refuses: unknown paths, wrong methods."""
     assert isinstance(error, HTTPException)
-    kinds = {404: "not_found", 405: "method_not_allowed"}
-    detail = wire.ErrorDetail(type=kinds.get(error.status_code, "error"), message=error.detail)
+    path = shortened(request.url.path)
+    match error.status_code:
+        case 404:
+            kind, text = "not_found", f"there is no {path} here"
+        case 405:
+            kind, text = "method_not_allowed", f"{path} does not take {request.method}"
+        case _:
+            kind, text = "error", error.detail
+    detail = wire.ErrorDetail(type=kind, message=text)
     return _body(error.status_code, detail, dict(error.headers or {}))
 
 

@@ -37,7 +37,7 @@ def parse(text: str, limit: int) -> wire.ClientMessage:
     try:
         return wire.CLIENT_MESSAGE.validate_json(text)
     except ValidationError as error:
-        raise refusal(error) from None
+        raise refusal(error, wire.ClientMessage) from None
 
 
 def event_id_of(text: str, limit: int) -> str | None:

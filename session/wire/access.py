@@ -10,12 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from session.wire.nouns import Incoming, Outgoing
+from session.wire.nouns import Incoming, Outgoing, Role
 from session.wire.realtime import RealtimeSession, SessionSettings
-
-Role = Literal["publish", "ask", "watch", "admin"]
-"""`publish`: send media and change its session's settings. `watch`: see sessions, events, answers
-and notes. `ask`: what `watch` may, and put questions. `admin`: everything."""
 
 ALL_SESSIONS = "*"
 SECRET_S = 600

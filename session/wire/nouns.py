@@ -17,6 +17,9 @@ AnswerStatus = Literal["completed", "truncated", "cancelled", "failed"]
 OverloadLevel = Literal["none", "frame_rate", "retention", "skipped"]
 Conversation = Literal["auto", "none"]
 UseOfNotes = Literal["auto", "only", "never"]
+Role = Literal["publish", "ask", "watch", "admin"]
+"""`publish`: send media and change its session's settings. `watch`: see sessions, events, answers
+and notes. `ask`: what `watch` may, and put questions. `admin`: everything."""
 
 
 class Incoming(BaseModel):
@@ -101,6 +104,7 @@ class ErrorDetail(Outgoing):
     param: str | None = None
     code: str | None = None
     event_id: str | None = None
+    missing_role: Role | None = None  # that the token would have to have; None: not what was wrong
 
 
 class Answer(Outgoing):

@@ -107,6 +107,7 @@ async def test_a_role_that_does_not_suffice_is_refused(
             refused = await send(house, method, place.path(route), bearer(role))
             assert refused.status_code == 403, role
             assert str(access.role) in refused.json()["error"]["message"]
+            assert refused.json()["error"]["missing_role"] == access.role
 
 
 @pytest.mark.parametrize("entry", [e for e in CLOSED if e[2].role], ids=named)
@@ -120,6 +121,7 @@ async def test_a_token_for_another_session_is_refused(
     refused = await send(house, method, place.path(route), bearer("admin", session="ses_other"))
     assert refused.status_code == 403
     assert "another session" in refused.json()["error"]["message"]
+    assert "missing_role" not in refused.json()["error"]
 
 
 @pytest.mark.parametrize("entry", [e for e in CLOSED if e[2].role and e[1].path], ids=named)
