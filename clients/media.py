@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from clients.sdk.errors import ConnectionLost, MediaFailed
+from clients.sdk.errors import ConnectionLost, MediaFailed, NotInstalled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,13 +39,15 @@ def failures() -> Iterator[None]:
     """What `stream` raises, as what it means to a client."""
     try:
         from stream.publish import PublishError
-        from stream.source import MediaError
+        from stream.source import MediaError, NotInstalledError
     except ModuleNotFoundError as error:
-        raise MediaFailed(
+        raise NotInstalled(
             f"{error.name} is not installed; to publish media: pip install 'echosieve[media]'"
         ) from error
     try:
         yield
+    except NotInstalledError as error:
+        raise NotInstalled(str(error)) from error
     except MediaError as error:
         raise MediaFailed(str(error)) from error
     except PublishError as error:
@@ -53,7 +55,8 @@ def failures() -> Iterator[None]:
 
 
 async def sender_of(media: Media) -> Sender:
-    """Raises MediaFailed where the media cannot be opened, or what sends it is not installed."""
+    """Raises MediaFailed where the media cannot be opened, NotInstalled where what sends it is
+    not."""
     with failures():
         from stream.publish import Sending
         from stream.sources import source_of
@@ -143,7 +146,7 @@ def webcam(
     """A camera of this machine, by its number, and a microphone, by a part of its name, to be
     published; None leaves either out. Every picture is shown to `seen` too, RGB, uint8 [H, W, 3].
 
-    Raises MediaFailed where a library or a device is missing; it says what to install.
+    Raises MediaFailed where a device is missing, NotInstalled where a library is.
     """
     with failures():
         from stream.capture import Webcam
@@ -153,7 +156,7 @@ def webcam(
 
 
 def cameras() -> list[tuple[str, str]]:
-    """Number and name of each. Raises MediaFailed."""
+    """Number and name of each. Raises NotInstalled."""
     with failures():
         from stream import capture
 
@@ -161,7 +164,7 @@ def cameras() -> list[tuple[str, str]]:
 
 
 def microphones() -> list[tuple[str, str]]:
-    """Name of each, and what is to say of it. Raises MediaFailed."""
+    """Name of each, and what is to say of it. Raises NotInstalled."""
     with failures():
         from stream import capture
 
@@ -169,7 +172,7 @@ def microphones() -> list[tuple[str, str]]:
 
 
 def opencv() -> Any:
-    """The module cv2. Raises MediaFailed."""
+    """The module cv2. Raises NotInstalled."""
     with failures():
         from stream import capture
 

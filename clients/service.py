@@ -18,5 +18,5 @@ def add_service(parser: argparse.ArgumentParser, room: str) -> None:
 
 
 def client_of(args: argparse.Namespace) -> EchoSieve:
-    """Raises ValueError for a URL that is none."""
+    """Raises Unusable for a URL or a token that is none."""
     return EchoSieve(args.url, args.token)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from clients.feed import Feed
-from clients.sdk.errors import EchoSieveError, MediaFailed
+from clients.sdk.errors import EchoSieveError, MediaFailed, NotInstalled
 from clients.service import add_service, client_of
 from clients.talk import Talk, lines_of
 from clients.together import until_first
@@ -89,8 +89,8 @@ async def converse(args: argparse.Namespace, console: Console) -> None:
     """Send and talk until the questions, or the lines of the terminal, have come to an end."""
     try:
         media, preview = opened(args, console)
-    except MediaFailed as error:
-        raise MediaFailed(f"{error} ({DEVICES})") from error
+    except (MediaFailed, NotInstalled) as error:
+        raise type(error)(f"{error} ({DEVICES})") from error
 
     def tell(text: str) -> None:
         console.print(f"[yellow]{escape(text)}[/]")
@@ -107,7 +107,7 @@ async def converse(args: argparse.Namespace, console: Console) -> None:
 
 
 def opened(args: argparse.Namespace, console: Console) -> tuple[Media, Preview | None]:
-    """Camera and microphone, and who shows what they see. Raises MediaFailed."""
+    """Camera and microphone, and who shows what they see. Raises MediaFailed, NotInstalled."""
     from clients.media import webcam
 
     preview = preview_of(console) if not args.no_camera and not args.ask else None

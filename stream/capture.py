@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from stream.frames import MAX_SIDE, to_rgb
 from stream.merge import in_thread, merged
-from stream.source import MediaError
+from stream.source import MediaError, NotInstalledError
 from stream.window import SAMPLE_RATE, Frame, Item, Sound, Ticks
 
 FPS = 10.0
@@ -132,14 +132,14 @@ def microphones() -> list[Device]:
 
 
 def opencv() -> Any:
-    """The module cv2. Raises MediaError that says what to install."""
+    """The module cv2. Raises NotInstalledError that says what to install."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong is ours to say
     try:
         import cv2
     except ModuleNotFoundError:
-        raise MediaError("a camera needs OpenCV: pip install 'echosieve[webcam]'") from None
+        raise NotInstalledError("a camera needs OpenCV: pip install 'echosieve[webcam]'") from None
     except ImportError as error:  # libGL or glib is not there
-        raise MediaError(
+        raise NotInstalledError(
             f"OpenCV cannot be loaded ({error}): on Debian and Ubuntu, apt install libgl1 "
             "libglib2.0-0; or, without a preview, pip install opencv-python-headless"
         ) from None
@@ -147,15 +147,15 @@ def opencv() -> Any:
 
 
 def portaudio() -> Any:
-    """The module sounddevice. Raises MediaError that says what to install."""
+    """The module sounddevice. Raises NotInstalledError that says what to install."""
     try:
         import sounddevice
     except ModuleNotFoundError:
-        raise MediaError(
+        raise NotInstalledError(
             "a microphone needs sounddevice: pip install 'echosieve[webcam]'"
         ) from None
     except OSError as error:
-        raise MediaError(
+        raise NotInstalledError(
             f"sounddevice cannot be loaded ({error}): on Debian and Ubuntu, apt install "
             "libportaudio2; on Fedora, dnf install portaudio"
         ) from None

@@ -41,6 +41,10 @@ class MediaError(Exception):
     """A file that cannot be used; the text says which, what is wrong, and what would be right."""
 
 
+class NotInstalledError(MediaError):
+    """A library that is not there; the text says how it is installed."""
+
+
 class Source(Protocol):
     """Items in order of capture, per track; times are seconds from the start of the stream."""
 

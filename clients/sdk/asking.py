@@ -9,6 +9,7 @@ from clients.sdk.errors import (
     AnswerFailed,
     ConnectionLost,
     Incomplete,
+    Misused,
     NotFound,
     Refused,
     ServiceTimeout,
@@ -55,10 +56,14 @@ class Asking:
     async def __aiter__(self) -> AsyncGenerator[str]:
         """The answer's pieces as they are written.
 
-        Raises Refused, AnswerFailed, ServiceUnreachable, ConnectionLost (with the text so far).
+        Raises Refused, AnswerFailed, ServiceUnreachable, ConnectionLost (with the text so far);
+        Misused the second time.
         """
         if self._asked:
-            raise RuntimeError("a question is asked once: call ask() again")
+            raise Misused(
+                "a question is asked once, and this one has been: its words are in `text`, its "
+                "whole in `answer`; to ask again, call ask() again"
+            )
         self._asked = True
         deadline = self._transport.deadline()
         while self._answer is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
-from clients.sdk.errors import Forbidden, NotFound
+from clients.sdk.errors import Forbidden, NotFound, Unusable
 from clients.sdk.session import Publication, Session, Settings, published
-from clients.sdk.transport import Transport, made
+from clients.sdk.transport import Transport, checked, checked_token, made
 from session import wire
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ class EchoSieve:
         backoff: Backoff = BACKOFF,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Raises ValueError for a URL that is none. Nothing is sent yet."""
-        url = os.environ.get(URL_NAME, DEFAULT_URL) if url is None else url
-        token = os.environ.get(TOKEN_NAME) if token is None else token
+        """Raises Unusable (a ValueError too) for a URL or a token that is none. Nothing is sent
+        yet."""
+        url = _given(url, URL_NAME, checked) or DEFAULT_URL
+        token = _given(token, TOKEN_NAME, checked_token)
         self._transport = Transport(url, token, timeouts, transport)
         self._backoff = backoff
         self.sessions = Sessions(self._transport, backoff)
@@ -89,6 +91,19 @@ class EchoSieve:
         return Session(self._transport, info, self._backoff)
 
 
+def _given(value: str | None, variable: str, check: Callable[[str], str]) -> str | None:
+    """The value, else that of the environment, if there is one. Raises Unusable, which names the
+    variable where it is that."""
+    if value is not None:
+        return check(value)
+    if not (found := os.environ.get(variable)):
+        return None
+    try:
+        return check(found)
+    except Unusable as error:
+        raise Unusable(f"{variable}: {error}") from None
+
+
 async def takes_questions(client: EchoSieve) -> bool:
     """Whether the token has a role that may ask; found out before there is a session."""
     try:
@@ -96,7 +111,7 @@ async def takes_questions(client: EchoSieve) -> bool:
     except NotFound:
         return True
     except Forbidden as error:
-        return "the role" not in error.message  # else it is for one session, which is not this
+        return error.missing_role is None  # it is for one session, which is not this
     return True
 
 

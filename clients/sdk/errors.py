@@ -1,6 +1,9 @@
 """What can go wrong between a client and the service: one class per remedy.
 
 EchoSieveError
+  Misused                the program uses a call in a way that it cannot be used in
+  Unusable               a value that was given can never be used, such as a URL that is none
+  NotInstalled           what the call takes is not installed; the text says how it is
   ServiceUnreachable     nothing listens at the URL
   ServiceTimeout         it did not answer in time
   ConnectionLost         the connection was cut in the middle of something
@@ -16,11 +19,13 @@ from __future__ import annotations
 
 import time
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from clients.sdk.backoff import asked_s
 from session import wire
+from session.wire.faults import fault_of
 
+START = "start the service with `echosieve serve`, or give the URL of one that runs"
 HINTS = {
     "session_unknown": "client.sessions.list() tells which sessions there are",
     "answer_unknown": "only an answer that is still being written can be cancelled",
@@ -37,15 +42,25 @@ class EchoSieveError(Exception):
     """Base of all errors of this package; the text is fit to be shown to a user."""
 
 
+class Misused(EchoSieveError, RuntimeError):
+    """The program uses a call in a way that it cannot be used in; the text says which is right."""
+
+
+class Unusable(EchoSieveError, ValueError):
+    """A value that was given can never be used; the text says what would be right."""
+
+
+class NotInstalled(EchoSieveError, ImportError):
+    """What the call takes is not installed; the text says the command that installs it."""
+
+
 class ServiceUnreachable(EchoSieveError):
-    """Nothing answers at the service's URL."""
+    """Nothing answers at the service's URL. `said`: the text without its advice."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(
-            f"nothing answers at {url} ({reason}): start the service with `echosieve serve`, "
-            "or give the URL of one that runs: EchoSieve('http://host:port')"
-        )
         self.url = url
+        self.said = f"nothing answers at {url} ({reason})"
+        super().__init__(f"{self.said}: {START}: EchoSieve('http://host:port')")
 
 
 class ServiceTimeout(EchoSieveError):
@@ -81,7 +96,8 @@ class Refused(EchoSieveError):
     """The service refused a request.
 
     `code` is the wire's name of the reason (`session_unknown`, `nothing_seen` ...), `param` the
-    field at fault, `retry_after_s` when the service says that it is worth coming back.
+    field at fault, `retry_after_s` when the service says that it is worth coming back; `said` is
+    the text without its advice.
     """
 
     def __init__(
@@ -91,9 +107,8 @@ class Refused(EchoSieveError):
         at_fault = (
             f"{detail.param}: " if detail.param and detail.param not in detail.message else ""
         )
-        super().__init__(
-            f"{status} {detail.type}: {at_fault}{detail.message}" + (f" ({hint})" if hint else "")
-        )
+        self.said = f"{status} {detail.type}: {at_fault}{detail.message}"
+        super().__init__(self.said + (f" ({hint})" if hint else ""))
         self.status = status
         self.code = detail.type
         self.param = detail.param
@@ -110,7 +125,16 @@ class Unauthorized(Refused):
 
 
 class Forbidden(Refused):
-    """403: the token's role or session does not reach so far."""
+    """403: the token's role or session does not reach so far.
+
+    `missing_role`: the role that it would have to have; None where the reason is another.
+    """
+
+    def __init__(
+        self, status: int, detail: wire.ErrorDetail, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(status, detail, retry_after_s)
+        self.missing_role = detail.missing_role
 
 
 class NotFound(Refused):
@@ -165,8 +189,8 @@ def refusal(status: int, body: bytes, retry_after: str | None) -> Refused:
     return kind(status, detail, asked_s(retry_after, time.time()))
 
 
-def invalid(error: ValidationError) -> Invalid:
+def invalid(error: ValidationError, model: type[BaseModel]) -> Invalid:
     """The first thing that is wrong with a message that was to be sent."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    param = ".".join(str(part) for part in first["loc"]) or None
-    return Invalid(422, wire.ErrorDetail(type="invalid", message=first["msg"], param=param))
+    fault = fault_of(error, model)
+    detail = wire.ErrorDetail(type="invalid", message=str(fault), param=fault.param)
+    return Invalid(422, detail)

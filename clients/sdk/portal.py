@@ -7,7 +7,16 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
+from clients.sdk.errors import Misused
+
 T = TypeVar("T")
+
+CLOSED = (
+    "this client is closed: make another, and use it inside of `with SyncEchoSieve() as client`"
+)
+WITHIN = (
+    "this runs in the client's own thread, which it would block: use EchoSieve and `await` here"
+)
 
 
 class Portal:
@@ -25,11 +34,11 @@ class Portal:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for the result; an interrupt of the wait (Ctrl-C) cancels the work.
 
-        Raises what the work does, and RuntimeError once the portal is closed or from within it.
+        Raises what the work does, and Misused once the portal is closed or from within it.
         """
         if not self.open or threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("use await here" if self.open else "this client is closed")
+            raise Misused(WITHIN if self.open else CLOSED)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from clients.sdk.asking import Asking
 from clients.sdk.backoff import Backoff
-from clients.sdk.errors import ConnectionLost, Forbidden, MediaFailed, NotFound, ServiceUnreachable
+from clients.sdk.errors import ConnectionLost, Forbidden, Misused, NotFound, ServiceUnreachable
 from clients.sdk.events import EventStream, Following
 from clients.sdk.notes import Notes
 from clients.sdk.transport import Transport, made
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from clients.media import Media, Sender
 
 SDP = "application/sdp"  # media go over WebRTC (WHIP, RFC 9725)
+NOT_BEGUN = (
+    "nothing is being published: use `async with client.publish(...) as live`, or await "
+    "live.start() first (without await: `with`)"
+)
 
 
 class Settings(TypedDict, total=False):
@@ -162,9 +166,9 @@ class Publication:
 
     @property
     def session(self) -> Session:
-        """Raises RuntimeError before the publication has begun."""
+        """Raises Misused before the publication has begun."""
         if self._session is None:
-            raise RuntimeError("nothing is published yet: use `async with client.publish(...)`")
+            raise Misused(NOT_BEGUN)
         return self._session
 
     async def __aenter__(self) -> Self:
@@ -180,8 +184,8 @@ class Publication:
         await self.close()
 
     async def start(self) -> None:
-        """Open the media and connect. Raises MediaFailed, Unavailable (the service is full) and
-        whatever else a request raises."""
+        """Open the media and connect. Raises MediaFailed, NotInstalled, Unavailable (the service
+        is full) and whatever else a request raises."""
         from clients.media import sender_of
 
         self._sender = await sender_of(self._media)
@@ -194,10 +198,11 @@ class Publication:
     async def finished(self) -> None:
         """Wait until the media has come to its end and its last piece was sent.
 
-        Raises MediaFailed where the media breaks, ConnectionLost where the connection does.
+        Raises MediaFailed where the media breaks, ConnectionLost where the connection does, Misused
+        where nothing is being sent.
         """
         if self._sender is None:
-            raise MediaFailed("nothing is published yet: use `async with client.publish(...)`")
+            raise Misused(NOT_BEGUN)
         await self._sender.finished()
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -19,9 +20,11 @@ from clients.sdk.errors import (
     Refused,
     ServiceTimeout,
     ServiceUnreachable,
+    Unusable,
     invalid,
     refusal,
 )
+from session.wire.faults import fault_of
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,10 +42,10 @@ class Transport:
         timeouts: Timeouts,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        """Raises ValueError for a URL that is none."""
-        self.url = checked(url)
+        """`url` and `token` are checked already."""
+        self.url = url
         self._timeouts = timeouts
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        headers = {} if not token else {"Authorization": f"Bearer {token}"}
         timeout = httpx.Timeout(timeouts.reply_s, connect=timeouts.connect_s)
         self._http = httpx.AsyncClient(
             base_url=self.url, headers=headers, timeout=timeout, transport=transport
@@ -67,7 +70,7 @@ class Transport:
         except ValidationError as error:
             raise EchoSieveError(
                 f"{method} {self.url}{path} answered what is no {reply.__name__}: is this an "
-                f"EchoSieve of this version? ({error.errors()[0]['msg']})"
+                f"EchoSieve of this version? ({fault_of(error)})"
             ) from error
 
     def deadline(self) -> float:
@@ -157,12 +160,33 @@ def made(model: type[M], fields: dict[str, Any]) -> M:
     try:
         return model(**fields)
     except ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, model) from None
 
 
 def checked(url: str) -> str:
-    """The URL without a slash at its end. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is no URL of a service: give http://host:port")
+    """The URL without a slash at its end. Raises Unusable, which shows it unless a password may
+    stand in it."""
+    if not _is_url(url):
+        shown = "this" if "@" in str(url) else repr(url)
+        raise Unusable(
+            f"{shown} is no URL of a service: give http://host:port, such as http://127.0.0.1:8080"
+        )
     return url.rstrip("/")
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts, host = httpx.URL(url), urlsplit(url).hostname
+    except (httpx.InvalidURL, ValueError, TypeError):
+        return False
+    return parts.scheme in ("http", "https") and bool(host)
+
+
+def checked_token(token: str) -> str:
+    """Raises Unusable for what cannot stand in a header; it is not shown. Empty: none."""
+    if not re.fullmatch(r"[!-~]*", token):
+        raise Unusable(
+            "this is no token: one is a word of letters, digits and . _ - without spaces or line "
+            "ends; `echosieve token` makes one"
+        )
+    return token

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict, Unpack
 
+from clients.sdk.errors import Unusable
 from clients.sdk.transport import Transport, made
 from session import wire
 
@@ -67,7 +68,7 @@ class Watches:
         return await self._transport.call("DELETE", f"{self._path}/{id}", wire.Watch)
 
     async def picture(self, event: wire.WatchEvent) -> bytes:
-        """The JPEG picture of an event. Raises NotFound, ValueError where none was kept."""
+        """The JPEG picture of an event. Raises NotFound, Unusable where none was kept."""
         if event.snapshot is None:
-            raise ValueError("no picture was kept of this event: set the watch's `snapshot`")
+            raise Unusable("no picture was kept of this event: set the watch's `snapshot`")
         return (await self._transport.request("GET", event.snapshot)).content

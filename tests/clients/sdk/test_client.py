@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx
 import pytest
 
 from clients.sdk import EchoSieve, errors
+from clients.sdk.client import takes_questions
+from session import wire
 from tests.clients.sdk.conftest import Line
 from tests.session.fakes import eventually
 
@@ -57,8 +60,9 @@ async def test_a_question_is_sent_once(line: Line) -> None:
     assert isinstance(early.value, RuntimeError)
     first, second = await asking, await asking
     assert first == second
-    with pytest.raises(RuntimeError, match="asked once"):
+    with pytest.raises(errors.Misused, match=r"asked once.*ask\(\) again") as again:
         _ = [delta async for delta in asking]
+    assert isinstance(again.value, RuntimeError)
     assert len(line.house.engine.asked) == 1
 
 
@@ -118,11 +122,11 @@ async def test_what_the_service_refuses_is_typed_and_says_what_would_be_right(li
 
 async def test_a_field_that_is_wrong_is_refused_before_anything_is_sent(line: Line) -> None:
     session, _ = await line.join()
-    with pytest.raises(errors.Invalid, match="retention: Input should be less than"):
+    with pytest.raises(errors.Invalid, match="retention: must be at most 1, not 2"):
         await session.update(retention=2.0)
     with pytest.raises(errors.Invalid, match="max_tokens"):
         session.ask("what now", max_tokens=0)
-    with pytest.raises(errors.Invalid, match="colour: Extra inputs"):
+    with pytest.raises(errors.Invalid, match="colour: there is no such field; there are instr"):
         await session.update(colour="red")  # type: ignore[call-arg]
 
 
@@ -138,10 +142,70 @@ async def test_what_is_no_echosieve_is_told(line: Line) -> None:
             await client.sessions.list()
 
 
-@pytest.mark.parametrize("url", ["localhost:8080", "", "ftp://here", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8080",
+        "",
+        "nonsense",
+        "ftp://here",
+        "http://",
+        "http://[",
+        "http://a:b",
+        "http://\n",
+    ],
+)
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="http://host:port"):
+    with pytest.raises(errors.Unusable, match=r"is no URL .* give http://host:port") as refused:
         EchoSieve(url)
+    assert isinstance(refused.value, ValueError)
+    assert repr(url) in str(refused.value)
+
+
+def test_an_address_in_which_a_password_may_stand_is_not_shown() -> None:
+    with pytest.raises(errors.Unusable) as refused:
+        EchoSieve("ftp://me:hush@here")
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("token", ["two words", "with its line end\n", "schlüssel"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(errors.Unusable, match="this is no token") as refused:
+        EchoSieve("http://here", token)
+    assert token not in str(refused.value)
+
+
+def test_the_variable_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECHOSIEVE_URL", "nonsense")
+    with pytest.raises(errors.Unusable, match=r"^ECHOSIEVE_URL: 'nonsense' is no URL"):
+        EchoSieve()
+    monkeypatch.setenv("ECHOSIEVE_TOKEN", "two words")
+    with pytest.raises(errors.Unusable, match=r"^ECHOSIEVE_TOKEN: this is no token"):
+        EchoSieve("http://here")
+
+
+async def test_what_was_not_begun_is_not_there_yet() -> None:
+    async with EchoSieve("http://127.0.0.1:9") as client:
+        live = client.publish("clip.webm")
+        with pytest.raises(errors.Misused, match="async with") as early:
+            _ = live.session
+        assert isinstance(early.value, RuntimeError)
+        with pytest.raises(errors.Misused, match="async with"):
+            await live.finished()
+
+
+@pytest.mark.parametrize(("missing", "may"), [("ask", False), (None, True)])
+async def test_whether_questions_are_taken_is_read_from_the_role_that_is_missing(
+    missing: wire.Role | None, may: bool
+) -> None:
+    detail = wire.ErrorDetail(type="forbidden", message="the role of no word", missing_role=missing)
+    body = wire.ErrorBody(error=detail).model_dump_json()
+    transport = httpx.MockTransport(lambda _: httpx.Response(403, content=body))
+    async with EchoSieve("http://here", "token", transport=transport) as client:
+        assert await takes_questions(client) is may
+        with pytest.raises(errors.Forbidden) as refused:
+            await client.sessions.list()
+    assert refused.value.missing_role == missing
 
 
 async def test_the_selectors_and_the_readiness_are_told(line: Line) -> None:

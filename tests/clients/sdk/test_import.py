@@ -72,7 +72,9 @@ def test_a_name_that_is_not_there_is_told() -> None:
 
 def test_publishing_without_a_media_stack_says_what_to_install() -> None:
     code = "import echosieve\nwith echosieve.SyncEchoSieve() as c, c.publish('a.webm'): pass"
-    assert "pip install 'echosieve[media]'" in run(code, ROOT).stderr
+    said = run(code, ROOT).stderr
+    assert "pip install 'echosieve[media]'" in said
+    assert "NotInstalled: " in said
 
 
 @pytest.mark.parametrize(("command", "extra"), [("webcam", "media"), ("watch LICENSE", "media")])

@@ -105,8 +105,9 @@ def test_a_client_that_is_closed_says_so_and_closes_twice() -> None:
     client = SyncEchoSieve()
     client.close()
     client.close()
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(errors.Misused, match="closed: make another") as late:
         client.ready()
+    assert isinstance(late.value, RuntimeError)
 
 
 def test_closing_ends_what_still_runs(unused_tcp_port: int) -> None:
