@@ -266,7 +266,7 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
         if given[:1] == [name]:
             module = import_module(place)
             module.add_arguments(client)
-            client.set_defaults(carry_out=of_a_client(module.run))
+            client.set_defaults(carry_out=of_a_client(name, module.run))
     _add_bench(commands.add_parser("bench", help="measure on this machine"), given)
     _add_eval(
         commands.add_parser("eval", help="run the evaluation's studies, or a --benchmark"), given
@@ -342,15 +342,16 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(carry_out=ask, sessions=1)
 
 
-def of_a_client(run: Command) -> Command:
+def of_a_client(name: str, run: Command) -> Command:
     """A command of a client of the service, whose errors are for the user."""
+    from clients.advice import OF_COMMANDS, OPTIONS, told
     from clients.sdk.errors import EchoSieveError
 
     def guarded(args: argparse.Namespace) -> int:
         try:
             return run(args)
         except (EchoSieveError, ValueError) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(told(error, OF_COMMANDS.get(name, OPTIONS))) from error
 
     return guarded
 

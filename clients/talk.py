@@ -10,6 +10,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.markup import escape
 
+from clients.advice import told
 from clients.sdk.errors import EchoSieveError, Unauthorized
 from clients.sdk.session import Session
 from session import wire
@@ -43,7 +44,7 @@ class Talk:
                 except Unauthorized:
                     raise
                 except EchoSieveError as error:
-                    self._console.print(f"[red]{escape(str(error))}[/]")
+                    self._console.print(f"[red]{escape(told(error))}[/]")
             self._console.print(PROMPT, end="")
 
 

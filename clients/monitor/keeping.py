@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from clients.advice import CONFIGURATION, told
 from clients.monitor.torn import Broken
 from clients.sdk.backoff import Backoff
 from clients.sdk.errors import EchoSieveError
@@ -51,12 +52,12 @@ class Keeper:
                 self._failures += 1
                 wait_s = self._backoff.wait_s(self._failures)
                 self._tell(error, wait_s)
-                self._condition.down(self._name, str(error))
+                self._condition.down(self._name, told(error, CONFIGURATION))
             await asyncio.sleep(wait_s)
 
     def _tell(self, error: EchoSieveError, wait_s: float) -> None:
         """What cannot change by itself is told once."""
-        said = str(error)
+        said = told(error, CONFIGURATION)
         if not isinstance(error, Broken):
             log.warning("%s: %s; again in %.1f s", self._name, said, wait_s)
         elif said != self._said:

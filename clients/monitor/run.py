@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from clients.advice import CONFIGURATION, told
 from clients.monitor.blanks import blanks_of
 from clients.monitor.claim import claimed
 from clients.monitor.config import BotSource, MediaSource, MonitorConfig, RoomSource
@@ -147,7 +148,7 @@ class Monitor:
         except (Unauthorized, Forbidden):
             raise
         except EchoSieveError as error:
-            log.warning("%s; it is tried again", error)
+            log.warning("%s; it is tried again", told(error, CONFIGURATION))
 
     def _told_port(self, port: int) -> None:
         log.warning("bots connect to ws://%s:%d/NAME", self._config.bots.host, port)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clients.advice import CONFIGURATION, told
 from clients.sdk import EchoSieve, Publication, Session
 from clients.sdk.errors import EchoSieveError, NotFound
 from clients.together import unless
@@ -133,4 +134,4 @@ async def ended(telling: asyncio.Task[None]) -> None:
     telling.cancel()
     (failure,) = await asyncio.gather(telling, return_exceptions=True)
     if isinstance(failure, EchoSieveError):
-        log.warning("a session is not told of to its end: %s", failure)
+        log.warning("a session is not told of to its end: %s", told(failure, CONFIGURATION))

@@ -362,6 +362,7 @@ def test_what_can_be_watched_is_a_matter_of_the_service(
     (tmp_path / "texts").mkdir()
     said = call("watch", *arguments, "--url", "http://127.0.0.1:9").complaint
     assert "nothing answers at http://127.0.0.1:9" in said
+    assert said.endswith("give the URL of one that runs: --url http://host:port")
 
 
 @pytest.mark.parametrize("given", [["webcam", "--camera", "-1"], ["watch", "x", "--every", "0"]])
