@@ -158,23 +158,24 @@ class Windower:
             return None
         window = self._build(index, self._open[index])
         heard = self._open[index].heard
-        so_far_s = {
-            "audio": window.start_s + heard / SAMPLE_RATE,
-            "video": now_s // window.grid_s * window.grid_s,
-        }
-        gaps = tuple(
-            replace(gap, end_s=min(gap.end_s, so_far_s[gap.kind]))
-            for gap in window.gaps
-            if gap.start_s < so_far_s[gap.kind]
-        )
+        audio_s = window.start_s + heard / SAMPLE_RATE
+        video_s = now_s // window.grid_s * window.grid_s
         samples = None if window.samples is None else window.samples[:heard]
-        return replace(window, samples=samples, gaps=gaps)
+        return replace(_missing_until(window, audio_s, video_s), samples=samples)
 
-    def finish(self) -> None:
-        """The end of the stream: what is open becomes windows, padded with silence."""
+    def finish(self, end_s: float | None = None) -> None:
+        """The end of the stream: what is open becomes windows, padded with silence.
+
+        Where it is known to have ended at ``end_s``, the last window ends there, nothing is missing
+        after it, and no window begins there or later.
+        """
         self._finished = True
-        if self._open:
-            self._close_up_to(max(self._open))
+        begun = [i for i in self._open if end_s is None or i * WINDOW_S < end_s]
+        if begun:
+            self._close_up_to(max(begun))
+            if end_s is not None:
+                self._ready[-1] = _ended(self._ready[-1], end_s)
+        self._open.clear()
 
     def _push_frame(self, frame: Frame) -> None:
         if frame.rgb.dtype != np.uint8 or frame.rgb.ndim != 3 or frame.rgb.shape[2] != 3:
@@ -303,6 +304,23 @@ class Windower:
     def _count(self, **more: int) -> None:
         totals = {name: getattr(self._losses, name) + n for name, n in more.items()}
         self._losses = replace(self._losses, **totals)
+
+
+def _ended(window: Window, end_s: float) -> Window:
+    """The last window of a stream; a grid that had only begun is not missing."""
+    told = _missing_until(window, end_s, end_s // window.grid_s * window.grid_s)
+    return replace(told, end_s=min(window.end_s, end_s))
+
+
+def _missing_until(window: Window, audio_s: float, video_s: float) -> Window:
+    """The window without what its gaps tell of later times."""
+    until_s = {"audio": audio_s, "video": video_s}
+    gaps = tuple(
+        replace(gap, end_s=min(gap.end_s, until_s[gap.kind]))
+        for gap in window.gaps
+        if gap.start_s < until_s[gap.kind]
+    )
+    return replace(window, gaps=gaps)
 
 
 def _finite(time_s: float) -> float:

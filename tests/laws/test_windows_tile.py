@@ -213,3 +213,23 @@ def test_clocks_that_jump_hours_leave_memory_and_windows_bounded(
         assert all(g.start_s >= told_s and g.end_s <= window.end_s for g in window.gaps)
         told_s = window.end_s
         assert window.end_s - window.start_s == WINDOW_S
+
+
+@given(disturbed(), st.integers(0, 3 * WINDOW_SAMPLES))
+def test_a_stream_is_told_to_its_end_and_no_further(
+    case: tuple[list[tuple[int, int]], list[int]], silent: int
+) -> None:
+    packets, _ = case
+    came = {place for first, count in packets for place in range(first, first + count)}
+    end = max(came, default=0) + 1 + silent
+    windower = Windower(has_video=False)
+    for first, count in packets:
+        windower.push(sound(first, track(first, count)))
+    windower.finish(end / SAMPLE_RATE)
+    windows = drain(windower)
+    told_s = windows[-1].end_s if windows else 0.0
+    told = round(told_s * SAMPLE_RATE)
+    assert told <= end
+    assert not [place for place in came if place >= told]
+    assert missing(windows, "audio") == set(range(told)) - came
+    assert windower.open_window(end / SAMPLE_RATE) is None

@@ -175,6 +175,27 @@ def test_finishing_pads_the_rest_with_silence_and_ends_the_stream() -> None:
         windower.push(Sound(4.0, tone(0.1)))
 
 
+def test_at_the_end_of_the_stream_nothing_is_missing_after_it() -> None:
+    windower = Windower()
+    windower.push(Sound(0.0, tone(3.4)))
+    for time_s in (0.0, 1.0, 3.1):
+        windower.push(Frame(time_s, picture(1)))
+    windower.finish(3.5)
+    whole, last = drain(windower)
+    assert (whole.end_s, whole.gaps) == (2.0, ())
+    assert last.end_s == 3.5
+    assert last.gaps == (Gap("video", 2.0, 3.0), Gap("audio", 3.4, 3.5))
+    assert len(last.samples) == WINDOW_SAMPLES
+
+
+def test_what_lies_beyond_the_end_of_the_stream_makes_no_window() -> None:
+    windower = Windower(has_video=False)
+    windower.push(Sound(0.0, tone(4.1)))
+    windower.finish(4.0)
+    assert [window.end_s for window in drain(windower)] == [2.0, 4.0]
+    assert windower.open_window(4.0) is None
+
+
 @pytest.mark.parametrize("fps", [0, 0.5, 2.5, 31, float("nan")])
 def test_a_frame_rate_that_is_no_whole_number_is_refused(fps: float) -> None:
     with pytest.raises(ValueError, match="whole number from 1 to 30"):
