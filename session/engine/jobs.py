@@ -72,6 +72,13 @@ class Ingest:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """Say that every window of the session so far has been ingested and judged, as it now has."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class Advance:
     """One decoding step of a turn's branch."""
 
@@ -97,4 +104,4 @@ class Judge:
     due: tuple[Due, ...]
 
 
-Job = Control | Ask | Ingest | Advance | Judge
+Job = Control | Ask | Ingest | Settle | Advance | Judge

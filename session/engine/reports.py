@@ -75,6 +75,13 @@ class NotJudged:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """All that came of the windows so far has been reported."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnBegun:
     session: str
     turn: str
@@ -112,4 +119,4 @@ class Failed:
 WindowReport = WindowDone | WindowSkipped | LevelChanged
 WatchReport = Judged | NotJudged
 TurnReport = TurnBegun | TurnSaid | TurnEnded
-Report = Opened | Configured | Refused | Failed | WindowReport | WatchReport | TurnReport
+Report = Opened | Configured | Refused | Failed | Settled | WindowReport | WatchReport | TurnReport

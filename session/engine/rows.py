@@ -20,6 +20,7 @@ from session.engine.jobs import (
     Job,
     Judge,
     Open,
+    Settle,
     Watch,
 )
 from session.engine.mailbox import Mailbox
@@ -85,7 +86,7 @@ class Rows:
         for session in self.sessions:
             self._close(session)
 
-    def _dispatch(self, job: Control | Ask | Ingest | Advance) -> None:
+    def _dispatch(self, job: Control | Ask | Ingest | Settle | Advance) -> None:
         if isinstance(job, Open):
             self._open(job)
         elif isinstance(job, Close):
@@ -93,7 +94,9 @@ class Rows:
         elif row := self._rows.get(job.session):  # it may have been closed while the job waited
             self._serve(row, job)
 
-    def _serve(self, row: Row, job: Configure | Watch | Cancel | Ask | Ingest | Advance) -> None:
+    def _serve(
+        self, row: Row, job: Configure | Watch | Cancel | Ask | Ingest | Settle | Advance
+    ) -> None:
         match job:
             case Configure():
                 self._configure(row, job)
@@ -105,6 +108,8 @@ class Rows:
                 self._ask(row, job)
             case Ingest():
                 self._ingest(row, job)
+            case Settle():
+                self._deliver(reports.Settled(job.session))
             case Advance():
                 self._step(row, job.session, job.turn)
 

@@ -8,6 +8,8 @@ the oldest window has used up half of its time, only one step goes between two w
 Standing queries are judged when no window waits, those of all sessions together. A session whose
 next window is ingested before that is judged after that one only: its queries never delay a window.
 
+Who waits for all windows of a session is told as soon as none of them is left, nor to be judged.
+
 A question begins after every window of its session that was closed when it was asked: those go
 before the windows of other sessions, oldest first.
 """
@@ -27,6 +29,7 @@ from session.engine.jobs import (
     Job,
     Judge,
     Open,
+    Settle,
 )
 from session.engine.overload import Arrival, Backlog, Waiting
 from sieve.tokens import WINDOW_S, Query
@@ -44,11 +47,17 @@ class Lane:
     decoding: int = 0
     questions: tuple[tuple[str, Query], ...] = ()
     due: Due | None = None
+    awaited: bool = False  # somebody waits for its windows to be done
 
     def ready(self) -> bool:
         """Whether its next question has nothing to wait for."""
         oldest = self.backlog.oldest
         return bool(self.asks) and (oldest is None or oldest.index > self.asks[0].after_index)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do about its windows."""
+        return not self.backlog.behind and self.due is None
 
 
 class Schedule:
@@ -102,6 +111,11 @@ class Schedule:
         if lane := self._lanes.get(session):
             lane.questions = questions
 
+    def settle(self, session: str) -> None:
+        """Somebody waits for the windows so far to be done."""
+        if lane := self._lanes.get(session):
+            lane.awaited = True
+
     # --- What became of a job ---
 
     def began(self, session: str, turn: str) -> None:
@@ -147,12 +161,20 @@ class Schedule:
         if self._control:
             return self._control.popleft()
         return (
-            self._ask()
+            self._settle()
+            or self._ask()
             or self._step_of_round()
             or self._window(now)
             or self._judgement()
             or self._step()
         )
+
+    def _settle(self) -> Settle | None:
+        for session, lane in self._lanes.items():
+            if lane.awaited and lane.settled:
+                lane.awaited = False
+                return Settle(session)
+        return None
 
     def _ask(self) -> Ask | None:
         """The question of the session with the fewest branches, if there is a branch for it."""

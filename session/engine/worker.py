@@ -79,6 +79,11 @@ class Worker:
             why = "session_ended", "the session has ended"
             self._deliver(reports.TurnEnded(job.session, job.turn, "failed", *why))
 
+    def settle(self, session: str) -> None:
+        """`Settled` is reported once the windows so far are done; never where the session ends."""
+        with self._mailbox.schedule() as schedule:
+            schedule.settle(session)
+
     def behind(self, session: str) -> int:
         """How many closed windows of a session are not in its memory yet."""
         return self._mailbox.behind(session)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from session.engine.jobs import Advance, Ask, Cancel, Close, Ingest, Job, Open
+from hypothesis import given
+from hypothesis import strategies as st
+
+from session.engine.jobs import Advance, Ask, Cancel, Close, Ingest, Job, Judge, Open, Settle
 from session.engine.overload import Waiting
 from session.engine.schedule import URGENT_S, Schedule
+from sieve.tokens import Query
 from tests.session.fakes import raw
 
 
@@ -156,3 +160,47 @@ def test_steps_go_on_while_no_window_comes_and_windows_while_no_question_does() 
     made.ended("a", "1")
     made.window("a", waiting(0))
     assert isinstance(made.take(0.0), Ingest)
+
+
+@given(
+    moves=st.lists(st.sampled_from(["window a", "window b", "settle a", "take", "take"])),
+    judged=st.booleans(),
+)
+def test_a_session_is_settled_when_and_only_when_nothing_of_its_windows_is_left(
+    moves: list[str], judged: bool
+) -> None:
+    made = schedule("a", "b")
+    if judged:
+        made.watch("a", (("w", Query("is it there?")),))
+    left: set[int] = set()  # windows of a that are not done
+    awaited = False
+    for index, move in enumerate([*moves, *["take"] * 20]):
+        if move == "settle a":
+            made.settle("a")
+            awaited = True
+        elif move.startswith("window"):
+            arrival = made.window(move[-1], waiting(index))
+            assert arrival is not None
+            if move == "window a":
+                left = left - {arrival.skipped.index if arrival.skipped else -1} | {index}
+        elif isinstance(job := made.take(0.0), Settle):
+            assert awaited
+            assert not left
+            awaited = False
+        elif isinstance(job, Ingest):
+            made.ingested(job.session)
+            if job.session == "a":
+                overtaken = made.judge("a", job.waiting)
+                left -= {overtaken.index if overtaken else -1}
+                left -= set() if judged else {job.waiting.index}
+        elif isinstance(job, Judge):
+            left -= {due.index for due in job.due}
+    assert not awaited
+
+
+def test_who_waits_for_windows_does_not_wait_for_those_of_others() -> None:
+    made = schedule("a", "b")
+    made.window("b", waiting(0))
+    made.settle("a")
+    assert made.take(0.0) == Settle("a")
+    made.settle("nobody")
