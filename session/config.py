@@ -37,6 +37,7 @@ class Limits:
     reads_a_minute: int = 600  # of what is on file: a session, and a token
     journal_jobs: int = 8_192  # that may wait for the disk
     open_s: float = 10.0  # how long the engine may take to open a row
+    settle_s: float = 5.0  # and for what a sender that leaves had still sent
     load: float = 0.8  # share of the engine's time that admission hands out to ingest
 
 

@@ -68,7 +68,7 @@ async def no_endpoint_method(room: str) -> Response:
 async def end(room: str, secret: str, service: Running, grant: Sending) -> Response:
     session = service.manager.sent_by(room, secret)
     grant.check("publish", session)
-    await service.manager.end(session, "the sender ended it")
+    await service.manager.leave(session, "the sender ended it")
     return PlainTextResponse("the session has ended\n")  # ffmpeg takes an empty body for a failure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,10 +37,16 @@ class Asides:
         self._session, self._worker = session, worker
         self._waiting: deque[Pending] = deque()
         self._asked: Pending | None = None
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     @property
     def idle(self) -> bool:
         return self._asked is None and not self._waiting
+
+    async def answered(self) -> None:
+        """Waits until nothing is being asked."""
+        await self._quiet.wait()
 
     def ask(self, question: str, then: Then) -> None:
         """`then` gets the answer, sooner or later; at once, and None, where too many wait."""
@@ -75,11 +82,15 @@ class Asides:
             self._worker.control(jobs.Cancel(self._session, self._asked.turn))
         self._asked = None
         self._waiting.clear()
+        self._quiet.set()
         for pending in waiting:
             pending.then(None)
 
     def _next(self) -> None:
-        if self._asked is None and self._waiting:
+        if self.idle:
+            self._quiet.set()
+        elif self._asked is None:
+            self._quiet.clear()
             pending = self._asked = self._waiting.popleft()
             self._worker.ask(
                 jobs.Ask(self._session, pending.turn, pending.question, (), None, MAX_TOKENS)

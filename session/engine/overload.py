@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from session import wire
-from sieve.tokens import RawWindow
+from sieve.tokens import WINDOW_S, RawWindow
 
 MAX_BEHIND = 2
 CALM_WINDOWS = 3
@@ -23,13 +23,19 @@ RETENTION_SHARE = 0.5  # of the session's retention, from level "retention" on
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A closed window, its number in the stream and when it came (monotonic seconds)."""
+    """A closed window, its number in the stream and when it came (monotonic seconds). `ended_s`:
+    where the stream ended in it, if it did."""
 
     index: int
     window: RawWindow
     arrived: float
     newest_frame_s: float | None = None
     gaps: tuple[wire.Gap, ...] = ()
+    ended_s: float | None = None
+
+    @property
+    def end_s(self) -> float:
+        return self.window.start_s + WINDOW_S if self.ended_s is None else self.ended_s
 
 
 @dataclass(frozen=True, slots=True)

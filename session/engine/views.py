@@ -58,7 +58,7 @@ def window_ingested(done: reports.WindowDone) -> wire.WindowIngested:
     return wire.WindowIngested(
         index=waiting.index,
         start_s=waiting.window.start_s,
-        end_s=waiting.window.start_s + tokens.WINDOW_S,
+        end_s=waiting.end_s,
         newest_frame_s=waiting.newest_frame_s,
         kept=kept_map(done.result.kept, waiting.window.grid_s),
         memory=memory(done.result.memory),

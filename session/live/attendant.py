@@ -77,6 +77,10 @@ class Attendant:
         """Whether nothing is being asked of the model unasked."""
         return self._asides.idle
 
+    async def answered(self) -> None:
+        """Waits until it is so."""
+        await self._asides.answered()
+
     def finish(self, now_s: float) -> None:
         """The session ends: so do its open events."""
         self._asides.close()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Protocol
 
 from session import wire
 from session.engine.overload import Waiting
 from sieve.tokens import RawWindow
-from stream.window import Frame, Sound, Window
+from stream.window import WINDOW_S, Frame, Sound, Window
 from stream.windower import Windower
 
 TICK_S = 0.1  # how often the clock is looked at when no media comes
@@ -53,18 +54,34 @@ class Intake:
         self._windower = Windower(
             fps=fps, has_audio=media.has_audio, has_video=media.has_video, start_s=begins_s
         )
+        self._ends_s = math.inf
+        self._finished = False
+        self.dry = asyncio.Event()  # no more media will come
         self.take = take
 
     def now(self) -> float:
-        """Seconds on the session clock."""
-        return self._begins_s + self._media.now()
+        """Seconds on the session clock, which stands where the stream has ended."""
+        return min(self._begins_s + self._media.now(), self._ends_s)
 
     async def pump(self) -> None:
         """Push media until it ends."""
         async for item in self._media:
             self.started = True
-            self._windower.push(self._placed(item))
+            if self._takes(placed := self._placed(item)):
+                self._windower.push(placed)
             self.take()
+        self.dry.set()
+
+    def end(self) -> None:
+        """The stream ends now: what is captured later is not taken, what was before still may come,
+        until `finish`."""
+        self._ends_s = self.now()
+
+    def finish(self) -> list[Window]:
+        """The windows that were open when the stream ended, oldest first."""
+        self._finished = True
+        self._windower.finish(self._ends_s)
+        return list(self.closed())
 
     async def tick(self) -> None:
         """Let the clock go on where the media does not. Never ends by itself."""
@@ -92,6 +109,10 @@ class Intake:
         """What came of the window that is still open."""
         return self._windower.open_window(self.now())
 
+    def _takes(self, item: Frame | Sound) -> bool:
+        begins_s = item.time_s if isinstance(item, Frame) else item.start_s
+        return not self._finished and begins_s < self._ends_s
+
     def _placed(self, item: Frame | Sound) -> Frame | Sound:
         """The item on the session clock."""
         if isinstance(item, Frame):
@@ -116,4 +137,5 @@ def raw_window(window: Window) -> RawWindow | None:
 def waiting(window: Window, raw: RawWindow, now: float) -> Waiting:
     """A closed window with what is told about it later."""
     gaps = tuple(wire.Gap(kind=g.kind, start_s=g.start_s, end_s=g.end_s) for g in window.gaps)
-    return Waiting(window.index, raw, now, window.newest_frame_s, gaps)
+    ended_s = window.end_s if window.end_s < window.start_s + WINDOW_S else None
+    return Waiting(window.index, raw, now, window.newest_frame_s, gaps, ended_s)

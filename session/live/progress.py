@@ -7,7 +7,10 @@ from collections.abc import Callable
 from session import wire
 from session.engine import reports, views
 from session.journal.events import Hub
-from sieve.tokens import WINDOW_S, MemoryState
+from sieve.tokens import MemoryState
+from stream.window import Window
+
+OVERLOADED = "the engine is overloaded"
 
 
 class Progress:
@@ -20,29 +23,41 @@ class Progress:
         self.newest_frame_s: float | None = None  # in the memory
         self._hub = hub
         self._publish = publish
+        self._expected: dict[int, Window] = {}  # closed, and nothing was said about them yet
 
     def holds(self, memory: MemoryState) -> None:
         """What the engine says of the memory when it was asked for something."""
         self.memory = views.memory(memory)
+
+    def expect(self, window: Window) -> None:
+        """A window has closed; the engine has something to say about it, sooner or later."""
+        self._expected[window.index] = window
+
+    def give_up(self) -> None:
+        """The engine gets no more time for what is expected of it."""
+        for lost in tuple(self._expected.values()):
+            self.skip(lost.index, lost.start_s, lost.end_s, OVERLOADED)
 
     def on_report(self, report: reports.WindowReport) -> None:
         match report:
             case reports.WindowDone():
                 self._ingested(report)
             case reports.WindowSkipped(waiting=lost):
-                end_s = lost.window.start_s + WINDOW_S
-                self.skip(lost.index, lost.window.start_s, end_s, "the engine is overloaded")
+                self.skip(lost.index, lost.window.start_s, lost.end_s, OVERLOADED)
             case reports.LevelChanged():
                 self._level_changed(report)
 
     def skip(self, index: int, start_s: float, end_s: float, reason: str) -> None:
         """A window that the engine does not get."""
+        self._expected.pop(index, None)
         self.skipped += 1
         self._hub.publish(
             wire.WindowSkipped(index=index, start_s=start_s, end_s=end_s, reason=reason)
         )
 
     def _ingested(self, report: reports.WindowDone) -> None:
+        if self._expected.pop(report.waiting.index, None) is None:
+            return  # it was given up
         event = views.window_ingested(report)
         self.windows += 1
         self.memory = event.memory

@@ -17,12 +17,14 @@ from session.journal import records
 from session.journal.events import Hub
 from session.live.attendant import Attendant
 from session.live.intake import Intake, Media, raw_window, waiting
+from session.live.leaving import Leaving
 from session.live.origin import Origin, Shared
 from session.live.progress import Progress
 from session.live.questions import Questions
 from session.live.requests import Requests
 from session.live.turn import Dialogue
 from sieve.tokens import MemoryState
+from stream.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ ENDINGS = {
     "silent": "the sender fell silent",
     "failed": "the connection failed",
 }
+ORDERLY = "remote"  # who was cut off comes back soon, and should not find its place taken
 
 
 class Companion(Protocol):
@@ -74,6 +77,15 @@ class LiveSession:
         self.attendant = Attendant(
             self.id, shared.worker, post=self._request, tell=hub.publish, shelf=shared.shelf
         )
+        self._leaving = Leaving(
+            self.id,
+            shared.worker,
+            intake=self._intake,
+            progress=self.progress,
+            attendant=self.attendant,
+            hand=self._hand,
+            patience_s=shared.limits.settle_s,
+        )
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     # --- Life ---
@@ -85,6 +97,11 @@ class LiveSession:
     @property
     def ended(self) -> bool:
         return self._dialogue.state == "ended"
+
+    @property
+    def ending(self) -> bool:
+        """Whether it ends soon, or has."""
+        return self._leaving.begun or self._over.done()
 
     async def open(self) -> None:
         """Take a row of the engine, and tell of it when all is in its place. Raises SettingInvalid
@@ -102,7 +119,7 @@ class LiveSession:
         self._publish(kind(session=self.describe()))
 
     async def run(self, talk: Companion) -> None:
-        """Stream until the sender leaves or `stop` is called; `talk` lives as long as it does."""
+        """Stream until the sender has left or `stop` is called; `talk` lives as long as it does."""
         reason = "the service stopped"
         try:
             reason = await self._stream(talk)
@@ -117,6 +134,11 @@ class LiveSession:
             self._give_back(reason)
         await self._media.close()
 
+    def leave(self, reason: str) -> None:
+        """End the session when what its sender has sent is seen, or cannot be in time; the first
+        reason stays."""
+        self._leaving.begin(reason)
+
     def stop(self, reason: str) -> None:
         """End the session soon; the first reason stays."""
         if not self._over.done():
@@ -125,8 +147,8 @@ class LiveSession:
     async def _stream(self, talk: Companion) -> str:
         async with asyncio.TaskGroup() as group:
             talking = group.create_task(self._guarded(talk.run))
-            parts = (self._guarded(self._pump), self._guarded(self._intake.tick))
-            tasks = [group.create_task(part) for part in parts]
+            parts = (self._pump, self._intake.tick, self._leave)
+            tasks = [group.create_task(self._guarded(part)) for part in parts]
             reason = await self._over
             for task in tasks:
                 task.cancel()
@@ -148,18 +170,28 @@ class LiveSession:
     async def _pump(self) -> None:
         await self._intake.pump()
         why = await self._media.closed()
-        self.stop(ENDINGS.get(why, why))
+        if why == ORDERLY:
+            self.leave(ENDINGS[why])
+        elif not self._leaving.begun:
+            self.stop(ENDINGS.get(why, why))
+
+    async def _leave(self) -> None:
+        self.stop(await self._leaving.over())
 
     def _take_windows(self) -> None:
         """Hand closed windows to the engine."""
         if self._intake.started and self._dialogue.go_live():
             self._tell_updated()
         for window in self._intake.closed():
-            raw = raw_window(window)
-            if raw is None:
-                self.progress.skip(window.index, window.start_s, window.end_s, wire.NOTHING_CAME)
-            else:
-                self._worker.window(self.id, waiting(window, raw, self._now()))
+            self._hand(window)
+
+    def _hand(self, window: Window) -> None:
+        raw = raw_window(window)
+        if raw is None:
+            self.progress.skip(window.index, window.start_s, window.end_s, wire.NOTHING_CAME)
+        else:
+            self.progress.expect(window)
+            self._worker.window(self.id, waiting(window, raw, self._now()))
 
     def _finish(self, reason: str) -> None:
         """Give everything back and tell everyone, once. Nothing of the session happens after it."""
@@ -250,6 +282,8 @@ class LiveSession:
                 self.stop(self._fail(report.message))
             case reports.TurnBegun() | reports.TurnSaid() | reports.TurnEnded():
                 self.questions.on_report(report, self.progress.newest_frame_s)
+            case reports.Settled():
+                self._leaving.on_report(report)
             case reports.WindowDone() | reports.WindowSkipped() | reports.LevelChanged():
                 self.progress.on_report(report)
 

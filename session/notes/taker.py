@@ -48,7 +48,7 @@ class NoteTaker:
             return
         if self.noted_s is None:
             self.noted_s = start_s
-        end_s = start_s + WINDOW_S
+        end_s = done.waiting.end_s
         if end_s - self.noted_s >= every_s and not done.behind:
             question = DESCRIBE if every_s <= SHORT_S else MINUTE
             self.ask(question, partial(self._add, self.noted_s, end_s, "time"))

@@ -133,6 +133,8 @@ class Manager:
 
         Raises SessionUnknown, SessionBusy, BadRequest for another room, and as `create`.
         """
+        if (here := self._sessions.get(session_id)) and here.ending:
+            await self._gone(session_id)
         self.check_ready()
         if session_id in self._attaching:
             raise SessionBusy("a sender is there already")
@@ -276,6 +278,18 @@ class Manager:
             session.stop(reason)
         elif idle := self._waiting.pop(session_id, None):
             self.recent.keep(await idle.close(reason))
+        await self._gone(session_id)
+
+    async def leave(self, session_id: str, reason: str) -> None:
+        """The sender leaves: end its session when what it sent is seen, and wait until it has
+        ended. Raises SessionUnknown."""
+        session = self.get(session_id)
+        if isinstance(session, LiveSession):
+            session.leave(reason)
+        await self._gone(session_id)
+
+    async def _gone(self, session_id: str) -> None:
+        """Waits for the end of a session that is here."""
         if task := self._tasks.get(session_id):
             await asyncio.wait({task})
 

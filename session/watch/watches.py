@@ -22,7 +22,7 @@ from session.watch.hysteresis import Change, Open, Rule, Sight, State, advance, 
 from session.watch.snapshots import Snapshots
 from session.watch.telling import event_of, rule_of, within_s_of
 from session.watch.wording import as_count, as_question
-from sieve.tokens import WINDOW_S, Query
+from sieve.tokens import Query
 from sieve.verdict import Verdict
 
 MOST_WATCHES = 64  # of a session
@@ -171,10 +171,9 @@ class Watches:
 
     def on_judged(self, report: reports.Judged, done: reports.WindowDone) -> None:
         """The verdicts after the window `done`."""
-        start_s = done.waiting.window.start_s
         for watch, verdict in report.verdicts.items():
             if standing := self._standing.get(watch):
-                standing.verdict, standing.judged_s = verdict, start_s + WINDOW_S
+                standing.verdict, standing.judged_s = verdict, done.waiting.end_s
                 self._judged(standing, verdict, done)
 
     def finish(self, now_s: float) -> None:
@@ -188,8 +187,8 @@ class Watches:
         if standing.counts:
             self._count(standing, verdict)
             return
-        start_s = done.waiting.window.start_s
-        sight = Sight(start_s, start_s + WINDOW_S, self._wall(), likely(verdict))
+        waiting = done.waiting
+        sight = Sight(waiting.window.start_s, waiting.end_s, self._wall(), likely(verdict))
         before = standing.state
         standing.state, changes = advance(standing.rule, before, sight)
         for change in changes:

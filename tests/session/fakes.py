@@ -319,6 +319,10 @@ class FakePeer:
     def leave(self) -> None:
         self._items.put_nowait(None)
 
+    def bring(self, item: Frame | Sound) -> None:
+        """Send one thing, whenever it was captured."""
+        self._items.put_nowait(item)
+
     async def play(self, end_s: float) -> None:
         """Send up to `end_s`, and let it be taken in."""
         self.send(end_s)
