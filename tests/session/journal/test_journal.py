@@ -47,6 +47,10 @@ async def test_what_is_done_is_on_file(path: Path) -> None:
     db.close()
 
 
+async def test_what_is_settled_is_synced_to_the_disk(journal: Journal) -> None:
+    assert await journal.do(lambda db: db.execute("PRAGMA synchronous").fetchone()[0]) == 2  # FULL
+
+
 async def test_nobody_else_on_the_machine_may_read_it(journal: Journal, path: Path) -> None:
     await journal.do(note)
     for file in path.parent.iterdir():
