@@ -1,10 +1,10 @@
 """The journal: one SQLite file, one connection, one thread that everything goes through.
 
 Jobs are committed in groups, in the order they came; each is settled on the event loop, and only
-once its group is on file. `synchronous=FULL` syncs the write-ahead log with every group, so what was
-settled outlives a loss of power too, and a number that was told is never given again; a group costs
-a few milliseconds on an SSD, and whoever waits is settled together. The connection holds the
-file alone, so no statement ever waits for another process.
+once its group is on file. `synchronous=FULL` syncs the write-ahead log with every group: what was
+settled outlives a loss of power too, and a number that was told is never given again. That costs a
+few milliseconds on an SSD, once for all that waits. The connection holds the file alone, so no
+statement ever waits for another process.
 """
 
 from __future__ import annotations
