@@ -7,9 +7,8 @@ import asyncio
 import signal
 from pathlib import Path
 
-from clients.monitor.config import MonitorConfig, load, located
-from clients.monitor.run import Monitor, check, client_of
-from clients.mqtt.settings import password_of, tls_context
+from clients.monitor.config import MonitorConfig, load
+from clients.monitor.run import Monitor, client_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Raises EchoSieveError."""
     config = load(args.config)
-    with located(args.config):
-        check_all(config)
     client_of(config)  # its address may be the environment's
     if args.check:
         print(f"{args.config}: {summary(config)}")
@@ -31,14 +28,6 @@ def run(args: argparse.Namespace) -> int:
     path = asyncio.run(until_told(Monitor(config)))
     print(f"the report is {path}")
     return 0
-
-
-def check_all(config: MonitorConfig) -> None:
-    """Secrets and certificates too, nothing that needs the network. Raises EchoSieveError."""
-    check(config)
-    if config.mqtt:
-        password_of(config.mqtt)
-        tls_context(config.mqtt)
 
 
 def summary(config: MonitorConfig) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -22,21 +21,33 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from clients.addresses import watchable
 from clients.monitor.lines import line_of
-from clients.mqtt.settings import BrokerSettings, Place
-from clients.mqtt.topics import NAME
+from clients.mqtt.settings import (
+    BrokerSettings,
+    Place,
+    SecretFile,
+    SecretVariable,
+    tls_context,
+)
+from clients.mqtt.topics import NAME, PREFIX
 from clients.sdk.errors import EchoSieveError
 from clients.sdk.transport import checked
 from session import wire
+from session.wire import faults
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]?\d")
 HOST = re.compile(r"[^\s/:?#@\[\]]+")
 SECRET = ("password", "secret", "token")
 UNTOLD = ("url", "address", "host")  # a password may stand in what was meant for one
 KINDS = ("room", "media", "bot")
-MOST_TOLD = 60  # characters of a value
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PATTERNS = faults.PATTERNS | {
+    NAME: "1 to 64 of the characters A-Z a-z 0-9 _ -",
+    PREFIX: "one to four names of the characters A-Z a-z 0-9 _ -, with / between them",
+}
 SECRETS = "; a secret does not stand here: name a file or a variable of the environment that has it"
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -52,12 +63,17 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def keyed(key: str, said: str) -> PydanticCustomError:
+    """An error about a key within what is being checked."""
+    return PydanticCustomError("value_error", "{said}", {"said": said, "key": key})
+
+
 class ServiceTable(Table):
     """`[service]`: the one that watches. Without a URL, that of the environment."""
 
     url: str | None = None
-    token_file: Place | None = None
-    token_env: str | None = None
+    token_file: SecretFile | None = None
+    token_env: SecretVariable | None = None
 
     @field_validator("url")
     @classmethod
@@ -163,8 +179,8 @@ class BotSource(Table):
 
     kind: Literal["bot"]
     name: Name
-    secret_file: Place | None = None
-    secret_env: str | None = None
+    secret_file: SecretFile | None = None
+    secret_env: SecretVariable | None = None
     instruction: str | None = Field(default=None, max_length=wire.MAX_INSTRUCTION_CHARS)
 
     @model_validator(mode="after")
@@ -188,8 +204,8 @@ class WebhookTable(Table):
     """`[[webhook]]`: gets every event and note as a signed POST."""
 
     url: str
-    secret_file: Place | None = None
-    secret_env: str | None = None
+    secret_file: SecretFile | None = None
+    secret_env: SecretVariable | None = None
     give_up_s: float = Field(default=86_400.0, gt=0.0)
 
     @field_validator("url")
@@ -225,6 +241,17 @@ class BrokerTable(BrokerSettings):
             )
         return host
 
+    @model_validator(mode="after")
+    def _has_certificates(self, info: ValidationInfo) -> BrokerTable:
+        """Where it is read from a file."""
+        try:
+            if info.context:
+                tls_context(self)
+        except EchoSieveError as error:
+            keys, _, said = str(error).partition(": ")
+            raise keyed(keys.split(", ")[0].removeprefix("mqtt."), said) from error
+        return self
+
 
 def _is_ip(host: str) -> bool:
     try:
@@ -246,28 +273,61 @@ class MonitorConfig(Table):
     bots: BotsTable = BotsTable()
     webhook: list[WebhookTable] = []
 
-    @model_validator(mode="after")
-    def _names_fit(self) -> MonitorConfig:
-        names = [source.name for source in self.source]
+    @field_validator("folder")
+    @classmethod
+    def _can_be_written_to(cls, folder: Path, info: ValidationInfo) -> Path:
+        if info.context:
+            check_folder(folder)
+        return folder
+
+    @field_validator("source")
+    @classmethod
+    def _are_told_apart(cls, source: list[SourceTable]) -> list[SourceTable]:
+        names = [one.name for one in source]
         for place, name in enumerate(names):
             if name in names[:place]:
-                raise ValueError(f"source.{place}.name: {name} stands more than once")
-        for place, watch in enumerate(self.watch):
-            for name in watch.sources or []:
+                raise keyed(f"{place}.name", f"{name} stands more than once")
+        return source
+
+    @field_validator("watch")
+    @classmethod
+    def _are_of_sources(cls, watch: list[WatchTable], info: ValidationInfo) -> list[WatchTable]:
+        names = [source.name for source in info.data.get("source", [])]
+        for place, one in enumerate(watch if names else []):
+            for name in one.sources or []:
                 if name not in names:
                     known = ", ".join(names)
-                    raise ValueError(
-                        f"watch.{place}.sources: no source is called {name!r}: {known}"
-                    )
-        return self
+                    raise keyed(f"{place}.sources", f"no source is called {name!r}: {known}")
+        return watch
+
+    @field_validator("bots")
+    @classmethod
+    def _are_secret_beyond_loopback(cls, bots: BotsTable, info: ValidationInfo) -> BotsTable:
+        for source in info.data.get("source", []) if bots.host not in LOOPBACK else []:
+            if isinstance(source, BotSource) and not (source.secret_file or source.secret_env):
+                raise keyed(
+                    "host",
+                    f"{bots.host} is beyond loopback: the bot {source.name!r} needs secret_file or "
+                    "secret_env",
+                )
+        return bots
 
     def watches_of(self, source: str) -> list[wire.WatchCreate]:
         """The standing queries of one source."""
         return [w.settings for w in self.watch if w.sources is None or source in w.sources]
 
 
+def check_folder(folder: Path) -> None:
+    """Whether it is there, or can be made. Raises ValueError."""
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "cannot be written to" if there.is_dir() else "is no folder"
+        raise ValueError(f"{there} {what}: name one for what the monitor keeps, and its report")
+
+
 def load(path: Path) -> MonitorConfig:
-    """Raises ConfigError. Paths in the file count from where it lies."""
+    """Raises ConfigError with everything that is wrong, a line each: also with the secrets, the
+    certificates and the folder of this machine. Paths in the file count from where it lies."""
     try:
         text = path.read_text()
         tables = tomllib.loads(text)
@@ -282,39 +342,24 @@ def load(path: Path) -> MonitorConfig:
         raise ConfigError("\n".join(lines)) from None
 
 
-@contextmanager
-def located(path: Path) -> Iterator[None]:
-    """What is found to be wrong with a value of this file, and is told with its key in front, is
-    told with file and line too. Raises ConfigError."""
-    try:
-        yield
-    except EchoSieveError as error:
-        keys, _, said = str(error).partition(": ")
-        line = line_of(path.read_text(), keys.split(", ")[0].split("."))
-        where = f"line {line}, {keys}" if line else keys
-        raise ConfigError(f"{path}: {where}: {said}") from error
-
-
-def _complaint(text: str, error: Any) -> str:
-    """Line, key, what is there and what would be right."""
-    said = str(error["msg"]).removeprefix("Value error, ")
+def _complaint(text: str, error: ErrorDetails) -> str:
+    """Line, key, what is wrong and what would be right."""
     keys = _keys(error)
-    if not keys:  # of the whole: the key stands in front
-        first, _, said = said.partition(": ")
-        keys = first.split(".")
     key = ".".join(keys)
     line = line_of(text, keys)
     where = f"line {line}, {key}" if line else key
     if error["type"] == "extra_forbidden":
-        return f"{where}: there is no such key{SECRETS if keys[-1] in SECRET else ''}"
-    said = _plain(error["type"], key) or said
-    found = error.get("ctx", {}).get("tag", error["input"])
-    told = isinstance(found, str | int | float) and keys[-1] not in UNTOLD and not _is_table(keys)
-    return f"{where}: {said}" + (f" (there is {shortened(found)})" if told else "")
+        known = ", ".join(faults.fields_at(MonitorConfig, error["loc"][:-1]))
+        secret = SECRETS if keys[-1] in SECRET else ""
+        return f"{where}: there is no such key; there are {known}{secret}"
+    told = keys[-1] not in UNTOLD and not _is_table(keys)
+    said = _plain(error["type"], key) or faults.sentence(error, told=told, patterns=PATTERNS)
+    tag = error.get("ctx", {}).get("tag")
+    return f"{where}: {said}" + (f", not {tag!r}" if tag else "")
 
 
 def _plain(kind: str, key: str) -> str | None:
-    """In words of a configuration, where pydantic's are of Python."""
+    """In words of TOML, where others are of JSON."""
     match kind:
         case "union_tag_invalid" | "union_tag_not_found":
             return f"a source is one of the kinds {', '.join(KINDS)}"
@@ -326,6 +371,8 @@ def _plain(kind: str, key: str) -> str | None:
             return f"there may be several, so it stands in double brackets: [[{key}]]"
         case "model_type" if "." not in key:
             return f"this is a table, and there is one of it: [{key}]"
+        case "model_type":
+            return "must be a table: {key = value}"
         case _:
             return None
 
@@ -335,17 +382,12 @@ def _is_table(keys: list[str]) -> bool:
     return keys[0] != "folder" and all(key.isdigit() for key in keys[1:])
 
 
-def shortened(found: object) -> str:
-    """A value as it stands in the file, as long as fits a line."""
-    whole = repr(found)
-    return whole if len(whole) <= MOST_TOLD else f"{whole[:MOST_TOLD]}..."
-
-
-def _keys(error: Any) -> list[str]:
+def _keys(error: ErrorDetails) -> list[str]:
     """As in the file, where the kind of a source is no key, unless it is what is wrong."""
     keys = [str(part) for part in error["loc"]]
     if error["type"].startswith("union_tag_"):
         return [*keys, "kind"]
     if keys[:1] == ["source"]:
         del keys[2:3]
-    return keys
+    within = error.get("ctx", {}).get("key")
+    return keys + (within.split(".") if within else [])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -15,7 +14,13 @@ from pathlib import Path
 from clients.advice import CONFIGURATION, told
 from clients.monitor.blanks import blanks_of
 from clients.monitor.claim import claimed
-from clients.monitor.config import BotSource, MediaSource, MonitorConfig, RoomSource
+from clients.monitor.config import (
+    BotSource,
+    MediaSource,
+    MonitorConfig,
+    RoomSource,
+    check_folder,
+)
 from clients.monitor.ending import Ending
 from clients.monitor.keeping import PATIENT, Keeper
 from clients.monitor.reached import Reached
@@ -37,7 +42,6 @@ from session import wire
 
 log = logging.getLogger("echosieve")
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LAST_REPORTS_S = 10.0  # for webhooks, when everything has ended
 
 
@@ -266,10 +270,7 @@ def report_of(story: Story, delivery: str, event: Recorded) -> bytes:
 
 def client_of(config: MonitorConfig) -> EchoSieve:
     """Raises EchoSieveError."""
-    try:
-        return EchoSieve(config.service.url, token_of(config))
-    except ValueError as error:  # the one of the file has been looked at: it is the environment's
-        raise EchoSieveError(f"ECHOSIEVE_URL: {error}") from error
+    return EchoSieve(config.service.url, token_of(config))
 
 
 def token_of(config: MonitorConfig) -> str | None:
@@ -299,29 +300,15 @@ def webhook_secrets(config: MonitorConfig) -> Sequence[str | None]:
 
 
 def check(config: MonitorConfig) -> None:
-    """What only this machine can tell. Raises EchoSieveError with the key in front."""
-    check_folder(config.folder)
+    """What only this machine can tell, and may have changed since the configuration was read.
+    Raises EchoSieveError with the key in front."""
+    try:
+        check_folder(config.folder)
+    except ValueError as error:
+        raise EchoSieveError(f"folder: {error}") from None
     token_of(config)
     webhook_secrets(config)
-    secrets = bot_secrets(config)
-    if config.bots.host in LOOPBACK:
-        return
-    for place, source in enumerate(config.source):
-        if isinstance(source, BotSource) and secrets[source.name] is None:
-            raise EchoSieveError(
-                f"source.{place}: bots.host is {config.bots.host}, which is beyond loopback: the "
-                f"bot {source.name!r} needs secret_file or secret_env"
-            )
-
-
-def check_folder(folder: Path) -> None:
-    """Whether it is there, or can be made. Raises EchoSieveError."""
-    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        what = "cannot be written to" if there.is_dir() else "is no folder"
-        raise EchoSieveError(
-            f"folder: {there} {what}: name one for what the monitor keeps, and its report"
-        )
+    bot_secrets(config)
 
 
 def make_folder(folder: Path) -> None:

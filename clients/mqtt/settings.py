@@ -20,7 +20,40 @@ def placed(path: Path, info: ValidationInfo) -> Path:
     return info.context["base"] / path if info.context else path
 
 
+def secret_in(path: Path) -> str:
+    """The first line of a file. Raises ValueError."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read ({error})") from None
+    if not lines or not lines[0].strip():
+        raise ValueError(f"{path} is empty; its first line is the secret")
+    return lines[0].strip()
+
+
+def secret_of_variable(name: str) -> str:
+    """Raises ValueError."""
+    if not (value := os.environ.get(name)):
+        raise ValueError(f"the variable {name} is not set in the environment")
+    return value
+
+
+def _holds_a_secret(path: Path, info: ValidationInfo) -> Path:
+    """Where a configuration is read from a file, with everything else that is wrong with it."""
+    if info.context:
+        secret_in(path)
+    return path
+
+
+def _is_set(name: str, info: ValidationInfo) -> str:
+    if info.context:
+        secret_of_variable(name)
+    return name
+
+
 Place = Annotated[Path, AfterValidator(placed)]
+SecretFile = Annotated[Place, AfterValidator(_holds_a_secret)]
+SecretVariable = Annotated[str, AfterValidator(_is_set)]
 
 
 class BrokerSettings(BaseModel):
@@ -34,8 +67,8 @@ class BrokerSettings(BaseModel):
     discovery: str = Field(default="homeassistant", pattern=PREFIX)  # of Home Assistant
     client_id: str | None = Field(default=None, min_length=1, max_length=64)
     username: str | None = None
-    password_file: Place | None = None
-    password_env: str | None = None
+    password_file: SecretFile | None = None
+    password_env: SecretVariable | None = None
     tls: bool = False
     ca_file: Place | None = None
     cert_file: Place | None = None
@@ -80,20 +113,18 @@ def password_of(settings: BrokerSettings) -> str | None:
 
 def from_environment(name: str, key: str) -> str:
     """A secret of the environment. Raises EchoSieveError."""
-    if not (value := os.environ.get(name)):
-        raise EchoSieveError(f"{key}: the variable {name} is not set in the environment")
-    return value
+    try:
+        return secret_of_variable(name)
+    except ValueError as error:
+        raise EchoSieveError(f"{key}: {error}") from None
 
 
 def from_file(path: Path, key: str) -> str:
     """A secret that is the first line of a file. Raises EchoSieveError."""
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EchoSieveError(f"{key}: {path} cannot be read ({error})") from error
-    if not lines or not lines[0].strip():
-        raise EchoSieveError(f"{key}: {path} is empty; its first line is the secret")
-    return lines[0].strip()
+        return secret_in(path)
+    except ValueError as error:
+        raise EchoSieveError(f"{key}: {error}") from None
 
 
 def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:

@@ -174,6 +174,6 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _tags(kind: type[BaseModel]) -> tuple[Any, ...]:
     """The kinds of message that a model stands for."""
-    field = kind.model_fields.get("type")
-    literal = field is not None and get_origin(field.annotation) is Literal
-    return get_args(field.annotation) if field is not None and literal else ()
+    fields = [kind.model_fields[name] for name in ("type", "kind") if name in kind.model_fields]
+    literals = [field.annotation for field in fields if get_origin(field.annotation) is Literal]
+    return tuple(tag for literal in literals for tag in get_args(literal))

@@ -270,7 +270,7 @@ def test_a_configuration_is_checked_without_the_service_or_the_broker(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("threshold = 0.7", "threshold = 7"), "line 8, watch.0.threshold: Input should be less"),
+        (("threshold = 0.7", "threshold = 7"), "line 8, watch.0.threshold: must be less than 1"),
         (("threshold = 0.7", "threshold 0.7"), "is not TOML: Expected '=' after a key"),
         (('kind = "room"', 'kind = "media"\naddress = "x.mkv"'), "line 4, source.0.address: there"),
         (
