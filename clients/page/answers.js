@@ -29,7 +29,7 @@ export function exchange(list, question, { truth = null, asked_at = Infinity } =
     },
     done: (given) => {
       answer.textContent = given.text.trim() || (given.status === "completed" ? SILENCE : "");
-      answer.classList.toggle("plainly", given.notes.length > 0 || !given.text.trim());
+      answer.classList.toggle("plainly", !hasLooked(given) || !given.text.trim());
       if (given.newest_frame_s !== null || given.output_tokens) item.append(facts(given, truth));
       const trouble = troubleText(given);
       if (trouble) item.append(make("p", { className: "failed" }, trouble));
@@ -49,13 +49,17 @@ function facts(given, truth) {
   const list = make("ul", { className: "facts", ariaLive: "off" }); // to be read, not announced
   const add = (label, value) => list.append(make("li", {}, `${label} `, make("b", {}, value)));
   if (truth) add(`the scene at ${clockText(truth.asked_s)} says`, truth.answer);
-  add("asked at", clockText(given.asked_s));
+  if (hasLooked(given)) looked(given, add);
+  else add("asked at", clockText(given.asked_s));
   if (given.notes.length) add("from the notes of", spansText(given.spans));
-  else if (given.seen.video + given.seen.audio) looked(given, add);
   return list;
 }
 
-/** What was looked at: for an answer from notes, or from nothing, there is none of it. */
+/** Whether an answer comes from what was seen and heard; else from notes, or from nothing. */
+function hasLooked({ notes, seen }) {
+  return !notes.length && seen.video + seen.audio > 0;
+}
+
 function looked(given, add) {
   if (given.newest_frame_s !== null) add("seen up to", `${given.newest_frame_s.toFixed(1)} s`);
   if (given.first_token_ms !== null) add("first word", duration(given.first_token_ms));

@@ -21,7 +21,7 @@ export function hearing({ film, notes, overlay, strip, timeline, watches }, { de
     at("caption").textContent =
       `${clockText(window.start_s)} to ${clockText(window.end_s)}: kept ` +
       keptText(kept.kept, kept.seen);
-    at("sieved-text").textContent = `What is kept of it, ${overlay.lag_s.toFixed(1)} s later`;
+    at("sieved-text").textContent = `Kept, ${overlay.lag_s.toFixed(1)} s later`;
     pace(window.behind_windows ? `${plural(window.behind_windows, "window")} behind` : "");
     if (!at("watches").hidden) refresh();
   }

@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { button, make } from "./dom.js";
+import { isWanted } from "./publication.js";
 import { clockText, whenText } from "./text.js";
 
 const REFRESH_MS = 5000;
@@ -65,8 +66,13 @@ export class Sessions {
     return make(
       "li",
       {},
-      make("b", {}, name),
-      make("span", { className: "about quiet" }, aboutText(session)),
+      make(
+        "p",
+        {},
+        make("b", {}, session.room),
+        " ",
+        make("span", { className: "about quiet" }, aboutText(session)),
+      ),
       make("span", { className: "acts" }, ...this.#acts(session, name)),
     );
   }
@@ -80,7 +86,9 @@ export class Sessions {
   }
 }
 
-function aboutText({ state, clock_s, reason }) {
-  const length = clock_s ? `, ${clockText(clock_s)} long` : "";
-  return `${state}${length}${state === "ended" && reason ? `: ${reason}` : ""}`;
+function aboutText({ state, created_at, clock_s, reason }) {
+  const link = state === "ended" ? "after" : "for";
+  const length = clock_s ? ` ${link} ${clockText(clock_s)}` : "";
+  const trouble = state === "ended" && reason && !isWanted(reason) ? `: ${reason}` : "";
+  return `${whenText(created_at)}, ${state}${length}${trouble}`;
 }

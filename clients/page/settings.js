@@ -6,6 +6,7 @@ import { percent } from "./text.js";
 
 export class Settings {
   #inForce = null; // the Session of session/wire/, as last told
+  #says = new Map(); // what each selector does
   #configure;
 
   /** `configure(settings)` sends a change; it may throw with the service's own words. */
@@ -14,6 +15,7 @@ export class Settings {
     const set = (settings) => this.#set(settings);
     onSubmit(at("tune"), () => set({ instruction: at("instruction").value.trim() || null }));
     at("retention").addEventListener("change", () => set({ retention: at("retention").value / 100 }));
+    at("selector").addEventListener("input", () => this.#explain());
     at("selector").addEventListener("change", () => set({ selector: at("selector").value }));
     at("retention").addEventListener("input", () => {
       at("retention-text").textContent = percent(at("retention").value / 100);
@@ -27,6 +29,7 @@ export class Settings {
     at("retention-text").textContent = percent(session.retention);
     list(session.selector);
     at("selector").value = session.selector;
+    this.#explain();
     if (document.activeElement !== at("instruction")) {
       at("instruction").value = session.instruction ?? "";
     }
@@ -35,7 +38,15 @@ export class Settings {
   /** List the selectors that the service offers; the one in force is listed all the same. */
   async offer() {
     const found = await call("GET", "/v1/selectors").catch(() => null);
-    for (const { name, says } of found?.selectors ?? []) list(name, says);
+    for (const { name, says } of found?.selectors ?? []) {
+      list(name);
+      this.#says.set(name, says);
+    }
+    this.#explain();
+  }
+
+  #explain() {
+    at("selector-says").textContent = this.#says.get(at("selector").value) ?? "";
   }
 
   async #set(settings) {
@@ -51,7 +62,7 @@ export class Settings {
 }
 
 /** Put a selector on the list, once. */
-function list(name, says = "") {
+function list(name) {
   const known = [...at("selector").options].some((option) => option.value === name);
-  if (!known) at("selector").add(new Option(says ? `${name}: ${says}` : name, name));
+  if (!known) at("selector").add(new Option(name));
 }

@@ -54,11 +54,11 @@ export class Strip {
     const context = canvas.getContext("2d");
     context.scale(devicePixelRatio, devicePixelRatio);
     const shown = this.#bars.slice(-Math.floor(width / STEP));
-    shown.forEach((bar, i) => this.#bar(context, bar, i * STEP, height));
+    shown.forEach((bar, i) => this.#bar(context, bar, i * STEP, { width, height }));
     canvas.setAttribute("aria-label", describe(shown));
   }
 
-  #bar(context, bar, x, height) {
+  #bar(context, bar, x, { width, height }) {
     const style = getComputedStyle(this.#canvas);
     const full = height - TOP - BOTTOM;
     const total = bar.video + bar.audio;
@@ -76,7 +76,9 @@ export class Strip {
     if (bar.start_s % LABEL_EVERY_S === 0) {
       context.fillStyle = style.getPropertyValue("--quiet");
       context.font = `11px ${style.fontFamily}`;
-      context.fillText(clockText(bar.start_s), x, height - 4);
+      const time = clockText(bar.start_s);
+      const left = Math.min(x, width - context.measureText(time).width); // whole at the edge, too
+      context.fillText(time, left, height - 4);
     }
   }
 }

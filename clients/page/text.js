@@ -42,8 +42,10 @@ export function plural(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** Unix seconds as a date and time of day. */
+/** Unix seconds as a date and time of day; the year where it is another one. */
 export function whenText(seconds) {
-  const style = { dateStyle: "medium", timeStyle: "short" };
-  return new Intl.DateTimeFormat(undefined, style).format(1000 * seconds);
+  const date = new Date(1000 * seconds);
+  const style = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
+  if (date.getFullYear() !== new Date().getFullYear()) style.year = "numeric";
+  return new Intl.DateTimeFormat(undefined, style).format(date);
 }

@@ -14,6 +14,8 @@ const COUNTS = {
   calm: "not sure of a number yet",
   unanswered: "cannot be counted: say what to count, such as red things",
 };
+const LIKELY = ["Likely now", "How likely it is now"];
+const SURE = ["Sure of it", "How sure the number is"];
 
 export class Watches {
   #list;
@@ -88,27 +90,29 @@ export class Watches {
   }
 
   #append({ id, query, kind }) {
-    const likely = kind === "count" ? "How sure the number is" : "How likely it is now";
+    const [likely, name] = kind === "count" ? SURE : LIKELY;
     const state = make("p", { className: "quiet state" });
     const bar = make("span", { className: "bar" }, make("span"));
     bar.setAttribute("role", "meter");
-    bar.setAttribute("aria-label", `${likely}: ${query}`);
+    bar.setAttribute("aria-label", `${name}: ${query}`);
     bar.setAttribute("aria-valuemin", "0");
     bar.setAttribute("aria-valuemax", "100");
     const threshold = make("input", { type: "range", min: 5, max: 95, step: 5 });
     threshold.ariaLabel = `Told from this probability on: ${query}`;
     const output = make("output");
     threshold.addEventListener("input", () => {
-      output.textContent = `from ${threshold.value} %`;
+      told({ bar, output }, threshold.value / 100);
     });
     threshold.addEventListener("change", () => this.#setThreshold(id, threshold.value / 100));
     const gone = button("Remove", () => this.#remove(id), `Remove: ${query}`);
     const head = make("p", { className: "head" }, make("b", {}, query), gone);
     const now = make("span");
-    const scale = make("div", { className: "scale" }, bar, now, threshold, output);
-    const item = make("li", {}, head, state, scale);
+    const judged = make("p", { className: "scale" }, make("span", {}, likely), bar, now);
+    const label = make("span", {}, "Told from");
+    const set = make("p", { className: "scale" }, label, threshold, output);
+    const item = make("li", {}, head, state, judged, set);
     item.dataset.kind = kind;
-    this.#items.set(id, { item, state, bar, now, threshold, output });
+    this.#items.set(id, { item, state, judged, bar, now, threshold, output });
     this.#list.append(item);
   }
 
@@ -123,17 +127,25 @@ export class Watches {
   }
 }
 
-function fill({ item, state, bar, now, threshold, output }, watch) {
+function fill({ item, state, judged, bar, now, threshold, output }, watch) {
   item.dataset.state = watch.state;
-  const likely = Math.round(100 * (probability(watch) ?? 0));
+  judged.hidden = watch.state === "unanswered"; // a bar at nothing would say that it is unlikely
+  const likely = Math.round(100 * (watch.probability ?? 0));
   state.textContent = watch.kind === "count" ? numberText(watch) : happeningText(watch);
   item.dataset.counted = String(watch.count !== null);
   bar.setAttribute("aria-valuenow", String(likely));
   bar.firstChild.style.width = `${likely}%`;
-  now.textContent = probability(watch) === null ? "" : likelyText(watch, likely);
+  now.textContent = watch.probability === null ? "" : `${likely} %`;
+  bar.setAttribute("aria-valuetext", now.textContent || "not looked yet");
   if (document.activeElement === threshold) return; // it is being moved
   threshold.value = Math.round(100 * watch.threshold);
-  output.textContent = `from ${percent(watch.threshold)}`;
+  told({ bar, output }, watch.threshold);
+}
+
+/** From which probability on it is told: in words, and as a mark on the bar. */
+function told({ bar, output }, threshold) {
+  output.textContent = percent(threshold);
+  bar.style.setProperty("--from", percent(threshold).replace(" ", ""));
 }
 
 function happeningText({ state, events }) {
@@ -142,13 +154,4 @@ function happeningText({ state, events }) {
 
 function numberText({ state, count }) {
   return count === null ? COUNTS[state] : String(count);
-}
-
-/** Null where there is none: what the model cannot answer has no probability that says anything. */
-function probability({ state, probability }) {
-  return state === "unanswered" ? null : probability;
-}
-
-function likelyText({ kind }, likely) {
-  return kind === "count" ? `${likely} % sure` : `now ${likely} %`;
 }

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import httpx
@@ -166,3 +167,9 @@ async def ask(page: Page, question: str) -> str:
     await expect(newest.locator(".question")).to_have_text(question)
     await expect(newest).to_have_attribute("aria-busy", "false", timeout=ANSWER_MS)
     return await newest.locator(".answer").inner_text()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core (https://github.com/dequelabs/axe-core)."""
+    return (files("axe_playwright_python") / "axe.min.js").read_text()

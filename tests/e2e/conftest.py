@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.browsing import browser, chromium, devices, open_page
+from tests.e2e.browsing import axe, browser, chromium, devices, open_page
 from tests.e2e.faked import line, page
 
-__all__ = ["browser", "chromium", "devices", "line", "open_page", "page"]
+__all__ = ["axe", "browser", "chromium", "devices", "line", "open_page", "page"]
 
 ROOT = Path(__file__).parents[2]
 START_S = 90.0

@@ -49,7 +49,8 @@ async def test_what_cannot_be_counted_is_told_with_what_would_be_right(
     await shown(line.house, session.id, peer, 2.0)
     state = page.locator("#watch-list .state")
     await expect(state).to_have_text(re.compile("cannot be counted: say what"), timeout=PATIENCE_MS)
-    await expect(page.locator("#watch-list .scale")).not_to_contain_text("sure")
+    await expect(page.get_by_role("meter")).to_have_count(0)
+    await expect(page.locator("#watch-list")).not_to_contain_text("Sure of it", use_inner_text=True)
 
 
 async def test_what_to_tell_is_an_event_unless_somebody_chooses(page: Page, line: Line) -> None:
