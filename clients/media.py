@@ -264,16 +264,23 @@ class Heard:
 
 
 class Noticed:
-    """A source of which it is known whether anything came."""
+    """A source of which it is known whether anything came, and when more does."""
 
     def __init__(self, source: Source) -> None:
         self.has_audio, self.has_video = source.has_audio, source.has_video
         self.came = False
         self._source = source
+        self._more = asyncio.Event()
+
+    async def more(self) -> None:
+        """Until something has come since the last time."""
+        await self._more.wait()
+        self._more.clear()
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         async for item in self._source:
             self.came = True
+            self._more.set()
             yield item
 
 

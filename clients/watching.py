@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,6 +22,13 @@ from clients.together import until_first
 from session import wire
 from session.options import positive, text
 
+if TYPE_CHECKING:
+    from clients.media import Media
+
+REST_S = 3.0  # longer than a file takes to follow on another
+RESTING = "every file here has been watched: asking goes on with the next that comes, Ctrl-C ends"
+
+More = Callable[[], Awaitable[None]]
 AWAY = (Conflict, NotFound, *PASSING)  # the feed comes back, into this session or a new one
 
 
@@ -55,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Raises EchoSieveError, ValueError for a URL that is none and for what cannot be watched."""
+    """Raises EchoSieveError, ValueError for what cannot be watched."""
     check(args.source, wait=args.wait)
     with suppress(KeyboardInterrupt):  # the way to end it
         asyncio.run(watch(args, Console()))
@@ -87,18 +96,21 @@ async def watch(args: argparse.Namespace, console: Console) -> None:
         console.print(f"[yellow]{escape(text)}[/]")
 
     async with client_of(args) as client, AsyncExitStack() as sending:
+        media: Media = args.source
+        more: More = always
         if args.ask:
             await check_asking(client)
-        feed = await sending.enter_async_context(
-            Feed(client, args.source, room=args.room, tell=tell)
-        )
+            if is_folder(args.source):
+                media, more = await resting(args.source, tell)
+        feed = await sending.enter_async_context(Feed(client, media, room=args.room, tell=tell))
         where = f"{escape(shown(args.source))} is watched in session {feed.session.id}"
         console.print(f"[dim]{where}[/]", soft_wrap=True, highlight=False)
         if args.instruction:
             await feed.session.update(instruction=args.instruction)
         beside = [report(feed, console, tell)]
         if args.ask:
-            beside.append(ask_often(Talk(console, lambda: feed.session), args.ask, args.every))
+            talk = Talk(console, lambda: feed.session)
+            beside.append(ask_often(talk, args.ask, args.every, more))
         await until_first([feed.finished()], beside)
 
 
@@ -111,9 +123,37 @@ async def check_asking(client: EchoSieve) -> None:
         )
 
 
-async def ask_often(talk: Talk, questions: list[str], every_s: float) -> None:
-    """All questions, every so many seconds, in one conversation each."""
+def is_folder(source: str) -> bool:
+    return Path(source).is_dir()
+
+
+async def resting(folder: str, tell: Tell) -> tuple[Media, More]:
+    """The files of a folder, and what waits until there is more of them to ask about: it rests
+    between the last and the next that comes. Raises MediaFailed, NotInstalled."""
+    from clients.media import Noticed, opened
+
+    media = Noticed(await opened(folder))
+
+    async def more() -> None:
+        try:
+            async with asyncio.timeout(REST_S if media.came else None):
+                await media.more()
+        except TimeoutError:
+            tell(RESTING)
+            await media.more()
+
+    return media, more
+
+
+async def always() -> None:
+    """There is more at any moment."""
+
+
+async def ask_often(talk: Talk, questions: list[str], every_s: float, more: More = always) -> None:
+    """All questions, every so many seconds while there is more to ask about, in one conversation
+    each."""
     while True:
+        await more()
         for question in questions:
             with suppress(*AWAY):
                 await talk.ask(question)

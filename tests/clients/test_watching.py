@@ -87,6 +87,28 @@ async def test_asking_goes_on_when_the_service_was_away() -> None:
     assert talk.asked == 2
 
 
+async def test_nothing_is_asked_between_the_last_file_of_a_folder_and_the_next(
+    clip: Path, tmp_path: Path
+) -> None:
+    told = io.StringIO()
+    shutil.copy(clip, tmp_path / "a.ts")
+    options = ("--ask", "what is there?", "--every", "0.2")
+
+    def answers() -> int:
+        return told.getvalue().count("tokens")
+
+    async with watched(tmp_path, told, None, *options) as (_, watching):
+        while "every file here has been watched" not in " ".join(told.getvalue().split()):
+            assert not watching.done()
+            await asyncio.sleep(0.05)
+        before = answers()
+        assert before > 1
+        await asyncio.sleep(2.0)  # of ten rounds
+        assert answers() == before
+        shutil.copy(clip, tmp_path / "b.ts")
+        await eventually(lambda: answers() > before + 1)
+
+
 async def session_of(client: EchoSieve, watching: asyncio.Task[None]) -> Session:
     while not (sessions := await client.sessions.list("live")):
         if watching.done():
