@@ -64,7 +64,8 @@ class SessionReopened(Outgoing):
 
 
 class WindowIngested(Outgoing):
-    """One window went into the memory. `behind_windows` more are closed and waiting."""
+    """One window went into the memory. `behind_windows` more are closed and waiting. The last of a
+    stream ends where that did."""
 
     type: Literal["window.ingested"] = "window.ingested"
     index: int
