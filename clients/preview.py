@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from typing import Any
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from session import wire
 
 TITLE = "EchoSieve"
+PROBE = f"import cv2; cv2.namedWindow({TITLE!r}); cv2.waitKey(1); cv2.destroyAllWindows()"
+PROBE_S = 30.0  # for a machine that is busy; a screen that does not answer counts as none
 DIM = 0.35  # brightness of what was not kept
 
 
@@ -26,6 +29,20 @@ def has_screen() -> bool:
 def has_windows(cv2: Any) -> bool:
     """Whether OpenCV was built with them: `opencv-python-headless` was not."""
     return re.search(r"GUI:\s+NONE", cv2.getBuildInformation()) is None
+
+
+def opens_windows() -> bool:
+    """Whether a window can be opened here. It is tried in another process: where it cannot (a
+    screen that is gone, a library that is missing), OpenCV ends the one it is in."""
+    command = [sys.executable, "-c", PROBE]
+    nothing = subprocess.DEVNULL
+    try:
+        tried = subprocess.run(
+            command, stdin=nothing, stdout=nothing, stderr=nothing, timeout=PROBE_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return tried.returncode == 0
 
 
 class Preview:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from clients.preview import Preview
 
 NO_SCREEN = "there is no screen here: the preview is left out"
+NO_DISPLAY = (
+    "no window can be opened here (does $DISPLAY name a screen that is gone, or another's?): the "
+    "preview is left out"
+)
 NO_WINDOWS = "this OpenCV was built without windows: the preview is left out"
 DEVICES = "--list shows what there is; --no-camera and --no-microphone leave one out"
 MOST_CAMERAS = 1_000
@@ -136,10 +140,15 @@ def preview_of(console: Console) -> Preview | None:
     from clients.media import opencv
 
     cv2 = opencv()  # first: it says what to install
-    from clients.preview import Preview, has_screen, has_windows
+    from clients import preview
 
-    why = NO_SCREEN if not has_screen() else None if has_windows(cv2) else NO_WINDOWS
-    if why is not None:
-        console.print(f"[dim]{why}[/]")
-        return None
-    return Preview(cv2)
+    if not preview.has_screen():
+        why = NO_SCREEN
+    elif not preview.has_windows(cv2):
+        why = NO_WINDOWS
+    elif not preview.opens_windows():
+        why = NO_DISPLAY
+    else:
+        return preview.Preview(cv2)
+    console.print(f"[dim]{why}[/]")
+    return None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
+from rich.console import Console
 
+from clients import preview, webcam
 from clients.preview import DIM, Preview, has_screen, overlaid
 from session import wire
 from tests.stream.devices import Screen
@@ -49,6 +54,39 @@ def test_a_screen_is_where_a_display_is(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("sys.platform", "darwin")
     monkeypatch.delenv("WAYLAND_DISPLAY")
     assert has_screen()
+
+
+WINDOW = "def namedWindow(_): {}\ndef waitKey(_): pass\ndef destroyAllWindows(): pass\n"
+
+
+@pytest.mark.parametrize(
+    ("opening", "opens"),
+    [
+        ("pass", True),
+        ("import os; os.abort()", False),  # what Qt does
+        ("raise RuntimeError('no GTK')", False),
+        ("import time; time.sleep(600)", False),
+    ],
+)
+def test_whether_a_window_opens_is_tried_where_it_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, opening: str, opens: bool
+) -> None:
+    (tmp_path / "cv2.py").write_text(WINDOW.format(opening))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    if "sleep" in opening:
+        monkeypatch.setattr(preview, "PROBE_S", 1.0)
+    assert preview.opens_windows() is opens
+
+
+def test_no_window_opens_on_a_screen_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", ":987")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    told = Console(file=io.StringIO(), width=200)
+    assert webcam.preview_of(told) is None
+    assert isinstance(told.file, io.StringIO)
+    assert webcam.NO_DISPLAY in " ".join(told.file.getvalue().split())
 
 
 def test_pictures_are_shown_with_the_newest_map() -> None:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import pytest
 
-from clients import webcam
+from clients import preview, webcam
 from clients.cli import main
 from stream import capture
 from stream.world.scene import Scene
@@ -59,6 +59,7 @@ def test_a_conversation_in_the_terminal_with_a_preview(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(preview, "opens_windows", lambda: True)
     monkeypatch.setattr(webcam, "lines_of", typed)
     assert run("--url", service, "--microphone", "usb") == 0
     assert "tokens, first word after" in capsys.readouterr().out
