@@ -113,6 +113,23 @@ async def test_what_came_before_the_sender_said_that_it_leaves_is_seen(house: Ho
     assert ingested(await ended(house, session)) == [(0.0, 2.0), (2.0, 3.5)]
 
 
+async def test_what_is_on_its_way_when_the_sender_says_that_it_leaves_is_waited_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("session.live.leaving.ON_ITS_WAY_S", PATIENCE_S)
+    location = (await house.offer()).headers["Location"]
+    live, peer = house.manager.all()[0], house.exchange.peers[-1]
+    peer.is_dark = True
+    await peer.play(1.3)
+    leaving = asyncio.create_task(house.http.delete(location))
+    await eventually(lambda: live.ending)
+    peer.bring(Frame(1.2, PIXELS))
+    peer.leave()
+    assert (await leaving).status_code == 200
+    (window,) = [e for e in house.told(live.id) if isinstance(e, wire.WindowIngested)]
+    assert window.newest_frame_s == 1.2
+
+
 async def test_a_watch_of_the_last_window_is_told_described_and_noted(house: House) -> None:
     session, peer = await house.join()
     path = f"/v1/sessions/{session}"
@@ -238,6 +255,7 @@ async def test_a_sender_that_was_cut_off_finds_its_place_free_at_once(
     peer.leave()
     events = await ended(busy, session)  # while the engine is held
     assert not ingested(events)
+    assert not skipped(events)  # it is not waited for either
     assert isinstance(events[-1], wire.SessionClosed)
     assert events[-1].reason == ENDINGS[why]
     held.go_on.set()
@@ -258,14 +276,14 @@ async def test_what_is_captured_after_the_end_is_not_taken_and_what_was_before_i
     peer = FakePeer()
     intake = Intake(peer, fps=2.0, take=lambda: None)
     pumping = asyncio.create_task(intake.pump())
-    await peer.play(1.0)
-    peer.clock_s = 1.7
+    await peer.play(0.6)
+    peer.clock_s = 1.3
     intake.end()
-    for time_s in (1.5, 1.9, 2.3):  # the first was on its way
+    for time_s in (1.2, 1.6, 2.3):  # the first was on its way
         peer.bring(Frame(time_s, PIXELS))
     peer.leave()
     await pumping
     (window,) = intake.finish()
-    assert (window.end_s, window.newest_frame_s) == (1.7, 1.5)
-    assert intake.now() == 1.7
+    assert (window.end_s, window.newest_frame_s) == (1.3, 1.2)
+    assert intake.now() == 1.3
     assert intake.open_window() is None
