@@ -41,7 +41,7 @@ FLAGS = [
     "--use-fake-device-for-media-stream",
 ]
 SEED = 7
-FILE_S = 60.0  # longer than the test asks, so that the devices never start again
+FILE_S = 90.0  # longer than the test asks, so that the devices never start again
 FPS = 10
 READY_MS = 60_000  # to render the demo scene and to connect
 ANSWER_MS = 15_000

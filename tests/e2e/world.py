@@ -10,15 +10,17 @@ from stream.world.scene import Scene
 
 DRAWS = 20  # a scene picks its questions at random; after so many draws hardly any is missing
 NOW_SLACK_S = (-0.3, 0.4, 1.5)  # a question is typed, sent and read on a busy machine
+SEEN_SLACK_S = (-0.3, 0.2, 0.6)  # behind the newest frame of two a second, which an answer names
 SINCE_SLACK_S = (-0.5, 0.5, 1.5)  # connecting takes a while, and its beginning is not heard
 
 
-def certain(scene: Scene, now_s: float, since_s: float) -> dict[str, dict[str, str]]:
+def certain(
+    scene: Scene, now_s: float, since_s: float, slack_s: tuple[float, ...] = NOW_SLACK_S
+) -> dict[str, dict[str, str]]:
     """Kind -> question -> answer: those about [since_s, now_s), in scene seconds, whose answer
-    stays the same however the edges of the span shift within the slack."""
+    stays the same however the edges of the span shift within the slack (`slack_s`: its end)."""
     spans = [
-        (now_s + late, max(0.0, since_s + early))
-        for late, early in product(NOW_SLACK_S, SINCE_SLACK_S)
+        (now_s + late, max(0.0, since_s + early)) for late, early in product(slack_s, SINCE_SLACK_S)
     ]
     first, *others = [_truths(scene, now_s, since_s) for now_s, since_s in spans]
     same = {key: a for key, a in first.items() if all(other.get(key) == a for other in others)}
