@@ -29,6 +29,11 @@ def watchable(address: str, base: Path | None) -> str:
     return str(path)
 
 
+def on_the_web(address: str) -> bool:
+    """Whether it is that of a web server, where films lie beside channels."""
+    return address.lower().startswith(("http://", "https://"))
+
+
 def _missing(path: Path) -> str:
     if path.is_relative_to("/dev"):
         return f"there is no device {path}; `echosieve webcam --list` shows which cameras there are"

@@ -7,11 +7,12 @@ when something is published; OpenCV and sounddevice only when a device is asked 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from clients.sdk.errors import ConnectionLost, MediaFailed, NotInstalled
+from clients.sdk.errors import ConnectionLost, MediaCut, MediaFailed, NotInstalled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from stream.live import LiveSource
     from stream.publish import Sending
     from stream.source import Source
     from stream.sources import Named
@@ -39,7 +41,7 @@ def failures() -> Iterator[None]:
     """What `stream` raises, as what it means to a client."""
     try:
         from stream.publish import PublishError
-        from stream.source import MediaError, NotInstalledError
+        from stream.source import CutError, MediaError, NotInstalledError
     except ModuleNotFoundError as error:
         raise NotInstalled(
             f"{error.name} is not installed; to publish media: pip install 'echosieve[media]'"
@@ -48,6 +50,8 @@ def failures() -> Iterator[None]:
         yield
     except NotInstalledError as error:
         raise NotInstalled(str(error)) from error
+    except CutError as error:
+        raise MediaCut(str(error)) from error
     except MediaError as error:
         raise MediaFailed(str(error)) from error
     except PublishError as error:
@@ -93,15 +97,15 @@ def shown(address: str) -> str:
 
 
 async def opened(media: Media, from_s: float = 0.0) -> Source:
-    """A file begins at its time `from_s`. A live source breaks (MediaFailed) where nothing comes of
-    it for `SILENT_S`, instead of waiting for it to come back: for who wants to know. Raises
-    MediaFailed where it cannot be opened."""
+    """A file, or a film on a web server, begins at its time `from_s`. A live source breaks
+    (MediaFailed) where nothing comes of it for `SILENT_S`, instead of waiting for it to come back:
+    for who wants to know. Raises MediaFailed where it cannot be opened."""
     with failures():
         from stream.live import LiveSource
         from stream.source import FileSource, Rest
         from stream.sources import source_of
 
-        source = await asyncio.to_thread(source_of, media)
+        source = await asyncio.to_thread(source_of, media, from_s)
     match source:
         case LiveSource():
             return Heard(source, SILENT_S)
@@ -239,9 +243,9 @@ def picture_of(jpeg: bytes) -> Picture:
 
 
 class Heard:
-    """A source that breaks where nothing comes of it for `silent_s`."""
+    """A live source that breaks where nothing comes of it for `silent_s`."""
 
-    def __init__(self, source: Source, silent_s: float) -> None:
+    def __init__(self, source: LiveSource, silent_s: float) -> None:
         self.has_audio, self.has_video = source.has_audio, source.has_video
         self._source = source
         self._silent_s = silent_s
@@ -253,13 +257,16 @@ class Heard:
         items = cast("AsyncGenerator[Item]", aiter(self._source))
         async with aclosing(items):
             while True:
+                taking = asyncio.ensure_future(anext(items, None))
                 try:
-                    async with asyncio.timeout(self._silent_s):
-                        item = await anext(items)
-                except StopAsyncIteration:
+                    while not (await asyncio.wait({taking}, timeout=self._silent_s))[0]:
+                        if time.monotonic() - self._source.came_s >= self._silent_s:
+                            raise MediaError(f"nothing came for {self._silent_s:g} s")
+                finally:
+                    taking.cancel()
+                    await asyncio.wait({taking})
+                if (item := taking.result()) is None:
                     return
-                except TimeoutError:
-                    raise MediaError(f"nothing came for {self._silent_s:g} s") from None
                 yield item
 
 

@@ -15,7 +15,16 @@ from av.container import InputContainer
 
 from stream.frames import MAX_SIDE, SoundMaker
 from stream.merge import in_thread
-from stream.source import Decoded, MediaError, Pictures, length_s, shortfall, tracks_of
+from stream.source import (
+    CutError,
+    Decoded,
+    MediaError,
+    Pictures,
+    length_s,
+    seek,
+    shortfall,
+    tracks_of,
+)
 from stream.window import Item
 
 log = logging.getLogger(__name__)
@@ -30,10 +39,10 @@ LONGEST_WAIT_S = 10.0
 class LiveSource:
     """The first video and audio track of what an address brings, at its own pace.
 
-    What ends by itself (a recorded HLS list, a film on a web server) ends, with MediaError where it
-    was to be longer; anything else that ends or falls silent is opened again, for as long as it
-    takes, and its time goes on. A recording whose connection breaks goes on where it was. Times
-    count from the start.
+    What ends by itself (a recorded HLS list, a film on a web server) begins at its time ``from_s``,
+    and ends, with CutError where it was to be longer; anything else that ends or falls silent is
+    opened again, for as long as it takes, and its time goes on. A recording whose connection breaks
+    goes on where it was. Times count from the start.
     """
 
     def __init__(
@@ -44,6 +53,7 @@ class LiveSource:
         fps: float | None = FPS,
         max_side: int = MAX_SIDE,
         first_wait_s: float = FIRST_WAIT_S,
+        from_s: float = 0.0,
     ) -> None:
         """Opens it once to look at it. ``format`` names one that cannot be told from the address.
         Raises MediaError."""
@@ -54,11 +64,17 @@ class LiveSource:
         self._first_wait_s = first_wait_s
         self._first_s: float | None = None  # the stream's own time of what came first
         self._read_s = 0.0  # from there on
+        self._seeks = True  # whether it can begin in the middle, as far as is known
+        self._passed_s = -math.inf  # up to where it was read, also if passed over
+        self.came_s = time.monotonic()  # when something of it came last that had not come before
         with self._opened() as container:
             video, audio = tracks_of(container, shown(address))
             self.has_video, self.has_audio = video is not None, audio is not None
             self._ends = container.duration is not None and container.duration > 0
             self._promised_s = length_s(container, [t for t in (video, audio) if t is not None])
+            if self._ends and from_s > 0:
+                self._first_s = (container.start_time or 0) / av.time_base
+                self._read_s = from_s
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         began_s, wait_s = time.monotonic(), self._first_wait_s
@@ -76,32 +92,59 @@ class LiveSource:
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         if missing := shortfall(shown(self._address), self._read_s, self._promised_s):
-            raise MediaError(missing)
+            raise CutError(missing)
 
     def _items(self, began_s: float) -> Generator[Item]:
         """The items of one connection. Raises MediaError where it cannot be made, or breaks."""
         pictures, sounds = Pictures(self._fps, self._max_side), SoundMaker()
         reached_s = self._reached_s
         zero_s: float | None = None  # when the stream's own time 0 was, on our clock
-        with self._opened() as container:
-            for frame in self._frames(container):
-                if frame.time is None or frame.time <= reached_s:
-                    continue
-                if zero_s is None:
-                    zero_s = time.monotonic() - began_s - frame.time
-                if self._first_s is None or not self._ends:
-                    self._first_s = frame.time
-                self._read_s = max(self._read_s, frame.time - self._first_s)
-                if isinstance(frame, av.VideoFrame):
-                    yield from pictures.push(frame, -zero_s)
-                else:
-                    yield from sounds.push(frame, zero_s + frame.time)
+        for frame in self._frames_from(reached_s):
+            if frame.time is None:
+                continue
+            if frame.time > self._passed_s or not self._ends:
+                self._passed_s, self.came_s = frame.time, time.monotonic()
+            if frame.time <= reached_s:
+                continue
+            if zero_s is None:
+                zero_s = time.monotonic() - began_s - frame.time
+            if self._first_s is None or not self._ends:
+                self._first_s = frame.time
+            self._read_s = max(self._read_s, frame.time - self._first_s)
+            if isinstance(frame, av.VideoFrame):
+                yield from pictures.push(frame, -zero_s)
+            else:
+                yield from sounds.push(frame, zero_s + frame.time)
         yield from sounds.flush()
+
+    def _frames_from(self, reached_s: float) -> Iterator[Decoded]:
+        """From shortly before `reached_s` where that can be found, else from the beginning: a web
+        server need not know how to begin in the middle, and then what was sought comes too late, or
+        nothing does."""
+        if self._seeks and math.isfinite(reached_s):
+            with self._opened() as container:
+                seek(container, reached_s - (self._first_s or 0.0))
+                frames = self._frames(container)
+                first = self._first_of(frames)
+                if first is not None and (first.time or 0.0) <= reached_s:
+                    self._seeks = False  # where it breaks off, that may be why
+                    yield first
+                    yield from frames
+                    self._seeks = True
+                    return
+            self._seeks = False
+        with self._opened() as container:
+            yield from self._frames(container)
+
+    def _first_of(self, frames: Iterator[Decoded]) -> Decoded | None:
+        try:
+            return next(frames, None)
+        except MediaError:
+            return None
 
     @property
     def _reached_s(self) -> float:
-        """Up to where, by the stream's own time, earlier connections brought a recording. It is
-        read again and passed over: a web server need not know how to begin in the middle."""
+        """Up to where, by the stream's own time, earlier connections brought a recording."""
         if not self._ends or self._first_s is None:
             return -math.inf
         return self._first_s + self._read_s

@@ -41,6 +41,10 @@ class MediaError(Exception):
     """A file that cannot be used; the text says which, what is wrong, and what would be right."""
 
 
+class CutError(MediaError):
+    """Media that end before the end they say they have."""
+
+
 class NotInstalledError(MediaError):
     """A library that is not there; the text says how it is installed."""
 
@@ -115,7 +119,7 @@ class FileSource:
         """All items that end after ``from_s``, synchronously; what lies well before is not decoded.
         Raises MediaError where nothing of the file can be decoded."""
         with _opened(self._path) as container:
-            _seek(container, from_s)
+            seek(container, from_s)
             yield from self._decoded(container, from_s)
 
     async def __aiter__(self) -> AsyncIterator[Item]:
@@ -133,10 +137,10 @@ class FileSource:
         return shortfall(self._path, self._read_s, self._promised_s)
 
     def check_whole(self) -> None:
-        """Once it has been read to its end: raises MediaError with `damage`. What was passed over
+        """Once it has been read to its end: raises CutError with `damage`. What was passed over
         before is logged."""
         if damage := self.damage:
-            raise MediaError(damage)
+            raise CutError(damage)
         if self.broken:
             log.warning("%s: %d broken parts of it were passed over", self._path, self.broken)
 
@@ -292,7 +296,7 @@ class Pictures:
             yield Frame(time_s, to_rgb(frame, self._max_side))
 
 
-def _seek(container: InputContainer, to_s: float) -> None:
+def seek(container: InputContainer, to_s: float) -> None:
     """To a key frame well before ``to_s``; a file that cannot do that is read from its start."""
     wanted_s = to_s - _SEEK_MARGIN_S
     if wanted_s <= 0:

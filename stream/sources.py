@@ -19,11 +19,12 @@ Tracks: TypeAlias = MediaStreamTrack | list[MediaStreamTrack] | tuple[MediaStrea
 Named: TypeAlias = str | Path | Source | Tracks
 
 
-def source_of(media: Named) -> Source:
-    """Opens what it needs to look at; blocks. Raises MediaError."""
+def source_of(media: Named, from_s: float = 0.0) -> Source:
+    """Opens what it needs to look at; blocks. A recording on a web server begins at its time
+    ``from_s``. Raises MediaError."""
     match media:
         case str() | Path():
-            return _by_name(str(media))
+            return _by_name(str(media), from_s)
         case MediaStreamTrack():
             return TrackSource([media])
         case list() | tuple():
@@ -32,9 +33,9 @@ def source_of(media: Named) -> Source:
             return media
 
 
-def _by_name(name: str) -> Source:
+def _by_name(name: str, from_s: float) -> Source:
     if ADDRESS.match(name):
-        return LiveSource(name)
+        return LiveSource(name, from_s=from_s)
     path = Path(name)
     if path.is_dir():
         return FolderSource(path)

@@ -42,7 +42,7 @@ class Reached:
 
     def window(self, source: str, session: str, start_s: float, end_s: float) -> None:
         """A session of the source has had this stretch; the same may be told again. Nothing for
-        sources that are no file."""
+        sources that are neither a file nor on a web server."""
         self._db.execute(
             """UPDATE reached SET seconds = seconds + :end_s - :start_s, session = :session,
             clock_s = :end_s

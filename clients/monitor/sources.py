@@ -18,6 +18,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from clients.addresses import on_the_web
 from clients.monitor.bot import MOST_MESSAGE, BotError, Hello, read_hello, read_piece
 from clients.monitor.config import BotsTable, MediaSource, RoomSource
 from clients.monitor.ending import Ending
@@ -26,7 +27,7 @@ from clients.monitor.reached import Reached
 from clients.monitor.streams import Attend, Streams
 from clients.monitor.torn import Torn
 from clients.sdk import EchoSieve, Publication, Session
-from clients.sdk.errors import Conflict, EchoSieveError, MediaFailed, NotFound
+from clients.sdk.errors import Conflict, EchoSieveError, MediaCut, MediaFailed, NotFound
 from clients.together import until_first
 
 if TYPE_CHECKING:
@@ -91,12 +92,15 @@ async def watch_room(client: EchoSieve, source: RoomSource, attend: Attend, keep
 async def watch_media(
     streams: Streams, source: MediaSource, keeper: Keeper, reached: Reached, ending: Ending
 ) -> None:
-    """An address, to its end: a camera has none, a file has one, and after a failure goes on where
-    it was; one that is damaged, when it has been replaced or completed, if the monitor has not
-    come to its end before."""
+    """An address, to its end: a camera has none, a file has one, also on a web server, and after a
+    failure goes on where it was; one that is damaged, when it has been replaced or completed, if
+    the monitor has not come to its end before."""
+    from clients.media import shown
 
-    torn = Torn(Path(source.address))
+    torn = Torn(source.address)
     is_file = await asyncio.to_thread(Path(source.address).is_file)
+    is_kept = is_file or on_the_web(source.address)  # how far it has been watched
+    began_s = -1.0  # where the attempt before did
 
     async def sent(_: Session, publication: Publication) -> None:
         keeper.up()
@@ -105,20 +109,25 @@ async def watch_media(
     async def attempt() -> None:
         from clients.media import Noticed, opened
 
-        torn.check()
+        nonlocal began_s
+        await asyncio.to_thread(torn.check)
         ending.goes_on(source.name)
-        from_s = reached.seconds(source.name, source.address) if is_file else 0.0
-        came = from_s > 0
+        from_s = reached.seconds(source.name, shown(source.address)) if is_kept else 0.0
+        came, goes_on, began_s = False, from_s != began_s, from_s
         try:
             media = Noticed(await opened(source.address, from_s))
             try:
                 await streams.publish(source.name, media, sent)
             finally:
-                came = came or media.came
+                came = media.came
         except MediaFailed as error:
-            if is_file:
-                ending.stands(source.name, None if came else str(error))
-            raise torn.noted(error) from error
+            # A film on the web may have been cut on its way: it is one that is damaged where
+            # nothing more of it comes the next time.
+            if not (is_file or (isinstance(error, MediaCut) and not (came and goes_on))):
+                raise
+            noted = await asyncio.to_thread(torn.noted, error)
+            ending.stands(source.name, None if came or from_s > 0 else str(error))
+            raise noted from error
 
     await keeper.run(attempt)
     reached.forget(source.name)

@@ -9,6 +9,7 @@ EchoSieveError
   ConnectionLost         the connection was cut in the middle of something
   AnswerFailed           the model could not answer; `answer` holds what there is
   MediaFailed            the media cannot be read, or cannot be sent
+    MediaCut             it ended before the end that it says it has; all there is was sent
   Incomplete             there is no whole answer: not yet, or no more
   Refused                the service said no: `status`, `code`, `param`
     BadRequest 400  Unauthorized 401  Forbidden 403  NotFound 404  Conflict 409  TooLarge 413
@@ -86,6 +87,10 @@ class AnswerFailed(EchoSieveError):
 
 class MediaFailed(EchoSieveError):
     """The media cannot be read, captured or sent; the text says what would be right."""
+
+
+class MediaCut(MediaFailed):
+    """The media ended before the end that it says it has; all that there is of it was sent."""
 
 
 class Incomplete(EchoSieveError, RuntimeError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,10 +32,27 @@ class Quiet(SimpleHTTPRequestHandler):
         return
 
 
+class FromTheMiddle(Quiet):
+    """Knows how to begin in the middle of a file (RFC 9110, section 14)."""
+
+    def do_GET(self) -> None:
+        content = Path(self.translate_path(self.path)).read_bytes()
+        asked = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked else 0
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.end_headers()
+        with suppress(ConnectionError):
+            self.wfile.write(content[start:])
+
+
 @contextmanager
-def folder_on_http(folder: Path) -> Iterator[str]:
-    """The URL of a folder."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+def folder_on_http(folder: Path, *, ranges: bool = False) -> Iterator[str]:
+    """The URL of a folder; with `ranges` of a server that can begin in the middle of a file."""
+    handler = FromTheMiddle if ranges else Quiet
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     serving.start()
     try:

@@ -15,7 +15,7 @@ from av.container import InputContainer
 
 from stream.live import LiveSource, shown
 from stream.render import render_file
-from stream.source import Decoded, FileSource, MediaError, SceneSource
+from stream.source import CutError, Decoded, FileSource, MediaError, SceneSource
 from stream.sources import source_of
 from stream.window import SAMPLE_RATE, Frame, Item, Sound
 from stream.world.scene import Scene
@@ -77,8 +77,54 @@ async def test_a_film_on_a_web_server_that_was_cut_says_so(films: Path) -> None:
         whole = await asyncio.to_thread(LiveSource, f"{url}/whole.mkv")
         assert await all_items(aiter(whole))
         cut = await asyncio.to_thread(LiveSource, f"{url}/cut.mkv")
-        with pytest.raises(MediaError, match=rf"{url}/cut.mkv: damaged or cut: 1\.\d s of its 3"):
+        with pytest.raises(CutError, match=rf"{url}/cut.mkv: damaged or cut: 1\.\d s of its 3"):
             await all_items(aiter(cut))
+
+
+@pytest.fixture(scope="module")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with twelve seconds of a scene in several containers, a key frame a second."""
+    folder = tmp_path_factory.mktemp("long")
+    rendered = folder / "scene.webm"
+    render_file(SceneSource(Scene(SEED), 12.0, size=84).items(), rendered)
+    for name in ("film.mkv", "film.mp4"):
+        ffmpeg("-i", str(rendered), *ENCODING, "-movflags", "+faststart", str(folder / name))
+    hls(rendered, folder / "hls")
+    return folder
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("name", ["film.mkv", "film.mp4", "hls/list.m3u8"])
+async def test_a_recording_begins_where_it_is_told_whatever_the_server_can_do(
+    long_film: Path, name: str, ranges: bool
+) -> None:
+    with folder_on_http(long_film, ranges=ranges) as url:
+        source = await asyncio.to_thread(LiveSource, f"{url}/{name}", from_s=8.0)
+        items = await all_items(aiter(source))
+    frames = frames_of(items)
+    assert len(frames) == pytest.approx(40, abs=1)
+    assert frames[-1].time_s - frames[0].time_s == pytest.approx(3.9, abs=0.11)
+    assert_shows_the_scene(frames[0], 8.1)
+    assert_shows_the_scene(frames[-1], 11.9)
+    samples = sum(len(item.samples) for item in items if isinstance(item, Sound))
+    assert samples / SAMPLE_RATE == pytest.approx(4.0, abs=0.2)
+
+
+async def test_what_has_no_end_begins_with_what_comes(clip: Path) -> None:
+    async with rtsp_server(clip.with_suffix(".ts")) as server:
+        source = await asyncio.to_thread(LiveSource, server.url, from_s=2.0)
+        items = aiter(source)
+        async with asyncio.timeout(30.0), aclosing(items):  # type: ignore[type-var]
+            first = await anext(items)
+    assert isinstance(first, Frame)
+    assert_shows_the_scene(first, 0.0)
+
+
+async def test_a_film_that_was_cut_has_nothing_behind_the_cut(films: Path) -> None:
+    with folder_on_http(films, ranges=True) as url:
+        source = await asyncio.to_thread(LiveSource, f"{url}/cut.mkv", from_s=1.9)
+        with pytest.raises(CutError, match="damaged or cut"):
+            await anext(aiter(source))
 
 
 class Breaking(LiveSource):

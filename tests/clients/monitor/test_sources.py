@@ -6,12 +6,15 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from clients.media import shown
 from clients.monitor.bench.mosquitto import free_port
 from clients.monitor.config import MonitorConfig
+from clients.monitor.record import Record
 from clients.monitor.run import Monitor
 from clients.mqtt.mapping import Story
 from clients.mqtt.places import Places
@@ -26,7 +29,7 @@ from tests.clients.sdk.conftest import QUICK
 from tests.clients.sdk.cuts import network
 from tests.session.fakes import FakeEngine
 from tests.session.journal.killable import serve_rtc, service
-from tests.stream.addresses import ENCODING, ffmpeg
+from tests.stream.addresses import ENCODING, ffmpeg, folder_on_http
 from tests.stream.media import FlashAndBeep
 from tests.stream.rtsp import rtsp_server
 
@@ -152,6 +155,50 @@ async def test_a_file_that_breaks_off_goes_on_when_it_has_been_completed(tmp_pat
     text = monitor.report.read_text()
     assert lost(text) == ["film"]
     assert "still down" not in text
+
+
+def watched_s(folder: Path) -> float:
+    """How much a monitor has watched in all, once it has ended."""
+    record = Record(folder / "monitor" / "record.db")
+    try:
+        return sum(stretch.to_s - stretch.from_s for stretch in record.stretches())
+    finally:
+        record.close()
+
+
+async def test_a_film_on_a_web_server_that_was_cut_goes_on_there_when_it_is_whole(
+    tmp_path: Path,
+) -> None:
+    path, whole = torn(tmp_path, 16)
+    with folder_on_http(tmp_path, ranges=True) as web:
+        address = f"{web}/{path.name}".replace("://", "://me:hush@")
+        config = config_of(tmp_path, {"kind": "media", "name": "film", "address": address}, ROOM)
+        async with here() as url:
+            monitor = Monitor(config, client=EchoSieve(url), backoff=QUICK)
+            reached = partial(monitor._reached.seconds, "film", shown(address))
+            async with running(monitor) as task:
+                await until(lambda: monitor._record.gaps(), task)
+                await until(lambda: reached() >= 6.0, task)
+                await asyncio.sleep(1.0)  # of many attempts
+                path.write_bytes(whole)
+                await until(lambda: reached() == 0.0, task)  # forgotten: it has come to its end
+    assert 12.0 <= watched_s(tmp_path) <= 22.0  # of 16; from its beginning again 24 and more
+    text = monitor.report.read_text()
+    assert "damaged or cut" in text
+    assert "hush" not in text
+    assert b"hush" not in (tmp_path / "monitor" / "reached.db").read_bytes()
+
+
+async def test_a_film_on_a_web_server_that_stays_cut_ends_the_monitor(tmp_path: Path) -> None:
+    path, _ = torn(tmp_path, 10)
+    with folder_on_http(tmp_path) as web:
+        source = {"kind": "media", "name": "film", "address": f"{web}/{path.name}"}
+        async with here() as url:
+            monitor = Monitor(config_of(tmp_path, source), client=EchoSieve(url), backoff=QUICK)
+            async with running(monitor) as task:
+                text = (await task).read_text()
+    assert 2.0 <= watched_s(tmp_path) <= 8.0  # of 5; again and again it would be many more
+    assert re.search(r"\| film \|.*\| still down \|.*damaged or cut", text)
 
 
 def met(monitor: Monitor) -> bool:
