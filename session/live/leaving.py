@@ -73,6 +73,7 @@ class Leaving:
         for window in windows:
             self._hand(window)
             await self._caught_up()
+        self._attendant.notes.on_end()
         await self._attendant.answered()
 
     async def _caught_up(self) -> None:

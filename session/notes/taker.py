@@ -18,12 +18,14 @@ from sieve.tokens import WINDOW_S
 
 MINUTE = "describe the last minute"
 SHORT_S = 20.0  # stretches up to this are told by what happened in their last seconds
+REST_S = 4.0  # what is left at the stream's end is noted from here on; less says hardly anything
 MOST_CHARACTERS = 1_000  # of a note
 
 
 @dataclass(slots=True)
 class NoteTaker:
-    """Takes the notes of one session as its settings ask for. ``noted_s``: up to where."""
+    """Takes the notes of one session as its settings ask for. ``noted_s``: up to where;
+    ``seen_s``: up to where the stream was seen."""
 
     session: str
     tell: Tell
@@ -31,6 +33,7 @@ class NoteTaker:
     wall: Callable[[], float] = time.time
     settings: wire.NoteSettings = field(default_factory=wire.NoteSettings)
     noted_s: float | None = None
+    seen_s: float = 0.0
 
     def set(self, patch: wire.NoteSettings) -> wire.NoteSettings:
         """From now on; what is absent stays, and so does what was noted."""
@@ -48,17 +51,28 @@ class NoteTaker:
             return
         if self.noted_s is None:
             self.noted_s = start_s
-        end_s = done.waiting.end_s
-        if end_s - self.noted_s >= every_s and not done.behind:
-            question = DESCRIBE if every_s <= SHORT_S else MINUTE
-            self.ask(question, partial(self._add, self.noted_s, end_s, "time"))
-            self.noted_s = end_s
+        self.seen_s = done.waiting.end_s
+        if self.seen_s - self.noted_s >= every_s and not done.behind:
+            self._describe(self.noted_s)
+
+    def on_end(self) -> None:
+        """The stream has ended: what is left of it is noted too, however long a stretch is."""
+        start_s = self.noted_s
+        if self.settings.every_s is None or start_s is None:
+            return
+        if self.seen_s - start_s >= REST_S:
+            self._describe(start_s)
 
     def on_event(self, query: str, started_s: float, sentence: str) -> None:
         """The model said a sentence about an event of a watch, which began a window ago."""
         if self.settings.events:
             text = f"{query}: {sentence}"
             self._add(started_s, started_s + WINDOW_S, "event", text)
+
+    def _describe(self, start_s: float) -> None:
+        end_s = self.noted_s = self.seen_s
+        question = DESCRIBE if end_s - start_s <= SHORT_S else MINUTE
+        self.ask(question, partial(self._add, start_s, end_s, "time"))
 
     def _add(self, start_s: float, end_s: float, reason: wire.NoteReason, text: str | None) -> None:
         if text is None:

@@ -158,6 +158,21 @@ async def test_a_note_that_is_due_at_the_end_is_taken(house: House) -> None:
     assert note.text == "describe the last seconds at 6"
 
 
+@pytest.mark.parametrize(
+    ("end_s", "stretches"),
+    [(7.5, [(0.0, 7.5)]), (11.5, [(0.0, 10.0)]), (17.0, [(0.0, 10.0), (10.0, 17.0)])],
+)
+async def test_what_is_left_at_the_end_is_noted_unless_it_is_hardly_anything(
+    house: House, end_s: float, stretches: list[tuple[float, float]]
+) -> None:
+    session, peer = await house.join()
+    await house.http.patch(f"/v1/sessions/{session}/notes", json={"every_s": 10.0})
+    await shown(house, session, peer, end_s)
+    peer.leave()
+    notes = [e.note for e in await ended(house, session) if isinstance(e, wire.NoteAdded)]
+    assert [(note.start_s, note.end_s) for note in notes] == stretches
+
+
 async def test_an_answer_that_is_being_written_is_cancelled_when_all_is_seen(house: House) -> None:
     session, peer = await house.join()
     asking = asyncio.create_task(house.ask(session, "slowly"))
