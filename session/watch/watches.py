@@ -142,8 +142,8 @@ class Watches:
         async with self._setting:
             standing = self._find(watch)
             before = standing.asked
-            settings = standing.settings.model_copy(update=patch.model_dump(exclude_unset=True))
-            settings = wire.WatchCreate.model_validate(settings.model_dump())
+            merged = standing.settings.model_dump() | patch.model_dump(exclude_unset=True)
+            settings = wire.WatchCreate.model_validate(merged)
             standing.rule, standing.settings = rule_of(settings), settings
             if standing.asked != before:
                 await self._judge(self._standing)

@@ -116,6 +116,21 @@ async def test_a_watch_is_listed_changed_and_removed(house: House) -> None:
     assert (gone.status_code, gone.json()["error"]["type"]) == (404, "watch_unknown")
 
 
+async def test_a_change_of_quiet_hours_writes_no_warning(
+    house: House, recwarn: pytest.WarningsRecorder
+) -> None:
+    session, _ = await house.join()
+    watch = await watched(house, session, query="is it there since 0", min_s=4.0)
+    path = f"/v1/sessions/{session}/watches/{watch['id']}"
+    night = {"start": "22:00", "end": "07:00"}
+    changed = (await house.http.patch(path, json={"quiet": [night]})).json()
+    assert changed["quiet"] == [{**night, "zone": "UTC"}]
+    assert changed["min_s"] == 4.0
+    again = (await house.http.patch(path, json={"min_s": 2.0})).json()
+    assert again["quiet"] == changed["quiet"]
+    assert not [str(warning.message) for warning in recwarn]
+
+
 async def test_a_watch_looks_back_a_minute_a_count_at_everything_and_either_as_it_is_told(
     house: House,
 ) -> None:
