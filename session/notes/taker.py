@@ -47,11 +47,11 @@ class NoteTaker:
     def on_window(self, done: reports.WindowDone) -> None:
         """A window went in. While the engine is behind, the stretch becomes longer."""
         every_s, start_s = self.settings.every_s, done.waiting.window.start_s
+        self.seen_s = done.waiting.end_s  # the notes of events need it too
         if every_s is None:
             return
         if self.noted_s is None:
             self.noted_s = start_s
-        self.seen_s = done.waiting.end_s
         if self.seen_s - self.noted_s >= every_s and not done.behind:
             self._describe(self.noted_s)
 
@@ -64,10 +64,11 @@ class NoteTaker:
             self._describe(start_s)
 
     def on_event(self, query: str, started_s: float, sentence: str) -> None:
-        """The model said a sentence about an event of a watch, which began a window ago."""
+        """The model said a sentence about an event of a watch, which began a window ago; or less,
+        where the stream ended in that window."""
         if self.settings.events:
-            text = f"{query}: {sentence}"
-            self._add(started_s, started_s + WINDOW_S, "event", text)
+            end_s = min(started_s + WINDOW_S, self.seen_s)
+            self._add(started_s, end_s, "event", f"{query}: {sentence}")
 
     def _describe(self, start_s: float) -> None:
         end_s = self.noted_s = self.seen_s

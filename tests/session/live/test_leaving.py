@@ -148,6 +148,18 @@ async def test_a_watch_of_the_last_window_is_told_described_and_noted(house: Hou
     assert note.text == "is it there since 2: describe the last seconds at 2"
 
 
+async def test_the_note_of_an_event_ends_where_the_stream_does(house: House) -> None:
+    session, peer = await house.join()
+    path = f"/v1/sessions/{session}"
+    await house.http.patch(f"{path}/notes", json={"events": True})
+    watch = {"query": "is it there since 2", "describe": True}
+    await house.http.post(f"{path}/watches", json=watch)
+    await shown(house, session, peer, 3.8)
+    peer.leave()
+    (note,) = [e.note for e in await ended(house, session) if isinstance(e, wire.NoteAdded)]
+    assert (note.start_s, note.end_s) == (2.0, 3.8)
+
+
 async def test_a_note_that_is_due_at_the_end_is_taken(house: House) -> None:
     session, peer = await house.join()
     await house.http.patch(f"/v1/sessions/{session}/notes", json={"every_s": 11.0})
