@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from aiortc.mediastreams import MediaStreamTrack
 
 from stream.folder import FolderSource
 from stream.live import LiveSource
-from stream.source import FileSource, Source
+from stream.source import FileSource, MediaError, Source
 from stream.tracks import TrackSource
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -23,14 +23,18 @@ def source_of(media: Named, from_s: float = 0.0) -> Source:
     """Opens what it needs to look at; blocks. A recording on a web server begins at its time
     ``from_s``. Raises MediaError."""
     match media:
-        case str() | Path():
+        case str() | Path() if str(media).strip():
             return _by_name(str(media), from_s)
         case MediaStreamTrack():
             return TrackSource([media])
         case list() | tuple():
             return TrackSource(media)
+        case _ if hasattr(media, "has_audio"):  # a source, of whatever class
+            return cast("Source", media)
         case _:
-            return media
+            raise MediaError(
+                f"{media!r} is no media: give a file, a folder, an address, a device or tracks"
+            )
 
 
 def _by_name(name: str, from_s: float) -> Source:

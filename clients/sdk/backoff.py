@@ -52,6 +52,13 @@ class Timeouts:
     silence_s: float = 45.0  # of a stream; the service gives a sign of life every 15 s
     patience_s: float = 15.0  # over refusals that say when to come back (Retry-After)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        for name in ("connect_s", "reply_s", "silence_s", "patience_s"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not (value > 0.0 or name == "patience_s"):
+                raise ValueError(f"{name} is a number of seconds above 0, not {value!r}")
+
 
 BACKOFF = Backoff()
 TIMEOUTS = Timeouts()

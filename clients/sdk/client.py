@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
 from clients.sdk.errors import Forbidden, NotFound, Unusable
 from clients.sdk.session import Publication, Session, Settings, published
-from clients.sdk.transport import Transport, checked, checked_token, made
+from clients.sdk.transport import Transport, checked, checked_token, made, segment
 from session import wire
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class EchoSieve:
         return Publication(self._transport, media, room=room, find=self._published)
 
     async def _published(self, id: str) -> Session:
-        info = await published(self._transport, f"/v1/sessions/{id}")
+        info = await published(self._transport, f"/v1/sessions/{segment(id)}")
         return Session(self._transport, info, self._backoff)
 
 
@@ -147,5 +147,5 @@ class Sessions:
 
     async def get(self, id: str) -> Session:
         """The session with this id. Raises NotFound."""
-        info = await self._transport.call("GET", f"/v1/sessions/{id}", wire.Session)
+        info = await self._transport.call("GET", f"/v1/sessions/{segment(id)}", wire.Session)
         return Session(self._transport, info, self._backoff)

@@ -27,6 +27,7 @@ NOT_BEGUN = (
     "nothing is being published: use `async with client.publish(...) as live`, or await "
     "live.start() first (without await: `with`)"
 )
+BEGUN = "a publication is started once, by its `async with` or by start(): call publish() again"
 
 
 class Settings(TypedDict, total=False):
@@ -185,15 +186,18 @@ class Publication:
 
     async def start(self) -> None:
         """Open the media and connect. Raises MediaFailed, NotInstalled, Unavailable (the service
-        is full) and whatever else a request raises."""
+        is full) and whatever else a request raises; Misused the second time."""
         from clients.media import sender_of
 
-        self._sender = await sender_of(self._media)
+        if self._sender is not None or self._session is not None:
+            raise Misused(BEGUN)
+        sender = await sender_of(self._media)
         try:
-            await self._connect(self._sender)
+            await self._connect(sender)
         except BaseException:
-            await self._sender.close()
+            await sender.close()
             raise
+        self._sender = sender
 
     async def finished(self) -> None:
         """Wait until the media has come to its end and its last piece was sent.

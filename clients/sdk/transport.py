@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -17,6 +17,7 @@ from clients.sdk.backoff import Timeouts
 from clients.sdk.errors import (
     ConnectionLost,
     EchoSieveError,
+    Misused,
     Refused,
     ServiceTimeout,
     ServiceUnreachable,
@@ -30,6 +31,7 @@ M = TypeVar("M", bound=BaseModel)
 
 SAFE_AGAIN = frozenset({"GET", "PATCH", "DELETE"})  # doing them twice does no harm
 EVENT_STREAM = "text/event-stream"
+CLOSED = "this client is closed: make another, and use it inside of `async with EchoSieve()`"
 
 
 class Transport:
@@ -98,8 +100,10 @@ class Transport:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The body of an event stream as it comes, in pieces of any size; one attempt.
 
-        Raises Refused, ServiceUnreachable, ConnectionLost, the last also inside of the block.
+        Raises Refused, ServiceUnreachable, ConnectionLost, the last also inside of the block;
+        Misused once the client is closed.
         """
+        self._must_be_open()
         timeouts = self._timeouts
         timeout = httpx.Timeout(timeouts.silence_s, connect=timeouts.connect_s)
         headers = headers | {"Accept": EVENT_STREAM}
@@ -114,7 +118,12 @@ class Transport:
                 async with aclosing(body) as pieces:
                     yield pieces
 
+    def _must_be_open(self) -> None:
+        if self._http.is_closed:
+            raise Misused(CLOSED)
+
     async def _once(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+        self._must_be_open()
         with self._failures(method, path):
             response = await self._http.request(method, path, **options)
         if response.status_code >= 400:
@@ -163,6 +172,13 @@ def made(model: type[M], fields: dict[str, Any]) -> M:
         raise invalid(error, model) from None
 
 
+def segment(id: str) -> str:
+    """An id as a part of a path that leads nowhere else. Raises Unusable for what can be none."""
+    if not isinstance(id, str) or id in ("", ".", ".."):
+        raise Unusable(f"{id!r} is no id: those of sessions, watches and answers are texts")
+    return quote(id, safe="")
+
+
 def checked(url: str) -> str:
     """The URL without a slash at its end. Raises Unusable, which shows it unless a password may
     stand in it."""
@@ -175,16 +191,20 @@ def checked(url: str) -> str:
 
 
 def _is_url(url: str) -> bool:
+    """A port that cannot be raises ValueError when it is read; a password would be in every log,
+    and access goes by tokens."""
     try:
-        parts, host = httpx.URL(url), urlsplit(url).hostname
+        parts, split = httpx.URL(url), urlsplit(url)
+        port = split.port
     except (httpx.InvalidURL, ValueError, TypeError):
         return False
-    return parts.scheme in ("http", "https") and bool(host)
+    plain = not (parts.userinfo or parts.query or parts.fragment)
+    return parts.scheme in ("http", "https") and bool(split.hostname) and port != 0 and plain
 
 
 def checked_token(token: str) -> str:
     """Raises Unusable for what cannot stand in a header; it is not shown. Empty: none."""
-    if not re.fullmatch(r"[!-~]*", token):
+    if not isinstance(token, str) or not re.fullmatch(r"[!-~]*", token):
         raise Unusable(
             "this is no token: one is a word of letters, digits and . _ - without spaces or line "
             "ends; `echosieve token` makes one"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict, Unpack
 
 from clients.sdk.errors import Unusable
-from clients.sdk.transport import Transport, made
+from clients.sdk.transport import Transport, made, segment
 from session import wire
 
 
@@ -56,16 +56,18 @@ class Watches:
 
     async def get(self, id: str) -> wire.Watch:
         """One of them, as it stands now. Raises NotFound."""
-        return await self._transport.call("GET", f"{self._path}/{id}", wire.Watch)
+        return await self._transport.call("GET", f"{self._path}/{segment(id)}", wire.Watch)
 
     async def update(self, id: str, **settings: Unpack[WatchSettings]) -> wire.Watch:
         """Change what is given; the rest stays. Raises NotFound, Invalid."""
         body = made(wire.WatchPatch, dict(settings))
-        return await self._transport.call("PATCH", f"{self._path}/{id}", wire.Watch, body=body)
+        return await self._transport.call(
+            "PATCH", f"{self._path}/{segment(id)}", wire.Watch, body=body
+        )
 
     async def delete(self, id: str) -> wire.Watch:
         """Remove it; an event that is open ends. Raises NotFound."""
-        return await self._transport.call("DELETE", f"{self._path}/{id}", wire.Watch)
+        return await self._transport.call("DELETE", f"{self._path}/{segment(id)}", wire.Watch)
 
     async def picture(self, event: wire.WatchEvent) -> bytes:
         """The JPEG picture of an event. Raises NotFound, Unusable where none was kept."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.sdk.backoff import Backoff, asked_s
+from clients.sdk.backoff import Backoff, Timeouts, asked_s
 
 
 @given(st.floats(0.01, 10.0), st.floats(1.0, 1000.0), st.integers(1, 10_000), st.integers(0, 100))
@@ -60,3 +60,9 @@ DATES = st.builds("Thu, {} Jan {} {}:00:00 {}".format, NUMBERS, NUMBERS, NUMBERS
 def test_whatever_a_server_sends_is_a_wait_or_nothing(header: str) -> None:
     asked = asked_s(header, 1_000.0)
     assert asked is None or asked >= 0.0
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), "5"])
+def test_a_wait_that_is_none_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="reply_s is a number of seconds above 0"):
+        Timeouts(reply_s=value)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
 
 from clients.sdk import EchoSieve, errors
 from clients.sdk.client import takes_questions
+from clients.sdk.session import Publication
 from session import wire
 from tests.clients.sdk.conftest import Line
 from tests.session.fakes import eventually
@@ -152,6 +154,9 @@ async def test_what_is_no_echosieve_is_told(line: Line) -> None:
         "http://",
         "http://[",
         "http://a:b",
+        "http://127.0.0.1:99999",
+        "http://here/?x=1",
+        "http://here/#y",
         "http://\n",
     ],
 )
@@ -162,9 +167,10 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
     assert repr(url) in str(refused.value)
 
 
-def test_an_address_in_which_a_password_may_stand_is_not_shown() -> None:
+@pytest.mark.parametrize("url", ["ftp://me:hush@here", "http://me:hush@here:8080"])
+def test_an_address_with_a_password_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(errors.Unusable) as refused:
-        EchoSieve("ftp://me:hush@here")
+        EchoSieve(url)
     assert "hush" not in str(refused.value)
 
 
@@ -173,6 +179,41 @@ def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: str) -> Non
     with pytest.raises(errors.Unusable, match="this is no token") as refused:
         EchoSieve("http://here", token)
     assert token not in str(refused.value)
+
+
+def test_a_token_that_is_no_text_is_refused() -> None:
+    with pytest.raises(errors.Unusable, match="this is no token"):
+        EchoSieve("http://here", 5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("id", ["../record", "..", ".", "", "../../healthz", "a?x=1#y"])
+async def test_an_id_leads_to_no_other_place_of_the_service(line: Line, id: str) -> None:
+    session, _ = await line.join()
+    nowhere = (errors.Unusable, errors.NotFound)
+    async with EchoSieve(line.url) as client:
+        mine = await client.sessions.get(session.id)
+        for call in (mine.watches.get, mine.watches.update, mine.watches.delete):
+            with pytest.raises(nowhere):
+                await call(id)
+        with pytest.raises(nowhere):
+            await client.sessions.get(id)
+        with pytest.raises(nowhere):
+            await mine.watches.delete(f"../../{session.id}")
+        assert (await client.sessions.get(session.id)).info.state != "ended"
+
+
+async def test_a_client_that_is_closed_says_so() -> None:
+    client = EchoSieve("http://127.0.0.1:9")
+    await client.close()
+    with pytest.raises(errors.Misused, match="this client is closed"):
+        await client.sessions.list()
+
+
+@pytest.mark.parametrize("media", ["", " ", 5, None, b"x"])
+async def test_what_is_no_media_is_refused(media: object) -> None:
+    async with EchoSieve("http://127.0.0.1:9") as client:
+        with pytest.raises(errors.MediaFailed, match="is no media: give a file"):
+            await client.publish(media).start()  # type: ignore[arg-type]
 
 
 def test_the_variable_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +233,24 @@ async def test_what_was_not_begun_is_not_there_yet() -> None:
         assert isinstance(early.value, RuntimeError)
         with pytest.raises(errors.Misused, match="async with"):
             await live.finished()
+
+
+async def test_a_publication_is_started_once(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, _ = await line.join()
+    sender = AsyncMock()
+
+    async def connect(live: Publication, _: object) -> None:
+        live._session, live._resource = session, f"/v1/sessions/{session.id}"
+
+    monkeypatch.setattr("clients.media.sender_of", AsyncMock(return_value=sender))
+    monkeypatch.setattr(Publication, "_connect", connect)
+    async with EchoSieve(line.url) as client:
+        async with client.publish("clip.webm") as live:
+            with pytest.raises(errors.Misused, match="started once"):
+                await live.start()
+        with pytest.raises(errors.Misused, match="started once"):
+            await live.start()
+    sender.close.assert_awaited_once()
 
 
 @pytest.mark.parametrize(("missing", "may"), [("ask", False), (None, True)])
