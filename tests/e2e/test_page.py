@@ -61,17 +61,25 @@ NAMELESS = """() => [...document.querySelectorAll("button, input, select")]
   .map((control) => control.id)"""
 
 
+async def clock_of(service: str) -> float:
+    clock_s = (await only_session(service))["clock_s"]
+    assert isinstance(clock_s, float)
+    return clock_s
+
+
 async def asked_of(
     kind: str, page: Page, devices: Devices, service: str, horizon_s: float
 ) -> tuple[str, str, str] | None:
     """A question of a kind, what is right, and the answer. None where there is none of one certain
     answer now, or no more at the time up to which the answer says that it saw: a machine that has
     much else to do takes a while between the two."""
+    before_s = await clock_of(service)
     pixels = np.array(await page.evaluate(PICTURE, NATIVE_SIZE), np.int16)
+    clock_s = await clock_of(service)
+    if clock_s - before_s > 0.5:
+        return None  # when the picture was shown is not known well enough
     now_s = devices.time_of(pixels.reshape(NATIVE_SIZE, NATIVE_SIZE, 4)[..., :3])
-    clock_s = (await only_session(service))["clock_s"]
-    assert isinstance(clock_s, float)
-    ahead_s = now_s - clock_s
+    ahead_s = now_s - (before_s + clock_s) / 2
     since_s = max(0.0, ahead_s + remembered_since(clock_s, horizon_s))
     known = certain(devices.scene, now_s, since_s).get(kind, {})
     text = next((text for text, answer in known.items() if answer != "none"), None)

@@ -12,6 +12,7 @@ import pytest
 from clients import preview, webcam
 from clients.cli import main
 from stream import capture
+from stream.source import MediaError
 from stream.world.scene import Scene
 from tests.stream.devices import FakeCv2, FakeSound
 
@@ -103,7 +104,7 @@ def test_devices_are_listed_and_what_is_missing_is_told(
     assert "microphone USB Mic: 1 channels" in listed
 
     def broken() -> None:
-        raise capture.MediaError("sounddevice cannot be loaded: apt install libportaudio2")
+        raise MediaError("sounddevice cannot be loaded: apt install libportaudio2")
 
     monkeypatch.setattr(capture, "portaudio", broken)
     assert run("--list") == 0
