@@ -54,9 +54,7 @@ class Leaving:
         with suppress(TimeoutError):
             async with asyncio.timeout(ON_ITS_WAY_S):
                 await self._intake.dry.wait()
-        windows = self._intake.finish()
-        for window in windows:
-            self._progress.expect(window)
+        windows = self._finish()
         try:
             async with asyncio.timeout(self._patience_s):
                 await self._see(windows)
@@ -64,8 +62,22 @@ class Leaving:
             self._progress.give_up()
         return reason
 
+    def cut_short(self, reason: str) -> None:
+        """The session ends now: what its sender has sent and the engine has not seen is told as
+        skipped. Nothing, where the sender has not left, or all of it is seen or given up."""
+        if self.begun and not self._reason.cancelled():  # as the wait for one that did not come is
+            self._finish()
+            self._progress.give_up(reason)
+
     def on_report(self, _: reports.Settled) -> None:
         self._settled.set()
+
+    def _finish(self) -> list[Window]:
+        """The last windows of the stream, which the engine is expected to see."""
+        windows = self._intake.finish()
+        for window in windows:
+            self._progress.expect(window)
+        return windows
 
     async def _see(self, windows: Sequence[Window]) -> None:
         """One at a time: no newer one comes for whose sake the engine should leave one out."""

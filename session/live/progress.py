@@ -33,10 +33,10 @@ class Progress:
         """A window has closed; the engine has something to say about it, sooner or later."""
         self._expected[window.index] = window
 
-    def give_up(self) -> None:
+    def give_up(self, reason: str = OVERLOADED) -> None:
         """The engine gets no more time for what is expected of it."""
         for lost in tuple(self._expected.values()):
-            self.skip(lost.index, lost.start_s, lost.end_s, OVERLOADED)
+            self.skip(lost.index, lost.start_s, lost.end_s, reason)
 
     def on_report(self, report: reports.WindowReport) -> None:
         match report:

@@ -198,6 +198,7 @@ class LiveSession:
         if self.ended:
             return
         self.questions.end_all("cancelled")
+        self._leaving.cut_short(reason)
         self.attendant.finish(self._intake.now())
         self._give_back(reason)
         self._publish(wire.SessionClosed(session=self.id, reason=reason))

@@ -246,6 +246,39 @@ async def test_a_service_that_stops_does_not_wait_for_the_engine(busy: House) ->
     assert not ingested(await ended(busy, session))
 
 
+@pytest.mark.parametrize("reason", ["the service stopped", "ended by request"])
+async def test_what_is_not_seen_when_the_service_or_a_request_ends_a_leave_is_told_as_skipped(
+    busy: House, reason: str
+) -> None:
+    session, peer = await busy.join()
+    await peer.play(4.5)
+    peer.leave()
+    await eventually(lambda: busy.manager.all()[0].ending)
+    if reason == "the service stopped":
+        await busy.manager.close()
+    else:
+        await busy.manager.end(session, reason)
+    events = await ended(busy, session)
+    assert not ingested(events)
+    assert skipped(events) == [(0.0, 2.0), (2.0, 4.0), (4.0, 4.5)]
+    assert {e.reason for e in events if isinstance(e, wire.WindowSkipped)} == {reason}
+    assert busy.manager.get(session).describe().skipped == 3
+    assert events[-1].type == "session.closed"
+
+
+async def test_a_service_that_stops_tells_also_of_what_is_waited_for_on_its_way(
+    busy: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("session.live.leaving.ON_ITS_WAY_S", PATIENCE_S)
+    session, peer = await busy.join()
+    await peer.play(2.5)
+    live = await busy.manager.live(session)
+    live.leave(ENDINGS["remote"])  # and its media has not ended
+    await asyncio.sleep(0)
+    await busy.manager.close()
+    assert skipped(await ended(busy, session)) == [(0.0, 2.0), (2.0, 2.5)]
+
+
 async def test_the_next_sender_of_a_session_comes_when_the_one_before_has_been_seen(
     busy: House, held: Held
 ) -> None:
