@@ -1,7 +1,8 @@
 """How far each file has been watched, so that one that was cut goes on there.
 
 What counts is what the service took in, window by window, and not what was sent: that a connection
-is broken is noticed seconds after the last picture arrived. So at a cut at most a window is lost.
+is broken is noticed seconds after the last picture arrived. Until then the service still takes in
+windows in which nothing came, so what came of each counts. At a cut at most a window is lost.
 """
 
 from __future__ import annotations
@@ -40,14 +41,24 @@ class Reached:
         query = "SELECT seconds FROM reached WHERE source = ?"
         return float(self._db.execute(query, (source,)).fetchone()[0])
 
-    def window(self, source: str, session: str, start_s: float, end_s: float) -> None:
-        """A session of the source has had this stretch; the same may be told again. Nothing for
-        sources that are neither a file nor on a web server."""
+    def window(
+        self, source: str, session: str, start_s: float, end_s: float, came_s: float
+    ) -> None:
+        """A session of the source has had this stretch, in which something came for `came_s`
+        seconds; the same may be told again. Nothing for sources that are neither a file nor on a
+        web server."""
+        if came_s <= 0:
+            return  # it may be told before an earlier one, which the engine had to take in
         self._db.execute(
-            """UPDATE reached SET seconds = seconds + :end_s - :start_s, session = :session,
-            clock_s = :end_s
+            """UPDATE reached SET seconds = seconds + :came_s, session = :session, clock_s = :end_s
             WHERE source = :source AND (session IS NOT :session OR clock_s <= :start_s)""",
-            {"source": source, "session": session, "start_s": start_s, "end_s": end_s},
+            {
+                "source": source,
+                "session": session,
+                "start_s": start_s,
+                "end_s": end_s,
+                "came_s": came_s,
+            },
         )
 
     def forget(self, source: str) -> None:

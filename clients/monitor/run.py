@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from clients.advice import CONFIGURATION, told
-from clients.monitor.blanks import blanks_of
+from clients.monitor.blanks import blanks_of, came_s
 from clients.monitor.claim import claimed
 from clients.monitor.config import (
     BotSource,
@@ -251,7 +251,8 @@ class Monitor:
 
     def _window(self, story: Story, event: wire.WindowIngested | wire.WindowSkipped) -> None:
         self._clocks[story.name] = (story.session, event.end_s)
-        self._reached.window(story.name, story.session, event.start_s, event.end_s)
+        came = came_s(story, event)
+        self._reached.window(story.name, story.session, event.start_s, event.end_s, came)
         self._record.watched(Stretch(story.name, story.session, event.start_s, event.end_s))
         for blank in blanks_of(story, event):
             self._record.blank(blank)

@@ -23,7 +23,9 @@ from clients.monitor.streams import Streams
 from clients.mqtt.mapping import Story
 from clients.mqtt.places import Places
 from clients.sdk import EchoSieve, Session
+from session.wire import NOTHING_CAME
 from stream.window import Sound
+from tests.clients.monitor.happened import skipped, window
 from tests.clients.mqtt.recorded import info
 from tests.clients.sdk.conftest import QUICK, Line, served
 from tests.session.api.test_watches import SEEN_FROM_4_TO_8, shown
@@ -117,6 +119,22 @@ async def test_what_an_earlier_run_left_is_not_forgotten_while_the_service_is_aw
     await asyncio.wait({running})
     assert [place.number for place in places.unfinished()] == [7]
     places.close()
+
+
+async def test_a_film_goes_on_where_it_was_cut_though_the_service_took_in_empty_windows_after_it(
+    tmp_path: Path,
+) -> None:
+    source = {"kind": "media", "name": "yard", "address": "http://host/film.ts"}
+    config = MonitorConfig.model_validate({"folder": tmp_path, "source": [source]})
+    monitor = Monitor(config, client=EchoSieve("http://127.0.0.1:9"), backoff=QUICK)
+    story = Story(name="yard", session="ses_1")
+    monitor._reached.seconds("yard", "film.ts")
+    monitor._window(story, window(0.0))
+    monitor._window(story, window(2.0, ("video", 3.0, 4.0), ("audio", 3.0, 4.0)))
+    monitor._window(story, window(4.0, ("video", 4.0, 6.0), ("audio", 4.0, 6.0)))
+    monitor._window(story, skipped(6.0, NOTHING_CAME))
+    assert monitor._reached.seconds("yard", "film.ts") == 3.0
+    await monitor._client.close()
 
 
 # --- Bots -----------------------------------------------------------------------------------------
