@@ -58,8 +58,8 @@ async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> Non
         return live.progress.windows >= windows
 
     for window in range(1, int(end_s / 2) + 1):
-        await peer.play(min(2.0 * window + 0.1, end_s))
         await eventually(partial(taken_in, window - 1))
+        await peer.play(min(2.0 * window + 0.1, end_s))
     await peer.play(end_s)
 
 
