@@ -144,7 +144,7 @@ class Watches:
             before = standing.asked
             merged = standing.settings.model_dump() | patch.model_dump(exclude_unset=True)
             settings = wire.WatchCreate.model_validate(merged)
-            standing.rule, standing.settings = rule_of(settings), settings
+            standing.rule, standing.settings = rule_of(settings, patch), settings
             if standing.asked != before:
                 await self._judge(self._standing)
         self._record(standing)

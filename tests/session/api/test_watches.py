@@ -14,6 +14,7 @@ from tests.session.conftest import House
 from tests.session.fakes import FakePeer, eventually
 
 SEEN_FROM_4_TO_8 = "is it there since 4 until 8"
+NIGHT = {"start": "22:00", "end": "07:00"}
 
 
 async def watched(house: House, session: str, **settings: object) -> dict[str, object]:
@@ -122,9 +123,8 @@ async def test_a_change_of_quiet_hours_writes_no_warning(
     session, _ = await house.join()
     watch = await watched(house, session, query="is it there since 0", min_s=4.0)
     path = f"/v1/sessions/{session}/watches/{watch['id']}"
-    night = {"start": "22:00", "end": "07:00"}
-    changed = (await house.http.patch(path, json={"quiet": [night]})).json()
-    assert changed["quiet"] == [{**night, "zone": "UTC"}]
+    changed = (await house.http.patch(path, json={"quiet": [NIGHT]})).json()
+    assert changed["quiet"] == [{**NIGHT, "zone": "UTC"}]
     assert changed["min_s"] == 4.0
     again = (await house.http.patch(path, json={"min_s": 2.0})).json()
     assert again["quiet"] == changed["quiet"]
@@ -198,6 +198,39 @@ async def test_a_watch_that_cannot_be_is_refused_by_name(
     refused = await house.http.post(f"/v1/sessions/{session}/watches", json=settings)
     assert (refused.status_code, says in refused.json()["error"]["message"]) == (status, True)
     assert not (await house.http.get(f"/v1/sessions/{session}/watches")).json()["watches"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "param"),
+    [
+        ({"threshold": 0.5, "release": 0.6}, "release"),
+        ({"release": 0.9}, "release"),
+        ({"quiet": [{"start": "25:00", "end": "07:00"}]}, "quiet.0"),
+        ({"quiet": [NIGHT, {**NIGHT, "end": "22:00"}]}, "quiet.1"),
+        ({"quiet": [NIGHT, {**NIGHT, "zone": "Mars/Base"}]}, "quiet.1"),
+    ],
+)
+async def test_what_cannot_be_set_of_a_watch_is_named_also_where_it_is_changed(
+    settings: dict[str, object], param: str, house: House
+) -> None:
+    session, _ = await house.join()
+    path = f"/v1/sessions/{session}/watches"
+    watch = await watched(house, session, query="is it there since 0")
+    made = await house.http.post(path, json={"query": "a cat", **settings})
+    changed = await house.http.patch(f"{path}/{watch['id']}", json=settings)
+    for refused in (made, changed):
+        error = refused.json()["error"]
+        found = refused.status_code, error["type"], error["param"]
+        assert found == (422, "setting_invalid", param)
+
+
+async def test_a_threshold_below_the_release_that_was_set_is_at_fault_itself(house: House) -> None:
+    session, _ = await house.join()
+    watch = await watched(house, session, query="is it there since 0", release=0.5)
+    path = f"/v1/sessions/{session}/watches/{watch['id']}"
+    refused = await house.http.patch(path, json={"threshold": 0.4})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "threshold")
+    assert (await house.http.get(path)).json()["threshold"] == 0.8
 
 
 async def test_an_event_ends_where_the_model_stops_to_answer(house: House) -> None:
