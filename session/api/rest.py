@@ -153,8 +153,8 @@ async def _begun(
 ) -> tuple[Answering, Callable[[], None]]:
     """An answer on its way, and what gives it up. Raises ServiceError."""
     session = await service.manager.find(session_id)
+    checked(asked.question, service.config.limits.question_chars)  # wrong, whatever was seen
     if session.ended:
-        checked(asked.question, service.config.limits.question_chars)
         service.paces.take("questions", session_id, holder)
         answering = await read_out(session.describe(), session.hub, asked, service.shelf)
         return answering, lambda: None  # it is complete

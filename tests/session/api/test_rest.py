@@ -54,6 +54,19 @@ async def test_a_question_without_a_character_to_be_seen_is_empty(
     assert (refused.status_code, refused.json()["error"]["type"]) == (422, "question_empty")
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [("  ", (422, "question_empty")), ("x" * 5_000, (413, "question_too_long"))],
+)
+async def test_what_is_wrong_with_a_question_is_told_also_before_the_sender_comes(
+    house: House, question: str, said: tuple[int, str]
+) -> None:
+    session = (await house.http.post("/v1/sessions", json={"room": "room"})).json()["id"]
+    refused = await house.ask(session, question)
+    assert (refused.status_code, refused.json()["error"]["type"]) == said
+    assert refused.json()["error"]["param"] == "question"
+
+
 async def test_before_the_first_picture_there_is_nothing_to_ask_about(house: House) -> None:
     session, peer = await house.join(shown_s=0.0)
     refused = await house.ask(session, "what now")
