@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, TypeVar, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -173,10 +173,13 @@ def made(model: type[M], fields: dict[str, Any]) -> M:
 
 
 def segment(id: str) -> str:
-    """An id as a part of a path that leads nowhere else. Raises Unusable for what can be none."""
-    if not isinstance(id, str) or id in ("", ".", ".."):
-        raise Unusable(f"{id!r} is no id: those of sessions, watches and answers are texts")
-    return quote(id, safe="")
+    """An id as a part of a path, which must lead nowhere else: a server may take even an escaped
+    slash for one. Raises Unusable for what can be none."""
+    if not isinstance(id, str) or not re.fullmatch(r"\w[\w.-]*", id, re.ASCII):
+        raise Unusable(
+            f"{id!r} is no id: those of sessions, watches and answers are letters, digits and . _ -"
+        )
+    return id
 
 
 def checked(url: str) -> str:
