@@ -120,10 +120,10 @@ async def test_a_session_that_is_gone_ends_the_following_with_an_error(line: Lin
 
 async def test_a_silent_connection_is_given_up_and_made_again(line: Line) -> None:
     session, _ = await line.join()
-    async with EchoSieve(line.url, backoff=QUICK, timeouts=Timeouts(silence_s=0.2)) as client:
+    async with EchoSieve(line.url, backoff=QUICK, timeouts=Timeouts(silence_s=0.5)) as client:
         stream = (await client.sessions.get(session.id)).events(after=0)
         following = asyncio.create_task(collected(stream))
-        await asyncio.sleep(0.7)  # three silences
+        await asyncio.sleep(1.7)  # three silences
         await session.close()
         events = await following
     numbers = numbers_of(events)
