@@ -1,6 +1,7 @@
 """`echosieve monitor CONFIG.toml`: watches sources for hours, and reports.
 
 config     what is to be watched, and who is told; from TOML
+misfits    what does not fit together in it
 addresses  what can be watched at all
 claim      a folder is one monitor's at a time
 keeping    a source that fails is tried again

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -25,6 +27,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from clients.addresses import watchable
 from clients.monitor.lines import line_of
+from clients.monitor.misfits import Misfit, misfits
 from clients.mqtt.settings import (
     BrokerSettings,
     Place,
@@ -37,13 +40,14 @@ from clients.sdk.errors import EchoSieveError
 from clients.sdk.transport import checked
 from session import wire
 from session.wire import faults
+from session.wire.watching import MAX_QUIET
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]?\d")
 HOST = re.compile(r"[^\s/:?#@\[\]]+")
 SECRET = ("password", "secret", "token")
 UNTOLD = ("url", "address", "host")  # a password may stand in what was meant for one
 KINDS = ("room", "media", "bot")
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+FOLDER = "monitor"  # where none is given
 PATTERNS = faults.PATTERNS | {
     NAME: "1 to 64 of the characters A-Z a-z 0-9 _ -",
     PREFIX: "one to four names of the characters A-Z a-z 0-9 _ -, with / between them",
@@ -90,11 +94,42 @@ class ServiceTable(Table):
         return self
 
 
+class QuietTable(wire.QuietHours):
+    """An entry of `quiet`: what the service would refuse is an error, each where it stands."""
+
+    @field_validator("start", "end")
+    @classmethod
+    def _is_of_the_day(cls, text: str) -> str:
+        if not CLOCK.fullmatch(text):
+            raise ValueError(f"a time of the day reads like 22:30, not {text!r}")
+        return text
+
+    @field_validator("zone")
+    @classmethod
+    def _is_known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(
+                f"{zone!r} is no time zone: name one like Europe/Berlin, or UTC"
+            ) from None
+        return zone
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> QuietTable:
+        if minutes(self.start) == minutes(self.end):
+            raise ValueError(f"quiet hours from {self.start} to {self.end} are empty")
+        return self
+
+
 class WatchTable(wire.WatchCreate):
     """`[[watch]]`: a standing query; `sources` are names, all of them where none is given. What the
     service would refuse in every session is an error here."""
 
     sources: list[Name] | None = Field(default=None, min_length=1)
+    quiet: list[QuietTable] | None = Field(  # type: ignore[assignment]  # nobody adds to the list
+        default=None, max_length=MAX_QUIET
+    )
 
     @field_validator("query")
     @classmethod
@@ -102,13 +137,6 @@ class WatchTable(wire.WatchCreate):
         if not any(character.isprintable() for character in query.strip()):
             raise ValueError("a watch must say what it waits for")
         return query
-
-    @field_validator("quiet")
-    @classmethod
-    def _is_of_the_day(cls, quiet: list[wire.QuietHours] | None) -> list[wire.QuietHours] | None:
-        for hours in quiet or []:
-            _check_hours(hours)
-        return quiet
 
     @model_validator(mode="after")
     def _begins_above_its_end(self) -> WatchTable:
@@ -121,21 +149,6 @@ class WatchTable(wire.WatchCreate):
     def settings(self) -> wire.WatchCreate:
         given = self.model_dump(include=self.model_fields_set - {"sources"})
         return wire.WatchCreate.model_validate(given)
-
-
-def _check_hours(hours: wire.QuietHours) -> None:
-    """Raises ValueError."""
-    for text in (hours.start, hours.end):
-        if not CLOCK.fullmatch(text):
-            raise ValueError(f"a time of the day reads like 22:30, not {text!r}")
-    if minutes(hours.start) == minutes(hours.end):
-        raise ValueError(f"quiet hours from {hours.start} to {hours.end} are empty")
-    try:
-        ZoneInfo(hours.zone)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(
-            f"{hours.zone!r} is no time zone: name one like Europe/Berlin, or UTC"
-        ) from None
 
 
 def minutes(clock: str) -> int:
@@ -244,13 +257,19 @@ class BrokerTable(BrokerSettings):
     @model_validator(mode="after")
     def _has_certificates(self, info: ValidationInfo) -> BrokerTable:
         """Where it is read from a file."""
-        try:
-            if info.context:
-                tls_context(self)
-        except EchoSieveError as error:
-            keys, _, said = str(error).partition(": ")
-            raise keyed(keys.split(", ")[0].removeprefix("mqtt."), said) from error
+        if info.context and (found := _unusable(self)):
+            raise keyed(*found)
         return self
+
+
+def _unusable(settings: BrokerSettings) -> tuple[str, str] | None:
+    """The key of a certificate that cannot be used, and why."""
+    try:
+        tls_context(settings)
+    except EchoSieveError as error:
+        keys, _, said = str(error).partition(": ")
+        return keys.split(", ")[0].removeprefix("mqtt."), said
+    return None
 
 
 def _is_ip(host: str) -> bool:
@@ -264,7 +283,7 @@ def _is_ip(host: str) -> bool:
 class MonitorConfig(Table):
     """The whole file. `folder` holds what the monitor must know after a restart, and its report."""
 
-    folder: Place = Field(default=Path("monitor"), validate_default=True)
+    folder: Place = Field(default=Path(FOLDER), validate_default=True)
     service: ServiceTable = ServiceTable()
     source: list[SourceTable] = Field(min_length=1, max_length=64)
     watch: list[WatchTable] = Field(default=[], max_length=64)
@@ -280,41 +299,33 @@ class MonitorConfig(Table):
             check_folder(folder)
         return folder
 
-    @field_validator("source")
-    @classmethod
-    def _are_told_apart(cls, source: list[SourceTable]) -> list[SourceTable]:
-        names = [one.name for one in source]
-        for place, name in enumerate(names):
-            if name in names[:place]:
-                raise keyed(f"{place}.name", f"{name} stands more than once")
-        return source
-
-    @field_validator("watch")
-    @classmethod
-    def _are_of_sources(cls, watch: list[WatchTable], info: ValidationInfo) -> list[WatchTable]:
-        names = [source.name for source in info.data.get("source", [])]
-        for place, one in enumerate(watch if names else []):
-            for name in one.sources or []:
-                if name not in names:
-                    known = ", ".join(names)
-                    raise keyed(f"{place}.sources", f"no source is called {name!r}: {known}")
-        return watch
-
-    @field_validator("bots")
-    @classmethod
-    def _are_secret_beyond_loopback(cls, bots: BotsTable, info: ValidationInfo) -> BotsTable:
-        for source in info.data.get("source", []) if bots.host not in LOOPBACK else []:
-            if isinstance(source, BotSource) and not (source.secret_file or source.secret_env):
-                raise keyed(
-                    "host",
-                    f"{bots.host} is beyond loopback: the bot {source.name!r} needs secret_file or "
-                    "secret_env",
-                )
-        return bots
+    @model_validator(mode="after")
+    def _fits_together(self) -> MonitorConfig:
+        """The first that does not: `load` tells of all."""
+        for keys, said in misfits(self.model_dump()):
+            raise keyed(".".join(keys), said)
+        return self
 
     def watches_of(self, source: str) -> list[wire.WatchCreate]:
         """The standing queries of one source."""
         return [w.settings for w in self.watch if w.sources is None or source in w.sources]
+
+
+def _unusable_certificates(tables: Mapping[str, Any], base: Path) -> Iterator[Misfit]:
+    """Each by itself, also where `[mqtt]` is wrong elsewhere."""
+    mqtt = tables.get("mqtt")
+    given = mqtt if isinstance(mqtt, dict) else {}
+    files = {
+        key: base / given[key]
+        for key in ("ca_file", "cert_file", "key_file")
+        if isinstance(given.get(key), str)
+    }
+    authority = {"ca_file": files.pop("ca_file", None)}
+    for some in (authority, files):
+        if any(some.values()) and (
+            found := _unusable(BrokerSettings.model_construct(tls=True, **some))
+        ):
+            yield ["mqtt", found[0]], found[1]
 
 
 def check_folder(folder: Path) -> None:
@@ -336,26 +347,49 @@ def load(path: Path) -> MonitorConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
     try:
-        return MonitorConfig.model_validate(tables, context={"base": path.parent})
+        return _validated(tables, path.parent)
     except ValidationError as error:
-        lines = [f"{path}: {_complaint(text, one)}" for one in error.errors(include_url=False)]
-        raise ConfigError("\n".join(lines)) from None
+        found = _complaints(text, tables, path.parent, error.errors(include_url=False))
+        raise ConfigError("\n".join(f"{path}: {one}" for one in found)) from None
+
+
+def _validated(tables: Mapping[str, Any], base: Path) -> MonitorConfig:
+    """Raises ValidationError. By way of JSON, whose texts may be paths where types are strict: a
+    number in quotes is none. A date, which JSON does not have, is nowhere right, and no text. The
+    folder's default is written out, as it counts from `base` too."""
+    as_json = json.dumps({"folder": FOLDER, **tables}, default=lambda date: [str(date)])
+    return MonitorConfig.model_validate_json(as_json, strict=True, context={"base": base})
+
+
+def _complaints(
+    text: str, tables: Mapping[str, Any], base: Path, errors: list[ErrorDetails]
+) -> list[str]:
+    """Everything that is wrong, once each: the `errors` of the tables, and what does not fit
+    together, which is looked for also where a table is wrong elsewhere."""
+    found = [_complaint(text, one) for one in errors]
+    others = [*misfits(tables), *_unusable_certificates(tables, base)]
+    found += [f"{_where(text, keys)}: {said}" for keys, said in others]
+    return list(dict.fromkeys(found))
 
 
 def _complaint(text: str, error: ErrorDetails) -> str:
     """Line, key, what is wrong and what would be right."""
     keys = _keys(error)
-    key = ".".join(keys)
-    line = line_of(text, keys)
-    where = f"line {line}, {key}" if line else key
+    key, where = ".".join(keys), _where(text, keys)
     if error["type"] == "extra_forbidden":
         known = ", ".join(faults.fields_at(MonitorConfig, error["loc"][:-1]))
         secret = SECRETS if keys[-1] in SECRET else ""
         return f"{where}: there is no such key; there are {known}{secret}"
-    told = keys[-1] not in UNTOLD and not _is_table(keys)
+    may_be_a_date = isinstance(error["input"], list)
+    told = keys[-1] not in UNTOLD and not _is_table(keys) and not may_be_a_date
     said = _plain(error["type"], key) or faults.sentence(error, told=told, patterns=PATTERNS)
     tag = error.get("ctx", {}).get("tag")
     return f"{where}: {said}" + (f", not {tag!r}" if tag else "")
+
+
+def _where(text: str, keys: list[str]) -> str:
+    key, line = ".".join(keys), line_of(text, keys)
+    return f"line {line}, {key}" if line else key
 
 
 def _plain(kind: str, key: str) -> str | None:

@@ -90,9 +90,15 @@ def test_a_whole_configuration_is_taken(tmp_path: Path) -> None:
             "line 19, watch.0.min_s: must be at most 86400, not",
         ),
         (('"a dog"', '" "'), "line 23, watch.1.query: a watch must say what it waits for"),
-        (('"22:00"', '"24:00"'), "line 25, watch.1.quiet: a time of the day reads like 22:30, not"),
-        (('"22:00"', '"7:00"'), "line 25, watch.1.quiet: quiet hours from 7:00 to 07:00 are empty"),
-        (("Europe/Berlin", "Berlin"), "line 25, watch.1.quiet: 'Berlin' is no time zone"),
+        (
+            ('"22:00"', '"24:00"'),
+            "line 25, watch.1.quiet.0.start: a time of the day reads like 22:30",
+        ),
+        (
+            ('"22:00"', '"7:00"'),
+            "line 25, watch.1.quiet.0: quiet hours from 7:00 to 07:00 are empty",
+        ),
+        (("Europe/Berlin", "Berlin"), "line 25, watch.1.quiet.0.zone: 'Berlin' is no time"),
         (('"22:00"', "22"), "line 25, watch.1.quiet.0.start: must be a text, not 22"),
         (
             ('kind = "count"', 'kind = "sum"'),
@@ -253,6 +259,100 @@ def test_what_does_not_fit_together_is_told_with_what_is_wrong_elsewhere(tmp_pat
         "line 5, bots.host",
         "line 8, watch.0.sources",
     ]
+
+
+def told(path: Path) -> list[str]:
+    """Line and key of everything that is wrong."""
+    with pytest.raises(ConfigError) as raised:
+        load(path)
+    lines = [line.removeprefix(f"{path}: line ") for line in str(raised.value).splitlines()]
+    return sorted(
+        (line.partition(":")[0] for line in lines), key=lambda one: int(one.split(",")[0])
+    )
+
+
+def test_what_does_not_fit_together_is_told_though_the_tables_are_wrong_elsewhere(
+    tmp_path: Path,
+) -> None:
+    text = """[[source]]
+kind = "bot"
+name = "meeting"
+instruction = 7
+[[source]]
+kind = "room"
+name = "meeting"
+[[watch]]
+query = " "
+sources = ["yard", "cellar"]
+[bots]
+host = "0.0.0.0"
+port = -1
+[mqtt]
+port = 0
+ca_file = "x"
+cert_file = "y"
+"""
+    assert told(written(tmp_path, text)) == [
+        "4, source.0.instruction",
+        "7, source.1.name",
+        "9, watch.0.query",
+        "10, watch.0.sources",
+        "10, watch.0.sources",
+        "12, bots.host",
+        "13, bots.port",
+        "14, mqtt.host",
+        "15, mqtt.port",
+        "16, mqtt.ca_file",
+        "17, mqtt.cert_file",
+    ]
+
+
+def test_a_watch_is_not_said_to_be_of_no_source_where_a_source_has_no_name_yet(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, WHOLE.replace('name = "yard"\n', ""))
+    assert told(path) == ["12, source.1.name"]
+
+
+def test_everything_that_is_wrong_with_quiet_hours_is_told_at_once(tmp_path: Path) -> None:
+    quiet = """quiet = [
+  { start = "25:00", end = "7", zone = "Berlin" },
+  { start = "07:00", end = "7:00" },
+]"""
+    before, after = WHOLE.split("quiet = [", 1)
+    path = written(tmp_path, before + quiet + after.partition("]")[2])
+    assert told(path) == [
+        "25, watch.1.quiet.0.start",
+        "25, watch.1.quiet.0.end",
+        "25, watch.1.quiet.0.zone",
+        "25, watch.1.quiet.1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('port = "1883"', "line 37, mqtt.port: must be a whole number, not '1883'"),
+        ('tls = "yes"', "line 37, mqtt.tls: must be true or false, not 'yes'"),
+        ("tls = 1", "line 37, mqtt.tls: must be true or false, not 1"),
+        ("port = true", "line 37, mqtt.port: must be a whole number, not true"),
+        ("port = 1883.0", "line 37, mqtt.port: must be a whole number, not 1883.0"),
+        ("username = 2026-01-01", "line 37, mqtt.username: must be a text"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_though_it_could_be_read_as_the_right_one(
+    tmp_path: Path, line: str, said: str
+) -> None:
+    path = written(tmp_path, f"{WHOLE.rstrip()}\n".replace('prefix = "home/es"', line))
+    with pytest.raises(ConfigError) as raised:
+        load(path)
+    assert str(raised.value).startswith(f"{path}: {said}")
+
+
+def test_a_whole_number_may_stand_for_any_number(tmp_path: Path) -> None:
+    config = load(written(tmp_path, WHOLE.replace("every_s = 60", "every_s = 61")))
+    assert config.notes is not None
+    assert config.notes.every_s == 61.0
 
 
 def test_a_secret_that_is_there_passes_the_check_and_is_not_shown(

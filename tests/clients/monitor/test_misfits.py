@@ -1,0 +1,43 @@
+"""What does not fit together is found in tables that are wrong elsewhere, whatever they hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clients.monitor.misfits import misfits
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.sampled_from(["yard", "bot", "0.0.0.0"])
+KEYS = st.sampled_from(["name", "kind", "sources", "secret_env", "host"])
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3)
+)
+
+
+@given(st.dictionaries(st.sampled_from(["source", "watch", "bots"]), ANYTHING))
+def test_tables_of_any_form_are_read_as_far_as_they_go(tables: dict[str, Any]) -> None:
+    assert all(said and keys[0] in tables for keys, said in misfits(tables))
+
+
+def test_every_misfit_is_told() -> None:
+    yard = {"kind": "bot", "name": "yard"}
+    tables = {
+        "source": [yard, yard, {"kind": "bot", "name": "door", "secret_env": "DOOR"}],
+        "watch": [{"sources": ["cellar", "yard", "attic"]}],
+        "bots": {"host": "0.0.0.0"},
+    }
+    assert [".".join(keys) for keys, _ in misfits(tables)] == [
+        "source.1.name",
+        "watch.0.sources",
+        "watch.0.sources",
+        "bots.host",
+        "bots.host",
+    ]
+
+
+def test_bots_need_no_secret_where_only_this_machine_reaches_them() -> None:
+    for bots in ({}, {"host": "127.0.0.1"}, {"host": "::1"}):
+        tables = {"source": [{"kind": "bot", "name": "yard"}], "bots": bots}
+        assert not list(misfits(tables))
