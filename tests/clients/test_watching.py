@@ -32,7 +32,7 @@ KEY = b"k" * 32
 
 
 def token(*roles: wire.Role, session: str = wire.ALL_SESSIONS) -> str:
-    return new_token(Gate(KEY), roles, session, 600.0, "a camera")
+    return new_token(Gate(KEY), roles, session, 86_400.0, "a camera")
 
 
 ADMIN = token("admin")
