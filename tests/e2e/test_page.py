@@ -6,7 +6,6 @@ import asyncio
 import math
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import numpy as np
@@ -38,7 +37,7 @@ PICTURE = """(size) => {
   canvas.width = canvas.height = size;
   const context = canvas.getContext("2d");
   context.drawImage(document.querySelector("video"), 0, 0, canvas.width, canvas.height);
-  return context.getImageData(0, 0, canvas.width, canvas.height).data.join(" ");
+  return Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data);
 }"""
 WATCH = """() => {
   window.written = [];
@@ -62,41 +61,17 @@ NAMELESS = """() => [...document.querySelectorAll("button, input, select")]
   .map((control) => control.id)"""
 
 
-async def clock_of(service: str) -> float:
-    clock_s = (await only_session(service))["clock_s"]
-    assert isinstance(clock_s, float)
-    return clock_s
-
-
-class Moment(NamedTuple):
-    """How far the scene is ahead of the session's clock, and how long it took to see that."""
-
-    blurred_s: float
-    ahead_s: float
-
-
-async def moment(page: Page, devices: Devices, service: str) -> Moment:
-    """What the camera shows, between two looks at the clock."""
-    before_s = await clock_of(service)
-    written = await page.evaluate(PICTURE, NATIVE_SIZE)
-    after_s = await clock_of(service)
-    pixels = np.array(written.split(), np.int16).reshape(NATIVE_SIZE, NATIVE_SIZE, 4)
-    now_s = devices.time_of(pixels[..., :3])
-    return Moment(after_s - before_s, now_s - (before_s + after_s) / 2)
-
-
 async def asked_of(
     kind: str, page: Page, devices: Devices, service: str, horizon_s: float
 ) -> tuple[str, str, str] | None:
     """A question of a kind, what is right, and the answer. None where there is none of one certain
     answer now, or no more at the time up to which the answer says that it saw: a machine that has
     much else to do takes a while between the two."""
-    moments = [await moment(page, devices, service) for _ in range(3)]
-    if min(moments).blurred_s > 0.5:
-        return None
-    ahead_s = min(moments).ahead_s
-    clock_s = await clock_of(service)
-    now_s = clock_s + ahead_s
+    pixels = np.array(await page.evaluate(PICTURE, NATIVE_SIZE), np.int16)
+    now_s = devices.time_of(pixels.reshape(NATIVE_SIZE, NATIVE_SIZE, 4)[..., :3])
+    clock_s = (await only_session(service))["clock_s"]
+    assert isinstance(clock_s, float)
+    ahead_s = now_s - clock_s
     since_s = max(0.0, ahead_s + remembered_since(clock_s, horizon_s))
     known = certain(devices.scene, now_s, since_s).get(kind, {})
     text = next((text for text, answer in known.items() if answer != "none"), None)
