@@ -29,11 +29,12 @@ _PARTS = ("model", "words")  # of a stage's checkpoint; what the optimiser knows
 def keep(run_folder: Path, stages: Sequence[str], out: Path) -> None:
     """Write ``out/STAGE.safetensors`` for ``stages`` of a training. Raises TrainingError where one
     has no checkpoint."""
-    out.mkdir(parents=True, exist_ok=True)
-    for stage in stages:
-        path = run_folder / f"stage-{stage}.pt"
+    paths = {stage: run_folder / f"stage-{stage}.pt" for stage in stages}
+    for stage, path in paths.items():
         if not path.exists():
             raise TrainingError(f"{run_folder} has no checkpoint of the stage {stage}: train it")
+    out.mkdir(parents=True, exist_ok=True)  # `make` takes a folder that is there for made
+    for stage, path in paths.items():
         state = torch.load(path, weights_only=True, map_location="cpu")
         target = out / f"{stage}.safetensors"
         save_file(_flat(state), target, metadata={"format": "pt"})
