@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sieve.train.muon import Muon
 from sieve.train.team import Team
 
 _MUON_RATE = 2.0  # times AdamW's
@@ -64,9 +65,7 @@ class Optimiser:
             "adam": torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=decay)
         }
         if turned:
-            self._methods["muon"] = torch.optim.Muon(
-                turned, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
-            )
+            self._methods["muon"] = Muon(turned, weight_decay=decay)
         self.step = 0
 
     @property
