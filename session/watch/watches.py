@@ -14,7 +14,7 @@ from session import wire
 from session.engine import reports, views
 from session.engine.aside import Ask
 from session.engine.jobs import Watch
-from session.errors import QuestionEmpty, TooManyWatches, WatchUnknown
+from session.errors import QuestionEmpty, SettingInvalid, TooManyWatches, WatchUnknown
 from session.ids import new_id
 from session.watch import records as watch_records
 from session.watch.counting import count
@@ -64,7 +64,11 @@ class Standing:
     @property
     def asked(self) -> Query:
         """As the engine judges it."""
-        return Query(self.question, within_s_of(self.settings))
+        return self.asked_with(self.settings)
+
+    def asked_with(self, settings: wire.WatchCreate) -> Query:
+        """As it would be judged if it were set to these; its words stay."""
+        return Query(self.question, within_s_of(settings))
 
     @property
     def counts(self) -> bool:
@@ -126,7 +130,10 @@ class Watches:
         async with self._setting:
             if len(self._standing) >= MOST_WATCHES:
                 raise TooManyWatches(f"a session has at most {MOST_WATCHES} watches")
-            await self._judge({**self._standing, standing.id: standing})
+            try:
+                await self._judge({**self._standing, standing.id: standing})
+            except SettingInvalid as error:  # those that stand already were taken
+                raise SettingInvalid(str(error), param="query") from error
         self._record(standing)
         return self.describe(standing.id)
 
@@ -138,22 +145,24 @@ class Watches:
                 await self._judge(found)
 
     async def change(self, watch: str, patch: wire.WatchPatch) -> wire.Watch:
-        """Raises WatchUnknown, SettingInvalid, SessionOver."""
+        """Where it is refused, the watch stays as it was. Raises WatchUnknown, SettingInvalid,
+        SessionOver."""
         async with self._setting:
             standing = self._find(watch)
-            before = standing.asked
             merged = standing.settings.model_dump() | patch.model_dump(exclude_unset=True)
             settings = wire.WatchCreate.model_validate(merged)
-            standing.rule, standing.settings = rule_of(settings, patch), settings
-            if standing.asked != before:
-                await self._judge(self._standing)
+            rule, asked = rule_of(settings, patch), standing.asked_with(settings)
+            if asked != standing.asked:
+                others = {id: one.asked for id, one in self._standing.items()}
+                await self._agree(others | {watch: asked})
+            standing.rule, standing.settings = rule, settings
         self._record(standing)
         return self.describe(watch)
 
     async def remove(self, watch: str, now_s: float) -> wire.Watch:
         """Ends its event, if one is open. Raises WatchUnknown."""
-        standing = self._find(watch)
         async with self._setting:
+            standing = self._find(watch)
             await self._judge({id: one for id, one in self._standing.items() if id != watch})
         last = self._described(standing)
         self._finish(standing, now_s)
@@ -324,9 +333,12 @@ class Watches:
 
     async def _judge(self, standing: dict[str, Standing]) -> None:
         """Let the engine judge these from now on."""
-        queries = tuple((id, one.asked) for id, one in standing.items())
-        await self._post(Watch(self._session, queries))
+        await self._agree({id: one.asked for id, one in standing.items()})
         self._standing = standing
+
+    async def _agree(self, asked: dict[str, Query]) -> None:
+        """Returns when the engine has taken these, and raises when it has not."""
+        await self._post(Watch(self._session, tuple(asked.items())))
 
     def _find(self, watch: str) -> Standing:
         if watch not in self._standing:
