@@ -10,13 +10,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from clients.sdk.errors import ConnectionLost, MediaCut, MediaFailed, NotInstalled
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -59,13 +58,24 @@ def failures() -> Iterator[None]:
 
 
 async def sender_of(media: Media) -> Sender:
-    """Raises MediaFailed where the media cannot be opened, NotInstalled where what sends it is
-    not."""
+    """Raises MediaFailed where the media cannot be opened, or is a folder without any, NotInstalled
+    where what sends it is not."""
     with failures():
         from stream.publish import Sending
         from stream.sources import source_of
 
+        await asyncio.to_thread(_check_folder, media)
         return Sender(Sending(await asyncio.to_thread(source_of, media)))
+
+
+def _check_folder(media: Media) -> None:
+    """Nothing may ever come into an empty one, and who publishes it would wait. Raises
+    MediaFailed."""
+    if isinstance(media, str | Path) and Path(media).is_dir() and not holds_media(Path(media)):
+        raise MediaFailed(
+            f"{media}: there is no media file in this folder: name one with recordings; "
+            "`echosieve watch FOLDER --wait` watches those that will come"
+        )
 
 
 def look_at(file: Path) -> None:

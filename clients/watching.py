@@ -100,8 +100,8 @@ async def watch(args: argparse.Namespace, console: Console) -> None:
         more: More = always
         if args.ask:
             await check_asking(client)
-            if is_folder(args.source):
-                media, more = await resting(args.source, tell)
+        if is_folder(args.source):  # opened here: it may be empty, now or when it is sent again
+            media, more = await resting(args.source, tell)
         feed = await sending.enter_async_context(Feed(client, media, room=args.room, tell=tell))
         where = f"{escape(shown(args.source))} is watched in session {feed.session.id}"
         console.print(f"[dim]{where}[/]", soft_wrap=True, highlight=False)

@@ -199,6 +199,19 @@ async def test_the_files_of_a_folder_are_watched_and_those_that_cannot_be_read_a
         assert f"passed over: {tmp_path / name}" in caplog.text
 
 
+async def test_an_empty_folder_is_watched_from_its_first_file_on(
+    clip: Path, tmp_path: Path
+) -> None:
+    told = io.StringIO()
+    async with watched(tmp_path, told, None, "--wait") as (client, watching):
+        await eventually(lambda: "is watched in session" in told.getvalue())
+        shutil.copy(clip, tmp_path / "a.ts")
+        session = await session_of(client, watching)
+        async for event in session.follow(after=0):
+            if isinstance(event, wire.WindowIngested) and event.newest_frame_s is not None:
+                break
+
+
 async def test_a_film_that_breaks_off_ends_the_watching_with_how_far_it_went(
     clip: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from unittest.mock import AsyncMock
 
 import httpx
@@ -213,6 +214,14 @@ async def test_what_is_no_media_is_refused(media: object) -> None:
     async with EchoSieve("http://127.0.0.1:9") as client:
         with pytest.raises(errors.MediaFailed, match="is no media: give a file"):
             await client.publish(media).start()  # type: ignore[arg-type]
+
+
+async def test_a_folder_without_media_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no film")
+    async with asyncio.timeout(10.0), EchoSieve("http://127.0.0.1:9") as client:
+        for folder in (tmp_path, str(tmp_path)):
+            with pytest.raises(errors.MediaFailed, match="no media file in this folder"):
+                await client.publish(folder).start()
 
 
 def test_the_variable_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
