@@ -112,15 +112,14 @@ async def converse(args: argparse.Namespace, console: Console) -> None:
 
 def opened(args: argparse.Namespace, console: Console) -> tuple[Media, Preview | None]:
     """Camera and microphone, and who shows what they see. Raises MediaFailed, NotInstalled."""
-    from clients.media import webcam
+    from clients.media import Shown, webcam
 
-    preview = preview_of(console) if not args.no_camera and not args.ask else None
-    media = webcam(
+    media = webcam(  # first: it says all that is missing
         camera=None if args.no_camera else args.camera,
         microphone=None if args.no_microphone else args.microphone,
-        seen=preview.show if preview else None,
     )
-    return media, preview
+    preview = preview_of(console) if not args.no_camera and not args.ask else None
+    return (Shown(media, preview.show) if preview else media), preview
 
 
 async def ask_all(talk: Talk, questions: list[str]) -> None:
@@ -139,7 +138,7 @@ def preview_of(console: Console) -> Preview | None:
     """None, and a note, where nothing can be shown."""
     from clients.media import opencv
 
-    cv2 = opencv()  # first: it says what to install
+    cv2 = opencv()
     from clients import preview
 
     if not preview.has_screen():

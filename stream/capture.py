@@ -6,8 +6,8 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Generator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,15 @@ class Webcam:
         self._camera = camera
         self._fps = fps
         self._max_side = max_side
-        self._microphone = None if microphone is None else _microphone_index(microphone)
         self.has_video, self.has_audio = camera is not None, microphone is not None
-        if camera is not None:
-            _camera_opened(camera).release()
+        missing: list[MediaError] = []
+        with _noted(missing):
+            if camera is not None:
+                _camera_opened(camera).release()
+        with _noted(missing):
+            self._microphone = None if microphone is None else _microphone_index(microphone)
+        if missing:
+            raise _together(missing)
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         began_s = time.monotonic()
@@ -217,6 +222,22 @@ def _microphone_opened(index: int | None, heard: Any) -> Any:
         )
     except sounddevice.PortAudioError as error:
         raise MediaError(f"the microphone cannot be opened: {error}") from None
+
+
+@contextmanager
+def _noted(missing: list[MediaError]) -> Iterator[None]:
+    """What is missing of one device does not hide what is missing of the other."""
+    try:
+        yield
+    except MediaError as error:
+        missing.append(error)
+
+
+def _together(missing: Sequence[MediaError]) -> MediaError:
+    """All of it; to install something helps where nothing else is wrong."""
+    installs = all(isinstance(error, NotInstalledError) for error in missing)
+    kind = NotInstalledError if installs else MediaError
+    return kind("; ".join(str(error) for error in missing))
 
 
 def _listed(kind: str, devices: Sequence[Device]) -> str:

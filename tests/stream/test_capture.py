@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import sys
 import threading
 import time
 from contextlib import aclosing
@@ -13,7 +14,7 @@ import pytest
 
 from stream import capture
 from stream.capture import Webcam
-from stream.source import MediaError
+from stream.source import MediaError, NotInstalledError
 from stream.window import SAMPLE_RATE, Frame, Item, Sound
 from stream.world.scene import Scene
 from tests.stream.devices import FakeCv2, FakeSound
@@ -117,6 +118,24 @@ def test_a_machine_without_a_microphone_is_told(
 ) -> None:
     use(monkeypatch, FakeCv2(scene), FakeSound(scene, names=()))
     with pytest.raises(MediaError, match="this machine has no microphone"):
+        Webcam()
+
+
+def test_a_machine_with_neither_camera_nor_microphone_is_told_of_both(
+    monkeypatch: pytest.MonkeyPatch, scene: Scene
+) -> None:
+    use(monkeypatch, FakeCv2(scene), FakeSound(scene, names=()))
+    monkeypatch.setattr(capture, "cameras", list)
+    both = "machine has no camera; there is no microphone 'default': this machine has no microphone"
+    with pytest.raises(MediaError, match=both) as told:
+        Webcam(camera=7)
+    assert not isinstance(told.value, NotInstalledError)
+
+
+def test_libraries_that_are_missing_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(NotInstalledError, match=r"camera needs OpenCV.*; a microphone needs sound"):
         Webcam()
 
 
