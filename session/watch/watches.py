@@ -28,6 +28,7 @@ from sieve.verdict import Verdict
 MOST_WATCHES = 64  # of a session
 ANSWERED = 0.5  # below this share of yes and no the model has not answered
 DESCRIBE = "describe the last seconds"
+SENTENCE_S = 10.0  # of the stream, that the end of an event waits for its sentence
 
 Write = Callable[[sqlite3.Connection], None]
 
@@ -36,6 +37,15 @@ class Tell(Protocol):
     """Publishes an event; `also` is written in the same transaction of the journal."""
 
     def __call__(self, event: wire.Event, also: Write | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An end that waits for its sentence up to ``by_s``; `also`: how the watch stood at it."""
+
+    event: wire.WatchEvent
+    also: Write
+    by_s: float
 
 
 @dataclass(slots=True)
@@ -52,6 +62,8 @@ class Standing:
     doubted: bool = False  # told that the model does not answer it
     snapshot: str | None = None  # of the open event
     sentence: str | None = None
+    describing: int | None = None  # the event about which the model is writing
+    late: Late | None = None
 
     @staticmethod
     def of(id: str, settings: wire.WatchCreate, state: State) -> Standing:
@@ -191,6 +203,8 @@ class Watches:
             self._finish(standing, now_s)
 
     def _judged(self, standing: Standing, verdict: Verdict, done: reports.WindowDone) -> None:
+        if standing.late and done.waiting.end_s >= standing.late.by_s:
+            self._tell_late(standing)
         if (standing.answered or 0.0) < ANSWERED:
             self._doubt(standing)
         if standing.counts:
@@ -226,7 +240,9 @@ class Watches:
 
     def _changed(self, standing: Standing, change: Change, done: reports.WindowDone) -> None:
         if change.kind == "new":
+            self._tell_late(standing)
             standing.sentence, standing.snapshot = None, self._picture(standing, change, done)
+            standing.describing = change.number if standing.settings.describe else None
             if standing.settings.describe:
                 self._ask(DESCRIBE, partial(self._say, standing, change))
         kept = views.kept_map(done.result.kept, done.waiting.window.grid_s)
@@ -240,19 +256,21 @@ class Watches:
         return self._snapshots.save(self._session, event, grids[-1][-1])
 
     def _say(self, standing: Standing, change: Change, sentence: str | None) -> None:
-        """What the model says about an event; it is told with it while that is open."""
-        if sentence is None:
+        """What the model says about an event; it is told while that is open, or with its end."""
+        if sentence is not None:
+            self._noted(standing.settings.query, change.started_s, sentence)
+        if standing.describing != change.number:
             return
-        self._noted(standing.settings.query, change.started_s, sentence)
+        standing.describing, standing.sentence = None, sentence
+        self._tell_late(standing)
         event = standing.state.open
-        if event is None or event.number != change.number:
-            return
-        standing.sentence = sentence
-        if not standing.rule.is_quiet(self._wall()):
+        if sentence and event and not standing.rule.is_quiet(self._wall()):
             update = Change("update", event.number, event.started_s, None, event.spans)
             self._tell_change(standing, update, None, standing.probability)
 
     def _finish(self, standing: Standing, now_s: float) -> None:
+        standing.describing = None  # there is no more time for it
+        self._tell_late(standing)
         standing.state, changes = finish(standing.rule, standing.state, now_s)
         for change in changes:
             self._tell_change(standing, change, None, None)
@@ -287,9 +305,22 @@ class Watches:
                 "sentence": standing.sentence,
             }
         )
-        self._tell(event, also=self._saving(standing))
+        also = self._saving(standing)
+        if change.kind == "end" and standing.describing == change.number:
+            standing.late = Late(event, also, (standing.judged_s or 0.0) + SENTENCE_S)
+        else:
+            self._tell(event, also=also)
+
+    def _tell_late(self, standing: Standing) -> None:
+        """Tell the end that has waited for its sentence, which may not have come; before anything
+        else of the watch goes on file, by which the event would be over there and never end."""
+        if late := standing.late:
+            standing.late = None
+            event = late.event.model_copy(update={"sentence": standing.sentence})
+            self._tell(event, also=late.also)
 
     def _record(self, standing: Standing) -> None:
+        self._tell_late(standing)
         event = wire.WatchUpdated(watch=self._described(standing))
         self._tell(event, also=self._saving(standing))
 
