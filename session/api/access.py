@@ -7,13 +7,13 @@ import time
 from fastapi import APIRouter, Depends, Request
 
 from session import wire
-from session.api.http import read_json
+from session.api.http import OWN_PARAMETERS, read_json
 from session.api.service import Running, Service
 from session.auth import SECRET_PREFIX, Access, Grant
 from session.errors import BadRequest
 from session.realtime.messages import patch_of
 
-router = APIRouter(prefix="/v1/realtime")
+router = APIRouter(prefix="/v1/realtime", dependencies=[OWN_PARAMETERS])
 
 
 @router.post("/client_secrets", dependencies=[Depends(Access("admin", pace="sessions"))])

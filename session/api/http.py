@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ValidationError
@@ -18,7 +18,15 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from session import wire
-from session.errors import BadRequest, ServiceError, TooLarge, TooSlow, WrongMediaType, refusal
+from session.errors import (
+    BadRequest,
+    Invalid,
+    ServiceError,
+    TooLarge,
+    TooSlow,
+    WrongMediaType,
+    refusal,
+)
 from session.wire.faults import Fault, sentence, shortened
 
 M = TypeVar("M", bound=BaseModel)
@@ -73,6 +81,22 @@ async def read_json(request: Request, model: type[M], limit: int) -> M:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise refusal(error, model) from None
+
+
+# --- Parameters -----------------------------------------------------------------------------------
+
+
+async def own_parameters(request: Request) -> None:
+    """Raises Invalid for one that the route does not know: `?afer=3` is not what was meant."""
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            there_are = f"there are {', '.join(known)}" if known else "there are none here"
+            fault = Fault(name, f"there is no such parameter; {there_are}")
+            raise Invalid(str(fault), param=shortened(name))
+
+
+OWN_PARAMETERS = Depends(own_parameters)
 
 
 # --- Errors ---------------------------------------------------------------------------------------

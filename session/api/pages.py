@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse
 
 from session import wire
 from session.api import scenes
+from session.api.http import OWN_PARAMETERS
 from session.api.service import Running
 from session.auth import ANY_TOKEN, PUBLIC
 from session.errors import Forbidden, NotFound
@@ -31,7 +32,7 @@ async def own_page(request: Request) -> None:
 
 
 router = APIRouter()
-demo = APIRouter(prefix="/v1/demo", dependencies=[ANY_TOKEN, Depends(own_page)])
+demo = APIRouter(prefix="/v1/demo", dependencies=[ANY_TOKEN, Depends(own_page), OWN_PARAMETERS])
 
 
 @demo.get("/scene.webm")

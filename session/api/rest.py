@@ -12,7 +12,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from session import wire
-from session.api.http import EventStream, read_json, unless_gone, wants_events, with_heartbeat
+from session.api.http import (
+    OWN_PARAMETERS,
+    EventStream,
+    read_json,
+    unless_gone,
+    wants_events,
+    with_heartbeat,
+)
 from session.api.service import Running, Service
 from session.auth import (
     ADMIN,
@@ -44,7 +51,7 @@ LONGEST_S = 86_400.0 * 365  # that a stream of events is let be
 Id = Annotated[str, Query(max_length=64)]
 Limit = Annotated[int, Query(ge=1, le=wire.MAX_PAGE)]
 
-router = APIRouter(prefix="/v1/sessions")
+router = APIRouter(prefix="/v1/sessions", dependencies=[OWN_PARAMETERS])
 
 
 @router.get("")

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from session import wire
+from session.api.http import OWN_PARAMETERS
 from session.api.service import Running
 from session.auth import ANY_TOKEN, PUBLIC, WATCHER
 from session.errors import ServiceError
@@ -40,7 +41,7 @@ async def ready(service: Running) -> Response:
     return JSONResponse(state.model_dump(), 200 if reason is None else 503)
 
 
-@router.get("/v1/selectors", dependencies=[ANY_TOKEN])
+@router.get("/v1/selectors", dependencies=[ANY_TOKEN, OWN_PARAMETERS])
 async def selectors(service: Running) -> wire.SelectorList:
     """What a session's `selector` can be set to."""
     choices = [wire.SelectorChoice(name=n, says=says) for n, says in service.selectors.items()]

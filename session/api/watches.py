@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from session import wire
-from session.api.http import read_json
+from session.api.http import OWN_PARAMETERS, read_json
 from session.api.service import Running, Service
 from session.auth import CHANGER, READER, WATCHER
 from session.live.attendant import Attendant, Resting
@@ -19,7 +19,7 @@ Words = Annotated[str, Query(max_length=wire.MAX_QUERY_CHARS)]
 Limit = Annotated[int, Query(ge=1, le=wire.MAX_NOTES)]
 Format = Literal["json", "md", "vtt"]
 
-router = APIRouter(prefix="/v1/sessions/{session_id}")
+router = APIRouter(prefix="/v1/sessions/{session_id}", dependencies=[OWN_PARAMETERS])
 
 
 @router.post("/watches", status_code=201, dependencies=[CHANGER])

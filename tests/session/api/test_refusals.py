@@ -94,6 +94,11 @@ QUERIES = [
     ("/v1/sessions/{session_id}/notes?limit=nan", "limit", "must be a whole number, not 'nan'"),
     ("/v1/sessions/{session_id}/watch-events?limit=-1", "limit", "must be at least 1, not '-1'"),
     ("/v1/demo/questions?seed=-1", "seed", "must be at least 0, not '-1'"),
+    (
+        "/v1/sessions/{session_id}/answers?afer=3",
+        "afer",
+        "there is no such parameter; there are after, before, limit",
+    ),
     (f"/v1/demo/scene.webm?seconds={'9' * 5_000}", "seconds", "must be a whole number that is not"),
 ]
 
@@ -155,6 +160,29 @@ async def test_a_parameter_that_is_wrong_is_named_with_what_would_be_right(house
         assert (refused.status_code, error["param"]) == (422, param)
         assert error["message"].startswith(f"{param}: {said}")
         assert not FOREIGN.search(error["message"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [(method, route.path) for method, route, _ in ROUTES if route.path.startswith("/v1/")],
+)
+async def test_a_parameter_that_a_route_does_not_know_is_refused_on_every_route(
+    house: House, method: str, path: str
+) -> None:
+    url = path.format(**await there(house), answer_id="ans", event_id="wat.1")
+    refused = await send(house, method, f"{url}?token=SECRET", b"{}")
+    error = refused.json()["error"]
+    assert (refused.status_code, error["type"], error["param"]) == (422, "invalid", "token")
+    assert error["message"].startswith("token: there is no such parameter; there are ")
+    assert "SECRET" not in refused.text
+
+
+async def test_what_carries_media_or_is_looked_at_may_be_asked_for_with_more(house: House) -> None:
+    sent = {"Content-Type": "application/sdp"}
+    offered = await house.http.post("/whip/room?from=obs", content="v=0\r\n", headers=sent)
+    assert offered.status_code == 201
+    for path in ("/?autoplay=1", "/main.js?v=2", "/healthz?probe=1"):
+        assert (await house.http.get(path)).status_code == 200
 
 
 async def test_a_path_that_is_not_there_and_a_method_it_does_not_take_are_named(
