@@ -92,7 +92,7 @@ async function enter(id, after) {
 
 /** What a session has been through before this page came to it. Resolves to whether it has notes. */
 async function recall(known, mine) {
-  const [described, given, events] = await Promise.all([
+  const [described, given, told] = await Promise.all([
     known.describe(),
     known.answers(),
     known.watchEvents(),
@@ -101,7 +101,8 @@ async function recall(known, mine) {
   for (const answer of given) {
     exchange(at("answers"), answer.question, { asked_at: answer.asked_at }).done(answer);
   }
-  for (const event of events) timeline.event(event, false);
+  for (const event of told.events) timeline.event(event, false);
+  for (const number of told.counts) timeline.count(number, false);
   hear({ type: "session.updated", session: described });
   return described.state === "ended" && notes.of(known);
 }

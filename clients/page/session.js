@@ -94,9 +94,9 @@ export class Session {
     return call("DELETE", `${this.#path}/watches/${id}`);
   }
 
-  /** The newest events of watches, oldest first. */
-  async watchEvents() {
-    return (await call("GET", `${this.#path}/watch-events`)).events;
+  /** `{events, counts}`: the newest events and numbers of watches, oldest first. */
+  watchEvents() {
+    return call("GET", `${this.#path}/watch-events`);
   }
 
   /** `{settings, notes}`: the newest notes, or those that hold any of the words. */

@@ -34,13 +34,13 @@ export class Timeline {
   }
 
   /** A WatchCounted of session/wire/: something has another number. */
-  count({ id, query, count, before, end_s }) {
+  count({ id, query, count, before, end_s }, live = true) {
     if (this.#items.has(id)) return;
     const item = this.#place(id, end_s, "count");
     item.querySelector(".when").textContent = `at ${clockText(end_s)}`;
     item.querySelector(".what").textContent = `${query}: ${count}`;
     if (before !== null) item.querySelector(".said").textContent = `${before} before`;
-    announce(`${query}: ${count}`);
+    if (live) announce(`${query}: ${count}`);
   }
 
   note(note) {

@@ -66,9 +66,9 @@ async def list_watch_events(
     service: Running,
     limit: Annotated[int, Query(ge=1, le=wire.MAX_WATCH_EVENTS)] = wire.MAX_WATCH_EVENTS,
 ) -> wire.WatchEventList:
-    """What happened: the events of its watches, also of those that were removed."""
+    """What happened: the events and numbers of its watches, also of those that were removed."""
     await service.manager.find(session_id)
-    return wire.WatchEventList(events=await service.shelf.watch_events(session_id, limit))
+    return await service.shelf.watch_events(session_id, limit)
 
 
 @router.get("/snapshots/{event_id}.jpg", dependencies=[WATCHER])

@@ -59,4 +59,5 @@ STEPS: dict[str, str] = {
     "notes": note_records.TABLES,
     "events of watches": watch_records.TOLD,
     "order of answers": FINISHED,
+    "counts of watches": watch_records.COUNTED,
 }

@@ -27,9 +27,9 @@ class Shelf:
         """The watches of a session, in the order they were set."""
         return await self.journal.do(partial(watch_records.load, session=session))
 
-    async def watch_events(self, session: str, limit: int) -> list[wire.WatchEvent]:
-        """As they were last told of, the newest ones, oldest first."""
-        return await self.journal.do(partial(watch_records.events, session=session, limit=limit))
+    async def watch_events(self, session: str, limit: int) -> wire.WatchEventList:
+        """The newest of either kind."""
+        return await self.journal.do(partial(watch_records.told, session=session, limit=limit))
 
     async def note_settings(self, session: str) -> wire.NoteSettings:
         return await self.journal.do(partial(note_records.settings, session=session))

@@ -22,9 +22,17 @@ TOLD = """
 CREATE INDEX events_of_watches ON events (session, number) WHERE type = 'watch.event';
 """
 
+COUNTED = """
+CREATE INDEX counts_of_watches ON events (session, number) WHERE type = 'watch.count';
+"""
+
 EVENTS = """
 SELECT body, max(number) AS newest FROM events INDEXED BY events_of_watches
 WHERE session = ? AND type = 'watch.event' GROUP BY body ->> 'id' ORDER BY newest DESC LIMIT ?
+"""
+COUNTS = """
+SELECT body FROM events INDEXED BY counts_of_watches
+WHERE session = ? AND type = 'watch.count' ORDER BY number DESC LIMIT ?
 """
 
 
@@ -62,6 +70,16 @@ def events(db: sqlite3.Connection, session: str, limit: int) -> list[wire.WatchE
     """The newest that has been told of each of the newest `limit` events, oldest first."""
     rows = db.execute(EVENTS, (session, limit)).fetchall()
     return [wire.WatchEvent.model_validate_json(body) for body, _ in reversed(rows)]
+
+
+def counts(db: sqlite3.Connection, session: str, limit: int) -> list[wire.WatchCounted]:
+    """The newest numbers that have been told, oldest first."""
+    rows = db.execute(COUNTS, (session, limit)).fetchall()
+    return [wire.WatchCounted.model_validate_json(body) for (body,) in reversed(rows)]
+
+
+def told(db: sqlite3.Connection, session: str, limit: int) -> wire.WatchEventList:
+    return wire.WatchEventList(events=events(db, session, limit), counts=counts(db, session, limit))
 
 
 def bury(db: sqlite3.Connection, session: str) -> list[wire.WatchEvent]:

@@ -138,9 +138,10 @@ class WatchCounted(Outgoing):
 
 class WatchEventList(Outgoing):
     """`GET /v1/sessions/{id}/watch-events?limit=`: the newest events, oldest first, each as it was
-    last told of; also of a session that ended."""
+    last told of, and as many of the newest changes of a number; also of a session that ended."""
 
     events: list[WatchEvent]
+    counts: list[WatchCounted] = Field(default_factory=list)
 
 
 class WatchesSkipped(Outgoing):

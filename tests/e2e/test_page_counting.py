@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.clients.sdk.conftest import Line
-from tests.e2e.faked import PATIENCE_MS, join
+from tests.e2e.faked import PATIENCE_MS, join, look_back
 from tests.session.api.test_watches import shown
 from tests.session.fakes import eventually
 
@@ -38,6 +38,21 @@ async def test_a_counter_is_set_and_its_number_is_seen(page: Page, line: Line) -
     await page.get_by_role("tab", name="Watches").click()
     await page.get_by_role("button", name="Remove: windows").click()
     await expect(watch).to_have_count(0)
+
+
+async def test_the_numbers_of_a_session_are_seen_when_it_is_looked_back_at(
+    page: Page, line: Line
+) -> None:
+    session, peer = await line.join()
+    await session.watches.count("windows")
+    await shown(line.house, session.id, peer, 4.0)
+    await line.house.manager.end(session.id, "the sender ended it")
+    await look_back(page)
+    await page.get_by_role("tab", name="Timeline").click()
+    told = page.locator("#timeline .count")
+    await expect(told.locator(".what")).to_have_text(["windows: 2", "windows: 1"])
+    await expect(told.locator(".said")).to_have_text(["1 before", ""])
+    await expect(page.get_by_role("log")).to_have_text("")  # it happened long ago
 
 
 async def test_what_cannot_be_counted_is_told_with_what_would_be_right(

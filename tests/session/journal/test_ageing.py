@@ -9,6 +9,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from session import wire
 from session.config import Keep, ServiceConfig
 from session.journal import records
@@ -253,8 +255,17 @@ async def test_a_page_that_begins_nowhere_is_refused() -> None:
         assert both.status_code == 400
 
 
-def test_the_events_of_watches_are_found_without_reading_all_events() -> None:
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (watch_records.EVENTS, "events_of_watches"),
+        (watch_records.COUNTS, "counts_of_watches"),
+    ],
+)
+def test_what_was_told_of_watches_is_found_without_reading_all_events(
+    statement: str, index: str
+) -> None:
     db = opened(IN_MEMORY, STEPS)
-    plan = db.execute(f"EXPLAIN QUERY PLAN {watch_records.EVENTS}", ("", 1)).fetchall()
-    assert "USING INDEX events_of_watches" in str(plan)
+    plan = db.execute(f"EXPLAIN QUERY PLAN {statement}", ("", 1)).fetchall()
+    assert f"USING INDEX {index}" in str(plan)
     db.close()

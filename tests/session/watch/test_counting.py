@@ -67,6 +67,20 @@ async def test_every_new_number_is_told_once(house: House) -> None:
     assert (found["events"], found["probability"]) == (3, 0.9)
 
 
+async def test_the_numbers_of_a_session_that_has_ended_are_listed_with_its_events(
+    house: House,
+) -> None:
+    session, peer = await house.join()
+    await watched(house, session, query="windows", kind="count")
+    await shown(house, session, peer, 6.0)
+    path = f"/v1/sessions/{session}"
+    await house.http.delete(path)
+    for most, numbers in ((200, [1, 2, 3]), (2, [2, 3])):
+        found = await house.http.get(f"{path}/watch-events", params={"limit": most})
+        listed = wire.WatchEventList.model_validate_json(found.content)
+        assert ([one.count for one in listed.counts], listed.events) == (numbers, [])
+
+
 @pytest.mark.parametrize(("query", "state"), [("unsure things", "calm"), ("dreams", "unanswered")])
 async def test_a_number_that_the_model_does_not_say_is_not_told(
     house: House, query: str, state: str
