@@ -11,11 +11,14 @@ from contextlib import aclosing
 from urllib.parse import urlsplit
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from stream.frames import MAX_SIDE, SoundMaker
 from stream.merge import in_thread
 from stream.source import (
+    MP4,
     CutError,
     Decoded,
     MediaError,
@@ -34,6 +37,13 @@ OPEN_S = 10.0
 SILENCE_S = 10.0  # a stream that brings nothing for so long is opened anew
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 10.0
+MOST_STUCK = 5  # connections in a row that bring nothing new of a recording
+GO_ON = ("hls", "dash", "mpjpeg")  # formats of which a server tells a size that is no film's
+FASTSTART = "ffmpeg -i FILM.mp4 -c copy -movflags +faststart NEW.mp4"
+
+
+class BrokenOffError(MediaError):
+    """A connection that stood, and brought what it could."""
 
 
 class LiveSource:
@@ -42,7 +52,8 @@ class LiveSource:
     What ends by itself (a recorded HLS list, a film on a web server) begins at its time ``from_s``,
     and ends, with CutError where it was to be longer; anything else that ends or falls silent is
     opened again, for as long as it takes, and its time goes on. A recording whose connection breaks
-    goes on where it was. Times count from the start.
+    goes on where it was, until so many connections in a row brought nothing new: then CutError.
+    Times count from the start.
     """
 
     def __init__(
@@ -56,7 +67,7 @@ class LiveSource:
         from_s: float = 0.0,
     ) -> None:
         """Opens it once to look at it. ``format`` names one that cannot be told from the address.
-        Raises MediaError."""
+        Raises MediaError; CutError for an MP4 of which nothing can be reached."""
         self._address = address
         self._format = format
         self._fps = fps
@@ -69,16 +80,20 @@ class LiveSource:
         self.came_s = time.monotonic()  # when something of it came last that had not come before
         with self._opened() as container:
             video, audio = tracks_of(container, shown(address))
+            tracks = [track for track in (video, audio) if track is not None]
             self.has_video, self.has_audio = video is not None, audio is not None
-            self._ends = container.duration is not None and container.duration > 0
-            self._promised_s = length_s(container, [t for t in (video, audio) if t is not None])
+            self._ends = _has_an_end(container)
+            self._promised_s = length_s(container, tracks)
+            if self._ends and container.format.name == MP4:
+                self._check_index(container, tracks)
             if self._ends and from_s > 0:
                 self._first_s = (container.start_time or 0) / av.time_base
                 self._read_s = from_s
 
     async def __aiter__(self) -> AsyncIterator[Item]:
-        began_s, wait_s = time.monotonic(), self._first_wait_s
+        began_s, wait_s, stuck = time.monotonic(), self._first_wait_s, 0
         while True:
+            before_s = self._read_s
             try:
                 async with aclosing(in_thread(self._items(began_s), 1)) as items:
                     async for item in items:
@@ -88,11 +103,37 @@ class LiveSource:
                     break
                 log.warning("%s ended; back in %.1f s", shown(self._address), wait_s)
             except MediaError as error:
+                if self._read_s > before_s:
+                    stuck = 0
+                elif self._ends and isinstance(error, BrokenOffError):
+                    stuck += 1  # a server that is away is not counted: it may come back
+                if stuck == MOST_STUCK:
+                    raise CutError(self._standstill()) from None
                 log.warning("%s; back in %.1f s", error, wait_s)
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         if missing := shortfall(shown(self._address), self._read_s, self._promised_s):
             raise CutError(missing)
+
+    def _check_index(
+        self, container: InputContainer, tracks: list[VideoStream | AudioStream]
+    ) -> None:
+        """Where it is at the end of an MP4, it leads back to where many a server cannot begin."""
+        try:
+            next(container.demux(tracks), None)
+        except (av.FFmpegError, OSError) as error:
+            raise CutError(
+                f"{shown(self._address)}: nothing of this MP4 can be reached ({error.strerror}): "
+                "where its index (moov) is at its end, the server must take requests for a Range. "
+                f"Let it, or put the index first: {FASTSTART}"
+            ) from None
+
+    def _standstill(self) -> str:
+        promised = "" if self._promised_s is None else f" of its {self._promised_s:.1f} s"
+        return (
+            f"{shown(self._address)} breaks off after {self._read_s:.1f} s{promised}, at the same "
+            f"place {MOST_STUCK} times: is it whole, and does its server send all of it?"
+        )
 
     def _items(self, began_s: float) -> Generator[Item]:
         """The items of one connection. Raises MediaError where it cannot be made, or breaks."""
@@ -127,9 +168,11 @@ class LiveSource:
                 frames = self._frames(container)
                 first = self._first_of(frames)
                 if first is not None and (first.time or 0.0) <= reached_s:
-                    self._seeks = False  # where it breaks off, that may be why
+                    self._seeks = False  # where it breaks off at once, that may be why
                     yield first
-                    yield from frames
+                    for frame in frames:
+                        self._seeks = self._seeks or (frame.time or 0.0) > reached_s
+                        yield frame
                     self._seeks = True
                     return
             self._seeks = False
@@ -160,7 +203,7 @@ class LiveSource:
                     continue
                 yield from (f for f in frames if isinstance(f, av.VideoFrame | av.AudioFrame))
         except (av.FFmpegError, OSError) as error:
-            raise MediaError(f"{shown(self._address)} broke off ({error.strerror})") from None
+            raise BrokenOffError(f"{shown(self._address)} broke off ({error.strerror})") from None
 
     def _opened(self) -> InputContainer:
         # RTSP over TCP: a lost packet of UDP costs a picture, and firewalls let TCP through.
@@ -189,6 +232,13 @@ class LiveSource:
             f"{shown(self._address)} cannot be opened ({reason}): is the address right, and does "
             "something send there?"
         )
+
+
+def _has_an_end(container: InputContainer) -> bool:
+    """Whether it is a recording. Where the length is at the end of a film, and the server cannot
+    begin there, that it has a size tells it."""
+    lasts = container.duration is not None and container.duration > 0
+    return lasts or (container.size > 0 and container.format.name not in GO_ON)
 
 
 def shown(address: str) -> str:

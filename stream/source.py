@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 Decoded = av.VideoFrame | av.AudioFrame
 
-HOLD_THEIR_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi")
+MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+HOLD_THEIR_LENGTH = (MP4, "matroska,webm", "avi")
 SIZE = 336  # pixels of a scene's side
 _INSTANT_S = 1e-6
 _BATCH = 16  # items fetched by one visit to the decoding thread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from av.container import InputContainer
 
-from stream.live import LiveSource, shown
+from stream.live import BrokenOffError, LiveSource, shown
 from stream.render import render_file
 from stream.source import CutError, Decoded, FileSource, MediaError, SceneSource
 from stream.sources import source_of
@@ -110,6 +111,20 @@ async def test_a_recording_begins_where_it_is_told_whatever_the_server_can_do(
     assert samples / SAMPLE_RATE == pytest.approx(4.0, abs=0.2)
 
 
+async def test_an_mp4_whose_index_is_at_its_end_needs_a_server_that_can_begin_there(
+    clip: Path, tmp_path: Path
+) -> None:
+    ffmpeg("-i", str(clip), *ENCODING, str(tmp_path / "late.mp4"))
+    with folder_on_http(tmp_path, ranges=True) as url:
+        source = await asyncio.to_thread(LiveSource, f"{url}/late.mp4")
+        assert len(frames_of(await all_items(aiter(source)))) == pytest.approx(30, abs=1)
+    with (
+        folder_on_http(tmp_path) as url,
+        pytest.raises(CutError, match=r"index \(moov\) is at its end.* Range.* \+faststart"),
+    ):
+        await asyncio.to_thread(LiveSource, f"{url}/late.mp4")
+
+
 async def test_what_has_no_end_begins_with_what_comes(clip: Path) -> None:
     async with rtsp_server(clip.with_suffix(".ts")) as server:
         source = await asyncio.to_thread(LiveSource, server.url, from_s=2.0)
@@ -153,6 +168,52 @@ async def test_a_recording_whose_connection_breaks_goes_on_where_it_was(
     assert_shows_the_scene(frames[-1], 2.9)
     samples = sum(len(item.samples) for item in items if isinstance(item, Sound))
     assert samples / SAMPLE_RATE == pytest.approx(SECONDS, abs=0.2)
+
+
+class BreakingOften(LiveSource):
+    """Each of its connections breaks off after some four seconds."""
+
+    def _frames(self, container: InputContainer) -> Iterator[Decoded]:
+        for count, frame in enumerate(super()._frames(container)):
+            if count == 250:
+                raise BrokenOffError("the connection broke off")
+            yield frame
+
+
+async def test_a_recording_whose_every_connection_breaks_goes_on_from_each_cut(
+    long_film: Path,
+) -> None:
+    with folder_on_http(long_film, ranges=True) as url:
+        source = await asyncio.to_thread(BreakingOften, f"{url}/film.mkv", first_wait_s=0.05)
+        frames = frames_of(await all_items(aiter(source)))
+    assert len(frames) == pytest.approx(120, abs=6)  # a tick may fall into a cut
+    assert_shows_the_scene(frames[-1], 11.9)
+
+
+async def test_a_recording_that_always_breaks_at_the_same_place_is_given_up(
+    long_film: Path,
+) -> None:
+    found: list[Item] = []
+
+    async def keep(source: LiveSource) -> None:
+        async for item in source:
+            found.append(item)  # noqa: PERF401 - what came before it breaks counts
+
+    with folder_on_http(long_film) as url:
+        source = await asyncio.to_thread(BreakingOften, f"{url}/film.mkv", first_wait_s=0.01)
+        with pytest.raises(CutError, match=r"after 4\.\d s of its 12\.0 s, at the same place 5 ti"):
+            await keep(source)
+    assert len(frames_of(found)) == pytest.approx(44, abs=4)  # none is sent again
+
+
+async def test_a_film_that_does_not_say_how_long_it_is_is_played_once(
+    clip: Path, tmp_path: Path
+) -> None:
+    shutil.copy(clip.with_suffix(".ts"), tmp_path)
+    with folder_on_http(tmp_path) as url:
+        source = await asyncio.to_thread(LiveSource, f"{url}/scene.ts", first_wait_s=0.05)
+        frames = frames_of(await all_items(aiter(source)))
+    assert len(frames) == pytest.approx(30, abs=1)
 
 
 async def test_rtsp_is_watched_cut_and_watched_again(clip: Path) -> None:
