@@ -331,7 +331,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_ask(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="any video or sound file")
+    parser.add_argument("file", type=of_here, metavar="FILE", help="any video or sound file")
     parser.add_argument("question", type=text, metavar="QUESTION", help="what to ask about it")
     parser.add_argument(
         "--at", type=positive, metavar="SECONDS", help="ask at this moment, not at the end"
@@ -340,6 +340,16 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_row(parser)
     parser.set_defaults(carry_out=ask, sessions=1)
+
+
+def of_here(file: str) -> Path:
+    """Raises ArgumentTypeError for an address, which would not be found as a path."""
+    if "://" in file:
+        raise argparse.ArgumentTypeError(
+            "this is an address: `echosieve watch URL --ask QUESTION` asks about one, and this "
+            "command about a file of this machine"
+        )
+    return Path(file)
 
 
 def of_a_client(name: str, run: Command) -> Command:

@@ -372,6 +372,12 @@ def test_numbers_that_cannot_be_meant_are_bad_usage(call: Call, given: list[str]
     assert f"argument {given[-2]}: must be " in run.err
 
 
+def test_who_asks_about_an_address_is_told_which_command_does(call: Call) -> None:
+    run = call("ask", "http://127.0.0.1:9/film.mp4", "what is there?")
+    assert run.code == 2
+    assert "this is an address: `echosieve watch URL --ask QUESTION`" in run.err
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
