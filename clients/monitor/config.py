@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -27,7 +28,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from clients.addresses import watchable
 from clients.monitor.lines import line_of
-from clients.monitor.misfits import Misfit, misfits
+from clients.monitor.misfits import CLOCK, Misfit, misfits
 from clients.mqtt.settings import (
     BrokerSettings,
     Place,
@@ -42,7 +43,6 @@ from session import wire
 from session.wire import faults
 from session.wire.watching import MAX_QUIET
 
-CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]?\d")
 HOST = re.compile(r"[^\s/:?#@\[\]]+")
 SECRET = ("password", "secret", "token")
 UNTOLD = ("url", "address", "host")  # a password may stand in what was meant for one
@@ -87,12 +87,6 @@ class ServiceTable(Table):
         except ValueError:
             raise ValueError("this is no URL of a service: give http://host:port") from None
 
-    @model_validator(mode="after")
-    def _has_one_token(self) -> ServiceTable:
-        if self.token_file and self.token_env:
-            raise ValueError("give token_file or token_env, not both")
-        return self
-
 
 class QuietTable(wire.QuietHours):
     """An entry of `quiet`: what the service would refuse is an error, each where it stands."""
@@ -115,12 +109,6 @@ class QuietTable(wire.QuietHours):
             ) from None
         return zone
 
-    @model_validator(mode="after")
-    def _is_not_empty(self) -> QuietTable:
-        if minutes(self.start) == minutes(self.end):
-            raise ValueError(f"quiet hours from {self.start} to {self.end} are empty")
-        return self
-
 
 class WatchTable(wire.WatchCreate):
     """`[[watch]]`: a standing query; `sources` are names, all of them where none is given. What the
@@ -138,23 +126,10 @@ class WatchTable(wire.WatchCreate):
             raise ValueError("a watch must say what it waits for")
         return query
 
-    @model_validator(mode="after")
-    def _begins_above_its_end(self) -> WatchTable:
-        threshold = self.threshold or wire.THRESHOLD
-        if self.release is not None and self.release > threshold:
-            raise ValueError(f"release <= threshold: {self.release} is above {threshold}")
-        return self
-
     @property
     def settings(self) -> wire.WatchCreate:
         given = self.model_dump(include=self.model_fields_set - {"sources"})
         return wire.WatchCreate.model_validate(given)
-
-
-def minutes(clock: str) -> int:
-    """Of the day: of "22:30"."""
-    hour, minute = clock.split(":")
-    return 60 * int(hour) + int(minute)
 
 
 class NotesTable(Table):
@@ -196,12 +171,6 @@ class BotSource(Table):
     secret_env: SecretVariable | None = None
     instruction: str | None = Field(default=None, max_length=wire.MAX_INSTRUCTION_CHARS)
 
-    @model_validator(mode="after")
-    def _has_one_secret(self) -> BotSource:
-        if self.secret_file and self.secret_env:
-            raise ValueError("give secret_file or secret_env, not both")
-        return self
-
 
 SourceTable = Annotated[RoomSource | MediaSource | BotSource, Field(discriminator="kind")]
 
@@ -233,12 +202,6 @@ class WebhookTable(Table):
         if not usable:
             raise ValueError("this is no URL of a receiver: give https://host/path")
         return url
-
-    @model_validator(mode="after")
-    def _has_a_secret(self) -> WebhookTable:
-        if (self.secret_file is None) == (self.secret_env is None):
-            raise ValueError("give secret_file or secret_env: a report is signed with it")
-        return self
 
 
 class BrokerTable(BrokerSettings):
@@ -329,11 +292,17 @@ def _unusable_certificates(tables: Mapping[str, Any], base: Path) -> Iterator[Mi
 
 
 def check_folder(folder: Path) -> None:
-    """Whether it is there, or can be made. Raises ValueError."""
-    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        what = "cannot be written to" if there.is_dir() else "is no folder"
-        raise ValueError(f"{there} {what}: name one for what the monitor keeps, and its report")
+    """Whether it is there, or can be made, which is tried out of the way: to have the right to is
+    not all it takes (`/proc`). Raises ValueError."""
+    path = folder.absolute()
+    there = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    try:
+        with TemporaryDirectory(dir=there, prefix=".trial-") as trial:
+            (Path(trial) / path.relative_to(there)).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"{folder} cannot be written to ({error.strerror})"
+        told = what if there.is_dir() else f"{there} is no folder"
+        raise ValueError(f"{told}: name one for what the monitor keeps, and its report") from None
 
 
 def load(path: Path) -> MonitorConfig:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
+from clients.mqtt.settings import contradictions
+from session import wire
+
+CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]?\d")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 Misfit = tuple[list[str], str]  # the keys, and what is wrong
@@ -18,6 +23,7 @@ def misfits(tables: Mapping[str, Any]) -> Iterator[Misfit]:
     bots = tables.get("bots")
     if isinstance(bots, dict) and isinstance(host := bots.get("host"), str):
         yield from _open_bots(sources, host)
+    yield from _of_one_table(tables)
 
 
 def _tables_of(tables: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
@@ -61,3 +67,58 @@ def _open_bots(sources: list[dict[str, Any]], host: str) -> Iterator[Misfit]:
                 f"{host} is beyond loopback: the bot {source.get('name')!r} needs secret_file or "
                 "secret_env",
             )
+
+
+# --- Within one table -----------------------------------------------------------------------------
+
+
+def _of_one_table(tables: Mapping[str, Any]) -> Iterator[Misfit]:
+    if isinstance(service := tables.get("service"), dict) and _both(service, "token"):
+        yield ["service"], "give token_file or token_env, not both"
+    if isinstance(mqtt := tables.get("mqtt"), dict):
+        yield from ((["mqtt"], said) for said in contradictions(mqtt))
+    for keys, source in _entries(tables, "source"):
+        if source.get("kind") == "bot" and _both(source, "secret"):
+            yield keys, "give secret_file or secret_env, not both"
+    for keys, hook in _entries(tables, "webhook"):
+        if bool(hook.get("secret_file")) == bool(hook.get("secret_env")):
+            yield keys, "give secret_file or secret_env: a report is signed with it"
+    for keys, watch in _entries(tables, "watch"):
+        yield from _of_a_watch(keys, watch)
+
+
+def _of_a_watch(keys: list[str], watch: Mapping[str, Any]) -> Iterator[Misfit]:
+    threshold = wire.THRESHOLD if watch.get("threshold") is None else watch["threshold"]
+    release = watch.get("release")
+    if _is_share(threshold) and _is_share(release) and release > threshold:
+        yield keys, f"release <= threshold: {release} is above {threshold}"
+    for place, quiet in _entries(watch, "quiet"):
+        start, end = quiet.get("start"), quiet.get("end")
+        if _is_clock(start) and _is_clock(end) and _minutes(start) == _minutes(end):
+            yield keys + place, f"quiet hours from {start} to {end} are empty"
+
+
+def _entries(table: Mapping[str, Any], key: str) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """Those that are tables, each with its keys."""
+    found = table.get(key)
+    for place, entry in enumerate(found if isinstance(found, list) else []):
+        if isinstance(entry, dict):
+            yield [key, str(place)], entry
+
+
+def _both(table: Mapping[str, Any], what: str) -> bool:
+    return bool(table.get(f"{what}_file") and table.get(f"{what}_env"))
+
+
+def _is_share(value: object) -> TypeGuard[float]:
+    return isinstance(value, float) and 0.0 < value < 1.0
+
+
+def _is_clock(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and CLOCK.fullmatch(value) is not None
+
+
+def _minutes(clock: str) -> int:
+    """Of the day: of "22:30"."""
+    hour, minute = clock.split(":")
+    return 60 * int(hour) + int(minute)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -78,14 +79,8 @@ class BrokerSettings(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> BrokerSettings:
-        if self.password_file and self.password_env:
-            raise ValueError("give password_file or password_env, not both")
-        if (self.password_file or self.password_env) and self.username is None:
-            raise ValueError("a password needs a username")
-        if (self.ca_file or self.cert_file or self.key_file) and not self.tls:
-            raise ValueError("ca_file, cert_file and key_file need tls = true")
-        if self.key_file and not self.cert_file:
-            raise ValueError("key_file needs cert_file")
+        for said in contradictions(self.model_dump()):
+            raise ValueError(said)
         return self
 
     @property
@@ -100,6 +95,19 @@ class BrokerSettings(BaseModel):
     def identifier(self) -> str:
         """The broker keeps what came for it while it was away; so one bridge a prefix."""
         return self.client_id or f"echosieve-{self.prefix.replace('/', '-')}"
+
+
+def contradictions(table: Mapping[str, object]) -> Iterator[str]:
+    """What does not go together in it, whatever its values are otherwise."""
+    given = {key for key, value in table.items() if value}
+    if given >= {"password_file", "password_env"}:
+        yield "give password_file or password_env, not both"
+    if given & {"password_file", "password_env"} and table.get("username") is None:
+        yield "a password needs a username"
+    if given & {"ca_file", "cert_file", "key_file"} and "tls" not in given:
+        yield "ca_file, cert_file and key_file need tls = true"
+    if "key_file" in given and "cert_file" not in given:
+        yield "key_file needs cert_file"
 
 
 def password_of(settings: BrokerSettings) -> str | None:

@@ -238,11 +238,12 @@ every_s = 1
         (13, f"webhook.0.secret_file: {tmp_path / 'no-secret'} cannot be read"),
         (14, "mqtt.host: this key must be there"),
         (15, "mqtt.port: must be at least 1, not 0"),
+        (14, "mqtt: a password needs a username"),
         (16, f"mqtt.password_file: {tmp_path / 'no-password'} cannot be read"),
         (18, "notes.every_s: must be at least 10, not 1"),
     ):
         assert [line for line in lines if line.startswith(f"{path}: line {number}, {said}")], said
-    assert len(lines) == 8
+    assert len(lines) == 9
 
 
 def test_what_does_not_fit_together_is_told_with_what_is_wrong_elsewhere(tmp_path: Path) -> None:
@@ -301,10 +302,90 @@ cert_file = "y"
         "12, bots.host",
         "13, bots.port",
         "14, mqtt.host",
+        "14, mqtt",
         "15, mqtt.port",
         "16, mqtt.ca_file",
         "17, mqtt.cert_file",
     ]
+
+
+def test_what_contradicts_itself_within_a_table_is_told_though_its_keys_are_wrong(
+    tmp_path: Path,
+) -> None:
+    text = """[service]
+url = 7
+token_file = "x"
+token_env = "ES_NONE"
+[[source]]
+kind = "bot"
+name = "the meeting"
+secret_file = "x"
+secret_env = "ES_NONE"
+[[webhook]]
+url = "no"
+[[watch]]
+query = " "
+threshold = 0.3
+release = 0.5
+quiet = [{ start = "7:00", end = "07:00", zone = "Berlin" }]
+[mqtt]
+port = 0
+password_file = "x"
+key_file = "y"
+"""
+    assert told(written(tmp_path, text)) == [
+        "1, service",
+        "2, service.url",
+        "3, service.token_file",
+        "4, service.token_env",
+        "5, source.0",
+        "7, source.0.name",
+        "8, source.0.secret_file",
+        "9, source.0.secret_env",
+        "10, webhook.0",
+        "11, webhook.0.url",
+        "12, watch.0",
+        "13, watch.0.query",
+        "16, watch.0.quiet.0.zone",
+        "16, watch.0.quiet.0",
+        "17, mqtt.host",
+        *["17, mqtt"] * 3,
+        "18, mqtt.port",
+        "19, mqtt.password_file",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('[mqtt]\nhost = "a"\npassword_env = "PATH"', "mqtt: a password needs a username"),
+        ("[[webhook]]\nurl = 'http://a'", "webhook.0: give secret_file or secret_env: a report"),
+        ("[[watch]]\nquery = 'a'\nrelease = 0.9", "watch.0: release <= threshold: 0.9 is above"),
+    ],
+)
+def test_what_contradicts_itself_is_told_once(tmp_path: Path, table: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^\S+: line 4, {said}[^\n]*$"):
+        load(written(tmp_path, f"{BOT}{table}\n"))
+
+
+@pytest.mark.parametrize(
+    "folder", ["/proc/x", "/proc", "/dev/null/x", "x" * 300, "here/" + "x" * 300]
+)
+def test_a_folder_that_cannot_be_made_is_told_and_nothing_is_left_of_the_trial(
+    tmp_path: Path, folder: str
+) -> None:
+    path = written(tmp_path, f'folder = "{folder}"\n{BOT}')
+    with pytest.raises(
+        ConfigError, match=r"line 1, folder: .*: name one for what the monitor keeps"
+    ):
+        load(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_can_be_made_is_not_made_yet(tmp_path: Path) -> None:
+    path = written(tmp_path, f'folder = "a/b"\n{BOT}')
+    assert load(path).folder == tmp_path / "a" / "b"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_watch_is_not_said_to_be_of_no_source_where_a_source_has_no_name_yet(

@@ -9,14 +9,18 @@ from hypothesis import strategies as st
 
 from clients.monitor.misfits import misfits
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.sampled_from(["yard", "bot", "0.0.0.0"])
-KEYS = st.sampled_from(["name", "kind", "sources", "secret_env", "host"])
+TEXTS = st.sampled_from(["yard", "bot", "0.0.0.0", "7:00"])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(0.0, 1.0) | TEXTS
+TABLES = st.sampled_from(["source", "watch", "bots", "service", "mqtt", "webhook"])
+KEYS = st.sampled_from(
+    ["name", "kind", "sources", "secret_env", "host", "release", "quiet", "start", "end", "tls"]
+)
 ANYTHING = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3)
 )
 
 
-@given(st.dictionaries(st.sampled_from(["source", "watch", "bots"]), ANYTHING))
+@given(st.dictionaries(TABLES, ANYTHING))
 def test_tables_of_any_form_are_read_as_far_as_they_go(tables: dict[str, Any]) -> None:
     assert all(said and keys[0] in tables for keys, said in misfits(tables))
 
