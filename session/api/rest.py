@@ -40,6 +40,7 @@ from session.errors import (
     QuestionTooLong,
     ServiceError,
     SessionUnknown,
+    Stopping,
 )
 from session.journal.events import Numbered, Subscription
 from session.live.answering import Answering
@@ -150,7 +151,7 @@ async def ask(session_id: str, request: Request, service: Running, grant: Asking
     if wants_events(request):
         return EventStream(_answer_events(answering), forget)
     answer = await _whole(request, answering, forget)
-    if answer.status == "failed":
+    if answer.status == "failed" or answer.error:
         raise failure(answer)
     return JSONResponse(answer.model_dump())
 
@@ -216,6 +217,8 @@ async def _session_events(subscription: Subscription, begins: str) -> AsyncItera
 
 async def _answer_events(answering: Answering) -> AsyncIterator[str]:
     async for event in answering:
+        if isinstance(event, wire.AnswerDone) and (error := event.answer.cut_off):
+            yield Numbered(0, wire.ErrorEvent(error=error)).sse()
         yield Numbered(0, event).sse()
 
 
@@ -230,11 +233,13 @@ async def _whole(request: Request, answering: Answering, forget: Callable[[], No
 
 
 def failure(answer: wire.Answer) -> ServiceError:
-    """The refusal that a failed answer stands for."""
+    """The refusal that an answer stands for which failed or was cut off."""
     error = answer.error
     message = error.message if error else "the answer failed"
     if error and error.type == QuestionTooLong.kind:
         return QuestionTooLong(message, param="question")
+    if error and error.type == Stopping.kind:
+        return Stopping(message)
     return EngineFailed(message)
 
 

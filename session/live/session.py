@@ -12,7 +12,7 @@ from session import wire
 from session.config import Settings
 from session.engine import reports
 from session.engine.jobs import Close, Configure, Open, Watch
-from session.errors import EngineFailed, SessionOver, SettingInvalid
+from session.errors import EngineFailed, SessionOver, SettingInvalid, Stopping
 from session.journal import records
 from session.journal.events import Hub
 from session.live.attendant import Attendant
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 FAREWELL_S = 1.0  # for a companion to tell of the end
 RECORD_S = 5.0  # for the journal to take down the end
+STOPPED = "the service stopped"
+CUT_OFF = "the service stopped before the answer was complete: ask again when it is back"
 ENDINGS = {
     "remote": "the sender left",
     "timeout": "the sender did not connect",
@@ -120,7 +122,7 @@ class LiveSession:
 
     async def run(self, talk: Companion) -> None:
         """Stream until the sender has left or `stop` is called; `talk` lives as long as it does."""
-        reason = "the service stopped"
+        reason = STOPPED
         try:
             reason = await self._stream(talk)
         finally:
@@ -197,7 +199,8 @@ class LiveSession:
         """Give everything back and tell everyone, once. Nothing of the session happens after it."""
         if self.ended:
             return
-        self.questions.end_all("cancelled")
+        cut_off = Stopping(CUT_OFF).detail() if reason == STOPPED else None
+        self.questions.end_all("cancelled", cut_off)
         self._leaving.cut_short(reason)
         self.attendant.finish(self._intake.now())
         self._give_back(reason)

@@ -69,6 +69,8 @@ class Script:
                 "x": answer,
             }
         )
+        if error := answer.cut_off:
+            yield wire.RealtimeError(event_id=new_id("evt"), error=error)
         yield wire.ResponseDone(event_id=new_id("evt"), response=response)
 
     def _response(self, status: wire.ResponseStatus) -> wire.Response:

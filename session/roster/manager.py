@@ -28,7 +28,7 @@ from session.ids import new_id
 from session.journal.events import Hub
 from session.live.intake import Media
 from session.live.origin import Origin, Shared
-from session.live.session import LiveSession
+from session.live.session import STOPPED, LiveSession
 from session.metrics import Metrics
 from session.realtime.talk import Talk, TextChannel
 from session.roster.admission import Admission
@@ -318,7 +318,7 @@ class Manager:
     async def close(self) -> None:
         """End everything."""
         for session in self.all():
-            session.stop("the service stopped")
+            session.stop(STOPPED)
         if self._tasks:
             await asyncio.wait(set(self._tasks.values()))
 

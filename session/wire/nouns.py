@@ -108,7 +108,8 @@ class ErrorDetail(Outgoing):
 
 
 class Answer(Outgoing):
-    """An answer and what it rests on. `text` is what was said so far when it was cut short."""
+    """An answer and what it rests on. `text` is what was said so far when it was cut short; where
+    the service stopped meanwhile, it is `cancelled` with an `error`."""
 
     id: str
     session: str
@@ -127,7 +128,12 @@ class Answer(Outgoing):
     retention: float  # in force when it was asked
     output_tokens: int
     second_look: KeptMap | None  # what was kept of the still open window, question known
-    error: ErrorDetail | None = None  # why it failed, when it did
+    error: ErrorDetail | None = None  # why it failed, or was cut off, when it was
+
+    @property
+    def cut_off(self) -> ErrorDetail | None:
+        """Why it was cancelled, where nobody asked for that."""
+        return self.error if self.status == "cancelled" else None
 
 
 class Session(Outgoing):

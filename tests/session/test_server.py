@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from session.api.service import Service
 from session.app import create_app
 from session.config import ServiceConfig
 from session.engine.loading import Loaded
-from session.live.session import LiveSession
+from session.live.session import CUT_OFF, LiveSession
 from session.server import ServeError, bound, serving, url_of
 from tests.session.conftest import House
 from tests.session.fakes import Exchange, FakeEngine, eventually
@@ -29,6 +30,7 @@ UNFINISHED = (
     b"POST /whip/room HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n"
     b"Content-Length: 100\r\n\r\nv=0\r\n"
 )
+STOPS = wire.ErrorDetail(type="stopping", message=CUT_OFF)
 SLOW = {"question": "slowly", "max_tokens": 256}
 
 
@@ -127,7 +129,39 @@ async def test_the_end_of_the_service_ends_streams_and_answers_at_once(engine: F
             asking = asyncio.create_task(client.post(f"{path}/ask", json=SLOW))
             await eventually(lambda: bool(engine.branches))
         assert "session.closed" in (await reading).text
-        assert (await asking).json()["status"] == "cancelled"
+        assert (await asking).status_code == 503
+
+
+async def test_who_asks_is_told_that_the_service_stops_and_finds_the_question_on_file(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    config, exchange = ServiceConfig(journal=tmp_path / "journal.db"), Exchange(shown_s=0.1)
+    async with httpx.AsyncClient() as client:
+        async with serving(create_app(config, Loaded(engine, 0.2), exchange)) as url:
+            client.base_url = httpx.URL(url)
+            path = await joined(client)
+            whole = asyncio.create_task(client.post(f"{path}/ask", json=SLOW))
+            streaming = {"Accept": "text/event-stream"}
+            streamed = asyncio.create_task(client.post(f"{path}/ask", json=SLOW, headers=streaming))
+            await eventually(lambda: len(engine.branches) == 2)
+        refused = await whole
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        assert wire.ErrorBody.model_validate_json(refused.content).error == STOPS
+        *_, error, done = [
+            wire.EVENT.validate_json(line.removeprefix("data: "))
+            for line in (await streamed).text.splitlines()
+            if line.startswith("data: ")
+        ]
+        assert error == wire.ErrorEvent(error=STOPS)
+        assert isinstance(done, wire.AnswerDone)
+        assert (done.answer.status, done.answer.error) == ("cancelled", STOPS)
+        async with serving(create_app(config, Loaded(engine, 0.2), exchange)) as url:
+            client.base_url = httpx.URL(url)
+            found = wire.AnswerList.model_validate_json(
+                (await client.get(f"{path}/answers")).content
+            )
+    assert [(answer.status, answer.error) for answer in found.answers] == [("cancelled", STOPS)] * 2
+    assert done.answer in found.answers
 
 
 async def test_an_address_that_is_taken_is_told() -> None:

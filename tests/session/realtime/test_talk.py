@@ -11,6 +11,7 @@ import pytest
 
 from session import wire
 from session.errors import ServiceError
+from session.live.session import CUT_OFF
 from session.realtime.conversation import PENDING_ITEMS
 from session.realtime.messages import parse, patch_of
 from session.realtime.script import usage_of
@@ -340,6 +341,21 @@ async def test_a_failed_answer_ends_its_response_with_the_reason(house: House) -
     response = (await phone.hear("response.done"))["response"]
     assert response["status"] == "failed"
     assert "9999" in response["status_details"]["message"]
+
+
+async def test_a_response_that_is_cut_off_as_the_service_stops_is_told_with_an_error(
+    house: House,
+) -> None:
+    _, phone = await call(house)
+    phone.say(
+        type="response.create", response={"input": [message("slowly")], "max_output_tokens": 256}
+    )
+    await phone.hear("response.output_text.delta")
+    await house.manager.close()
+    error = (await phone.hear("error"))["error"]
+    assert (error["type"], error["message"]) == ("stopping", CUT_OFF)
+    done = (await phone.hear("response.done"))["response"]
+    assert (done["status"], done["status_details"]["type"]) == ("cancelled", "stopping")
 
 
 async def test_a_channel_that_closes_cancels_what_it_asked_and_the_stream_goes_on(
