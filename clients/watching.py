@@ -15,7 +15,14 @@ from rich.markup import escape
 from clients.addresses import watchable
 from clients.feed import PASSING, Feed, Tell
 from clients.sdk.client import EchoSieve, takes_questions
-from clients.sdk.errors import Conflict, EchoSieveError, Forbidden, MediaFailed, NotFound
+from clients.sdk.errors import (
+    AnswerCut,
+    Conflict,
+    EchoSieveError,
+    Forbidden,
+    MediaFailed,
+    NotFound,
+)
 from clients.service import add_service, client_of
 from clients.talk import Talk
 from clients.together import until_first
@@ -29,7 +36,12 @@ REST_S = 3.0  # longer than a file takes to follow on another
 RESTING = "every file here has been watched: asking goes on with the next that comes, Ctrl-C ends"
 
 More = Callable[[], Awaitable[None]]
-AWAY = (Conflict, NotFound, *PASSING)  # the feed comes back, into this session or a new one
+AWAY = (
+    AnswerCut,
+    Conflict,
+    NotFound,
+    *PASSING,
+)  # the feed comes back, into this session or a new one
 
 
 ROLES = (

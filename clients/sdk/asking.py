@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 
 from clients.sdk.errors import (
+    AnswerCut,
     AnswerFailed,
     ConnectionLost,
     Incomplete,
@@ -56,8 +57,8 @@ class Asking:
     async def __aiter__(self) -> AsyncGenerator[str]:
         """The answer's pieces as they are written.
 
-        Raises Refused, AnswerFailed, ServiceUnreachable, ConnectionLost (with the text so far);
-        Misused the second time.
+        Raises Refused, AnswerFailed (AnswerCut where the session ended meanwhile),
+        ServiceUnreachable, ConnectionLost (with the text so far); Misused the second time.
         """
         if self._asked:
             raise Misused(
@@ -108,6 +109,8 @@ class Asking:
             raise ConnectionLost("the service stopped in the middle of the answer", self.text)
         if self._answer.status == "failed":
             raise AnswerFailed(self._answer)
+        if self._answer.status == "cancelled" and not self._unwanted:
+            raise AnswerCut(self._answer)
 
     async def _take(self, event: wire.Event) -> str:
         """What an event adds to the text."""

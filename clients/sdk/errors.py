@@ -8,6 +8,7 @@ EchoSieveError
   ServiceTimeout         it did not answer in time
   ConnectionLost         the connection was cut in the middle of something
   AnswerFailed           the model could not answer; `answer` holds what there is
+    AnswerCut            the session ended meanwhile, or somebody else cancelled the answer
   MediaFailed            the media cannot be read, or cannot be sent
     MediaCut             it ended before the end that it says it has; all there is was sent
   Incomplete             there is no whole answer: not yet, or no more
@@ -26,6 +27,7 @@ from clients.sdk.backoff import asked_s
 from session import wire
 from session.wire.faults import fault_of
 
+CUT = "the session ended, or somebody else cancelled it; `answer` holds what was said"
 START = "start the service with `echosieve serve`, or give the URL of one that runs"
 HINTS = {
     "session_unknown": "client.sessions.list() tells which sessions there are",
@@ -82,6 +84,15 @@ class AnswerFailed(EchoSieveError):
     def __init__(self, answer: wire.Answer) -> None:
         reason = answer.error.message if answer.error else "no reason was given"
         super().__init__(f"the answer failed: {reason}")
+        self.answer = answer
+
+
+class AnswerCut(AnswerFailed):
+    """The answer was cancelled, and not by who asked: its session ended, say."""
+
+    def __init__(self, answer: wire.Answer) -> None:
+        reason = answer.error.message if answer.error else CUT
+        EchoSieveError.__init__(self, f"the answer was cut off: {reason}")
         self.answer = answer
 
 

@@ -140,6 +140,8 @@ class Transport:
         except httpx.TimeoutException as error:
             raise ServiceTimeout(f"{method} {self.url}{path} was not answered in time") from error
         except httpx.TransportError as error:
+            if self._http.is_closed:
+                raise Misused(CLOSED) from error
             reason = str(error) or type(error).__name__
             raise ConnectionLost(f"{method} {self.url}{path} was cut: {reason}") from error
 

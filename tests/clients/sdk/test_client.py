@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from unittest.mock import AsyncMock
 
 import httpx
 import pytest
 
-from clients.sdk import EchoSieve, errors
+from clients.sdk import EchoSieve, Session, errors
 from clients.sdk.client import takes_questions
 from clients.sdk.session import Publication
 from session import wire
@@ -83,6 +84,30 @@ async def test_a_question_cancelled_before_it_is_sent_says_nothing(line: Line) -
     asking = session.ask("slowly", max_tokens=256)
     await asking.cancel()
     assert (await asking).status == "cancelled"
+
+
+@pytest.mark.parametrize("end", [Session.close, Session.erase])
+async def test_an_answer_whose_session_is_ended_meanwhile_says_so(
+    line: Line, end: Callable[[Session], Awaitable[object]]
+) -> None:
+    session, _ = await line.join()
+    asking = session.ask("slowly", max_tokens=256)
+    deltas = aiter(asking)
+    await anext(deltas)
+    await end(await line.client.sessions.get(session.id))
+    with pytest.raises(errors.AnswerCut, match="cut off: the session ended, or somebody") as cut:
+        _ = [delta async for delta in deltas]
+    assert cut.value.answer.text == asking.text == asking.answer.text != ""
+
+
+async def test_an_answer_whose_client_is_closed_meanwhile_says_so(line: Line) -> None:
+    session, _ = await line.join()
+    client = EchoSieve(line.url)
+    deltas = aiter((await client.sessions.get(session.id)).ask("slowly", max_tokens=256))
+    await anext(deltas)
+    await client.close()
+    with pytest.raises(errors.Misused, match="this client is closed"):
+        _ = [delta async for delta in deltas]
 
 
 async def test_leaving_the_loop_cancels_the_question(line: Line) -> None:
