@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, Field, ValidationError
 
+from sieve.clip import TextStates
 from sieve.errors import CheckpointError
+from sieve.faults import faults, shown
 from sieve.model import StreamLayout
 from sieve.pool import PixelLimits
 from sieve.rope import AbsoluteRotary
@@ -83,35 +86,43 @@ def _sections_of(text_config: Mapping[str, Any]) -> Sequence[int] | None:
     return found if isinstance(found, list) else None
 
 
-def layout_of(config: Mapping[str, Any], *, refined: bool) -> StreamLayout:
+class _OurBlock(BaseModel):
+    """``echosieve`` in a config: how its model was taught to see streams."""
+
+    horizon_s: float = Field(ge=1 / IDS_PER_S, allow_inf_nan=False)
+    anchor_period_ids: int = Field(ge=1)
+    min_pixels: int = Field(ge=1)
+    max_pixels: int = Field(ge=1)
+    text_states: TextStates
+
+
+def layout_of(config: Mapping[str, Any], directory: Path, *, refined: bool) -> StreamLayout:
     """By our block, or the stock one, whose text a sieve of the authors refines. Raises
     CheckpointError for a block that is incomplete or none."""
+    place = f"the echosieve block of {directory / 'config.json'}"
     if "echosieve" not in config:
         return StreamLayout(text_states="refined" if refined else "raw")
     try:
-        return _our_layout(config["echosieve"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise CheckpointError(
-            "the config's echosieve block needs horizon_s, anchor_period_ids, min_pixels, "
-            f"max_pixels (numbers above 0) and text_states (raw or refined): {error!r}"
-        ) from error
+        ours = _OurBlock.model_validate(config["echosieve"])
+    except ValidationError as error:
+        raise CheckpointError(f"{place}: {faults(error, 'it')}") from None
+    if ours.max_pixels < ours.min_pixels:
+        least = f"at least min_pixels ({ours.min_pixels})"
+        raise CheckpointError(f"{place}: max_pixels must be {least}, not {ours.max_pixels}")
+    pixels = PixelLimits(ours.min_pixels, ours.max_pixels)
+    horizon_ids = round(ours.horizon_s * IDS_PER_S)
+    return StreamLayout(horizon_ids, ours.anchor_period_ids, ours.text_states, pixels)
 
 
-def _our_layout(ours: Mapping[str, Any]) -> StreamLayout:
-    horizon_ids = round(float(ours["horizon_s"]) * IDS_PER_S)
-    period, states = int(ours["anchor_period_ids"]), ours["text_states"]
-    pixels = PixelLimits(int(ours["min_pixels"]), int(ours["max_pixels"]))
-    if states not in ("raw", "refined") or min(horizon_ids, period, pixels.min_pixels) < 1:
-        raise ValueError(f"got {dict(ours)}")
-    if pixels.max_pixels < pixels.min_pixels:
-        raise ValueError("max_pixels is below min_pixels")
-    return StreamLayout(horizon_ids, period, states, pixels)
-
-
-def retention_of(wanted: Any) -> float:
-    """What is wanted, the default for None; raises CheckpointError for what is no share."""
+def retention_of(wanted: Any, text_config: Mapping[str, Any], directory: Path) -> float:
+    """What is wanted; else what the config says, or the default. Raises CheckpointError for what is
+    no share."""
+    name = "retention"
+    if wanted is None:
+        wanted = text_config.get("compression_ratio")
+        name = f"compression_ratio in the text_config of {directory / 'config.json'}"
     if wanted is None:
         return DEFAULT_RETENTION
     if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not 0.0 < wanted <= 1.0:
-        raise CheckpointError(f"retention is a share in (0, 1], got {wanted!r}")
+        raise CheckpointError(f"{name} must be a share in (0, 1], not {shown(wanted)}")
     return float(wanted)

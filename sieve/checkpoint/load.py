@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, Qwen2_5OmniThinkerForConditionalGenerati
 from sieve.backbone import Backbone
 from sieve.baselines import KeepAll
 from sieve.checkpoint.config import layout_of, read_config, retention_of, rotary_of, text_config_of
-from sieve.checkpoint.library import first_line, quiet
+from sieve.checkpoint.library import first_line, misfit, quiet
 from sieve.checkpoint.weights import (
     REFINER,
     build_cs2,
@@ -54,11 +54,11 @@ def load_model(
     read_config(directory)
     config = read_config(cs2_directory)
     text_config = text_config_of(config)
-    chosen = retention_of(text_config.get("compression_ratio") if retention is None else retention)
+    chosen = retention_of(retention, text_config, cs2_directory)
     tensors = cs2_tensors(cs2_directory)
     if sieve is not None and not tensors:
         raise CheckpointError(f"{sieve} holds no sieve: no tensor is named {REFINER}*")
-    layout = layout_of(config, refined=bool(tensors))
+    layout = layout_of(config, cs2_directory, refined=bool(tensors))
     thinker = _load_thinker(directory, dtype)
     authors = bool(tensors) and "echosieve" not in config
     rotary = rotary_of(thinker, sync_rope_sections, text_config, authors=authors)
@@ -109,7 +109,7 @@ def _load_thinker(directory: Path, dtype: torch.dtype) -> Any:
                 directory, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
             )
     except Exception as error:  # whatever a config of the wrong kind makes the library stumble on
-        raise CheckpointError(f"{directory} cannot be loaded: {first_line(error)}") from error
+        raise CheckpointError(f"{directory} cannot be loaded: {misfit(error)}") from error
     if report["mismatched_keys"]:
         raise CheckpointError(f"{directory}: wrong shape: {misshapen(report['mismatched_keys'])}")
     if report["missing_keys"]:

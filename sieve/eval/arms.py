@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from sieve.baselines import RefinedStates
 from sieve.cs2 import CS2
@@ -22,6 +22,7 @@ from sieve.eval.ablations import (
 from sieve.eval.case import Case, Oracle, Tracks
 from sieve.eval.offline import Arrange, compacted, in_place, shuffled
 from sieve.eval.outcomes import Mode
+from sieve.faults import faults
 from sieve.model import Model
 from sieve.policy import FixedShare, Policy, RecentFirst, ScoreWithAge, ShareByAge
 from sieve.prune import Pruner
@@ -324,8 +325,9 @@ def trained_arms(path: Path) -> list[Arm]:
     """The models that a JSON file lists. Raises SettingInvalid."""
     try:
         lines = TypeAdapter(list[Trained]).validate_json(path.read_bytes())
-    except ValueError as error:
-        raise SettingInvalid(f"{path} is no list of trained models: {error}") from error
+    except ValidationError as error:
+        why = faults(error, "it")
+        raise SettingInvalid(f"{path} is no list of trained models: {why}") from None
     return [_trained(line, path) for line in lines]
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from sieve.errors import BenchmarkError
 from sieve.eval.benchmarks.item import Item, LeftOut, Unusable
+from sieve.faults import faults
 
 _SPACE = re.compile(r"\s*")
 
@@ -78,7 +79,7 @@ class Loading:
         try:
             yield
         except ValidationError as error:
-            self.left_out.append(LeftOut(where, _reason(error)))
+            self.left_out.append(LeftOut(where, faults(error, "the entry")))
         except Unusable as error:
             self.left_out.append(LeftOut(where, str(error)))
 
@@ -167,13 +168,3 @@ def _amiss(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-
-
-def _reason(error: ValidationError) -> str:
-    """What is wrong, field by field."""
-    parts = []
-    for detail in error.errors(include_url=False):
-        field = ".".join(str(step) for step in detail["loc"])
-        what = "should be an object" if detail["type"] == "model_type" else str(detail["msg"])
-        parts.append(f"{field}: {what}" if field else f"the entry {what}")
-    return "; ".join(parts)

@@ -97,12 +97,23 @@ def test_trained_arms_are_read_from_a_file(tmp_path: Path) -> None:
     assert arm.build is ARMS["causal refiner"].build
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '[{"name": "x"}]', '{"name": "x", "model": "y"}'])
-def test_a_file_of_trained_arms_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "it is not JSON: "),
+        ("[1]", "0 must be an object, not 1"),
+        ('[{"name": "x"}]', "0.model must be there"),
+        ('{"name": "x", "model": "y"}', "it must be a list, not an object"),
+    ],
+)
+def test_a_file_of_trained_arms_that_is_none_is_refused(
+    tmp_path: Path, text: str, says: str
+) -> None:
     path = tmp_path / "trained.json"
     path.write_text(text)
-    with pytest.raises(SettingInvalid, match=r"trained\.json"):
+    with pytest.raises(SettingInvalid) as refused:
         trained_arms(path)
+    assert str(refused.value).startswith(f"{path} is no list of trained models: {says}")
 
 
 def test_a_trained_arm_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:

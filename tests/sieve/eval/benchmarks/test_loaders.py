@@ -85,8 +85,8 @@ def test_worldsense_entries_that_cannot_be_asked_are_told_with_their_line(tmp_pa
     line = "worldsense_qa.json:"
     assert told[f"{line}2, task1"] == "the answer 'E' is none of A, B, C, D"
     assert "lettered A, C, B; A, B, C would be right" in told[f"{line}2, task2"]
-    assert "question: Field required" in told[f"{line}2, task3"]
-    assert told[f"{line}2, task4"] == "the entry should be an object"
+    assert "question must be there" in told[f"{line}2, task3"]
+    assert told[f"{line}2, task4"] == "the entry must be an object, not 'no object'"
     assert told[f"{line}3, task0"] == "there is no videos/v2.mp4"
     assert "has no task0" in told[f"{line}4"]
     assert "is an object with tasks" in told[f"{line}5"]
