@@ -23,6 +23,7 @@ from stream.source import (
     Decoded,
     MediaError,
     Pictures,
+    in_order,
     length_s,
     seek,
     shortfall,
@@ -95,7 +96,9 @@ class LiveSource:
         while True:
             before_s = self._read_s
             try:
-                async with aclosing(in_thread(self._items(began_s), 1)) as items:
+                coming = self._items(began_s)
+                ordered = in_order(coming) if self._ends else coming
+                async with aclosing(in_thread(ordered, 1)) as items:
                     async for item in items:
                         wait_s = self._first_wait_s
                         yield item

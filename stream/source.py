@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
+import math
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -34,6 +36,7 @@ _INSTANT_S = 1e-6
 _BATCH = 16  # items fetched by one visit to the decoding thread
 _CHUNK_SAMPLES = 320  # 20 ms
 _FILE_LATENESS_S = 10.0  # containers interleave their tracks within a few seconds
+_INTERLEAVED_S = 1.0  # how far apart the tracks of a file lie at most, in libav's order
 _SHORT_S = 1.0  # tracks need not end together, nor does a file end with its last frame
 _SEEK_MARGIN_S = 2.0  # decoders of sound need a moment to be right
 
@@ -121,7 +124,7 @@ class FileSource:
         Raises MediaError where nothing of the file can be decoded."""
         with _opened(self._path) as container:
             seek(container, from_s)
-            yield from self._decoded(container, from_s)
+            yield from in_order(self._decoded(container, from_s))
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         """All items, decoded in a thread. Raises MediaError, see `check_whole`."""
@@ -206,6 +209,28 @@ class Rest:
         self._file.check_whole()
 
 
+def in_order(items: Iterator[Item]) -> Generator[Item]:
+    """All items by time: in a file a second of one track may lie before the same of the other,
+    which would be sent, and be taken for captured, so much later."""
+    waiting: list[tuple[float, int, Item]] = []
+    newest_s = -math.inf
+    try:
+        for number, item in enumerate(items):
+            time_s = time_of(item)
+            heapq.heappush(waiting, (time_s, number, item))
+            newest_s = max(newest_s, time_s)
+            while waiting[0][0] < newest_s - _INTERLEAVED_S:
+                yield heapq.heappop(waiting)[2]
+    except MediaError:
+        yield from (item for _, _, item in sorted(waiting))  # all that came before it broke
+        raise
+    yield from (item for _, _, item in sorted(waiting))
+
+
+def time_of(item: Item) -> float:
+    return item.time_s if isinstance(item, Frame) else item.start_s
+
+
 def moved(item: Item, by_s: float) -> Item:
     """The same, so much later."""
     if isinstance(item, Frame):
@@ -274,7 +299,7 @@ async def windows(source: Source, *, fps: float = 2.0) -> AsyncIterator[Window]:
     newest_s = 0.0
     async for item in source:
         windower.push(item)
-        newest_s = max(newest_s, item.time_s if isinstance(item, Frame) else item.start_s)
+        newest_s = max(newest_s, time_of(item))
         windower.advance(newest_s)
         while (window := windower.pop()) is not None:
             yield window

@@ -6,7 +6,7 @@ import asyncio
 import re
 import subprocess
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -15,10 +15,18 @@ import numpy as np
 import pytest
 
 from stream.render import render_devices, render_file
-from stream.source import FileSource, MediaError, Rest, SceneSource, windows
+from stream.source import (
+    FileSource,
+    MediaError,
+    Rest,
+    SceneSource,
+    in_order,
+    time_of,
+    windows,
+)
 from stream.window import SAMPLE_RATE, Frame, Item, Sound, Window
 from stream.world.scene import Scene
-from tests.stream.addresses import ffmpeg
+from tests.stream.addresses import ENCODING, ffmpeg
 
 SECONDS = 5.0
 
@@ -334,3 +342,25 @@ async def test_the_rest_of_a_file_begins_at_zero_with_what_comes_then(
 
 async def test_of_a_file_that_was_watched_to_its_end_nothing_is_left(media: Path) -> None:
     assert [item async for item in Rest(FileSource(media / "scene.webm"), SECONDS + 1.0)] == []
+
+
+def test_items_come_by_time_where_the_tracks_of_a_file_lie_apart(tmp_path: Path) -> None:
+    """As phones and cameras write them: a second of pictures, then the sound of that second."""
+    render_file(SceneSource(Scene(3), 4.0, size=84).items(), tmp_path / "scene.mkv")
+    apart = ("-movflags", "frag_keyframe+empty_moov")
+    ffmpeg("-i", str(tmp_path / "scene.mkv"), *ENCODING, *apart, str(tmp_path / "apart.mp4"))
+    times = [time_of(item) for item in FileSource(tmp_path / "apart.mp4").items()]
+    assert times == sorted(times)
+    assert times[-1] > 3.8
+
+
+def test_what_was_read_before_media_broke_is_handed_out_first() -> None:
+    def broken() -> Iterator[Item]:
+        yield Sound(0.1, np.zeros(320, np.float32))
+        yield Frame(0.0, np.zeros((2, 2, 3), np.uint8))
+        raise MediaError("broke off")
+
+    items = in_order(broken())
+    assert [time_of(next(items)) for _ in range(2)] == [0.0, 0.1]
+    with pytest.raises(MediaError, match="broke off"):
+        next(items)
