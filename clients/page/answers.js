@@ -41,7 +41,7 @@ export function exchange(list, question, { truth = null, asked_at = Infinity } =
 function troubleText({ status, error }) {
   if (status === "completed") return null;
   if (status === "truncated") return "The answer was cut at its greatest length.";
-  if (status === "cancelled") return "The answer was stopped.";
+  if (status === "cancelled") return error?.message ?? "The answer was stopped.";
   return error?.message ?? "There is no answer.";
 }
 

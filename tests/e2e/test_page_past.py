@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from session import wire
+from session.live.session import CUT_OFF
 from session.notes import records as note_records
 from tests.clients.sdk.conftest import Line
 from tests.e2e.browsing import ask
@@ -62,6 +63,18 @@ async def test_an_answer_from_notes_tells_their_times_and_no_figures_of_tokens(
     await ask(page, "any zebra?")
     await expect(page.locator("#answers .answer").first).to_contain_text("no note holds these")
     await expect(facts).to_have_text(["asked at 0:00"])
+
+
+async def test_an_answer_that_was_cut_off_as_the_service_stopped_says_so(
+    page: Page, line: Line
+) -> None:
+    session, _ = await line.join()
+    asking = asyncio.create_task(line.house.ask(session.id, "slowly"))
+    await eventually(lambda: bool(line.house.engine.branches))
+    await line.house.manager.close()  # the service stops
+    assert (await asking).status_code == 503
+    await look_back(page)
+    await expect(page.locator("#answers .failed")).to_have_text(CUT_OFF)
 
 
 async def test_a_live_session_that_is_asked_about_what_it_forgot_tells_the_times_of_the_notes(
