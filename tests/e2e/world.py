@@ -10,8 +10,8 @@ from stream.world.scene import Scene
 
 DRAWS = 20  # a scene picks its questions at random; after so many draws hardly any is missing
 NOW_SLACK_S = (-0.3, 0.4, 1.5)  # a question is typed, sent and read on a busy machine
-SEEN_SLACK_S = (-0.3, 0.2, 0.6)  # behind the newest frame of two a second, which an answer names
-SINCE_SLACK_S = (-0.5, 0.5, 1.5)  # connecting takes a while, and its beginning is not heard
+SEEN_SLACK_S = (-1.2, -0.5, 0.1, 0.6)  # a frame is up to a second under way to where it is seen
+SINCE_SLACK_S = (-1.2, -0.5, 0.5, 1.5)  # connecting takes a while, and its beginning is not heard
 
 
 def certain(
