@@ -46,6 +46,10 @@ def sentence(fault: ErrorDetails) -> str:
         return "must be there"
     if kind == "json_invalid":
         return f"is not JSON: {context['error']}"
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        return "is not known here"
+    if kind == "value_error":
+        return fault["msg"].removeprefix("Value error, ")
     if kind not in TYPES:
         return fault["msg"][:1].lower() + fault["msg"][1:]
     return f"must be {TYPES[kind].format(**context)}, not {shown(found)}"

@@ -5,6 +5,8 @@
 *Alarms*: streams of the world. In each, things are watched for; when they are there is known, and
 the world shows others of their colour or their shape all the time. `session.bench.alarms` says what
 counts as found.
+
+*Numbers*: how many things of each colour there were in the last minute (`session.bench.numbers`).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from rich.markup import escape
 
 from session.bench.ages import scene_windows
 from session.bench.alarms import Alarm, Alarms, Kept, held
+from session.bench.numbers import Numbers, count_stream
 from session.bench.process import ServiceEnded
 from session.bench.watch_cost import Cost, Served, measure_costs, measure_served
 from session.engine.loading import model_of
@@ -74,12 +77,16 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"[red]The service could not be measured:[/] {escape(repr(error))}")
         return 1
     streams = range(args.seed, args.seed + args.streams)
+    plot, seconds = WORLDS[args.world], 60 * args.minutes
     kept = [
-        one
-        for seed in streams
-        for one in watch_stream(model, seed, WORLDS[args.world], 60 * args.minutes, args.things)
+        one for seed in streams for one in watch_stream(model, seed, plot, seconds, args.things)
     ]
     alarms = Alarms.of(kept)
+    numbers = None
+    if "count_things" in plot.kinds:
+        numbers = Numbers.of(
+            x for seed in streams for x in count_stream(model, seed, plot, seconds)
+        )
     report = {
         "bench": "watches",
         "model": args.model,
@@ -89,8 +96,11 @@ def run(args: argparse.Namespace) -> int:
         "costs": [asdict(cost) for cost in costs],
         "served": [asdict(one) for one in served],
         "alarms": asdict(alarms),
+        "numbers": numbers and asdict(numbers),
     }
     show(console, costs, served, alarms)
+    if numbers is not None:
+        show_numbers(console, numbers)
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + "\n")
@@ -159,4 +169,13 @@ def show(console: Console, costs: Sequence[Cost], served: Sequence[Served], alar
         f"{alarms.alarms} alarms, precision {alarms.precision:.3f}, recall {alarms.recall:.3f}, "
         f"F1 {alarms.f1:.3f}, median delay {delay} windows, {alarms.false_per_hour:g} false alarms "
         f"an hour; {alarms.answered:.1%} of the first token is yes or no"
+    )
+
+
+def show_numbers(console: Console, numbers: Numbers) -> None:
+    right_of_told = "-" if numbers.right_of_told is None else f"{numbers.right_of_told:.1%}"
+    console.print(
+        f"{numbers.readings} numbers read: {numbers.right:.1%} right (always the most frequent "
+        f"one: {numbers.majority:.1%}); {numbers.told:.1%} sure enough to be told, of them "
+        f"{right_of_told} right"
     )

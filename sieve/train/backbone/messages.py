@@ -22,6 +22,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sieve.faults import sentence
+
 CHOICE_CUE = "Answer with the option's letter from the given choices directly."
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LETTERED = re.compile(r"^\s*\(?([A-Z])[.):]\s+", re.MULTILINE)
@@ -149,10 +151,10 @@ def _record(line: bytes) -> _Record:
 def _amiss(error: ValidationError) -> str:
     """The first fault; where a value may be of several types, that of the type it comes closest
     to."""
-    first = max(error.errors(), key=lambda fault: len(fault["loc"]))
+    first = max(error.errors(include_url=False), key=lambda fault: len(fault["loc"]))
     names = [str(part) for part in first["loc"]]
     place = ".".join(name for name in names if name.isidentifier() or name.isdigit())
-    return f"{place.removesuffix('.str') or 'the line'}: {first['msg']}"
+    return f"{place.removesuffix('.str') or 'the line'}: {sentence(first)}"
 
 
 def _check_roles(said: Sequence[_Message], answer: str | None) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sieve.errors import TrainingError
+from sieve.faults import sentence
 from sieve.train.optimise import Schedule
 
 MOST_STEPS = 10_000_000
@@ -167,9 +168,9 @@ def tuning_of(settings: Mapping[str, Any]) -> Tuning:
     try:
         return _check(_ADAPTER.validate_json(json.dumps(settings), strict=True))
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise TrainingError(f"setting {place or 'file'}: {first['msg']}") from None
+        raise TrainingError(f"setting {place or 'file'}: {sentence(first)}") from None
 
 
 def _check(tuning: Tuning) -> Tuning:

@@ -26,9 +26,9 @@ def test_what_is_written_is_read_again() -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"sieve": {"layers": 0}}, "setting sieve.layers: .*greater than or equal to 1"),
-        ({"sieve": {"layers": 65}}, "setting sieve.layers: .*less than or equal to 64"),
-        ({"sieve": {"layers": "4"}}, "setting sieve.layers: .*integer"),
+        ({"sieve": {"layers": 0}}, "setting sieve.layers: .*at least 1, not 0"),
+        ({"sieve": {"layers": 65}}, "setting sieve.layers: .*at most 64, not 65"),
+        ({"sieve": {"layers": "4"}}, "setting sieve.layers: must be a whole number, not .4.$"),
         ({"sieve": {"estimator": "magic"}}, "setting sieve.estimator: .*'identity'"),
         ({"sieve": {"retentions": []}}, "setting sieve.retentions"),
         ({"sieve": {"retention": 0}}, "setting sieve.retention"),
