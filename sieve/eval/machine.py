@@ -19,6 +19,7 @@ def describe_machine(device: str = "cpu") -> dict[str, object]:
     return {
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
         "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # the widest: AVX2, AVX512 ...
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "system": platform.platform(),
