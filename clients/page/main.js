@@ -205,7 +205,10 @@ function gone(message) {
 
 function closed(reason) {
   if (publication && !isWanted(reason)) publication.renew();
-  else gone(`The service closed the session: ${reason}.`);
+  else {
+    session?.over();
+    gone(`The service closed the session: ${reason}.`);
+  }
 }
 
 function state(described) {

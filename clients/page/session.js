@@ -33,6 +33,11 @@ export class Session {
     for (const asking of this.#asking) asking.abort();
   }
 
+  /** The service ends it: questions in flight end by the service's own word. */
+  over() {
+    this.#asking.clear();
+  }
+
   /** Seconds on the session clock, a little late at first. */
   get clock_s() {
     const now_s = pageSeconds() - this.#clock_start;

@@ -19,6 +19,17 @@ from tests.session.notes.test_records import note
 
 pytestmark = pytest.mark.browser
 
+SLOW_ANSWERS = """() => {
+  const real = window.fetch;
+  const late = { transform: (part, out) => new Promise((done) =>
+    setTimeout(() => { out.enqueue(part); done(); }, 300)) };
+  window.fetch = async (path, how) => {
+    if (!String(path).endsWith("/ask")) return real(path, how);
+    const body = JSON.stringify({ ...JSON.parse(how.body), max_tokens: 256 });
+    const response = await real(path, { ...how, body });
+    return new Response(response.body.pipeThrough(new TransformStream(late)), response);
+  };
+}"""  # what is told of the session comes before the end of an answer
 MINUTES = ("a red circle", "a low hum", "a red square", "nothing")  # as they were noted
 
 
@@ -75,6 +86,22 @@ async def test_an_answer_that_was_cut_off_as_the_service_stopped_says_so(
     assert (await asking).status_code == 503
     await look_back(page)
     await expect(page.locator("#answers .failed")).to_have_text(CUT_OFF)
+
+
+async def test_a_question_in_flight_as_the_session_ends_gets_the_words_of_the_service(
+    page: Page, line: Line
+) -> None:
+    session, _ = await line.join()
+    await page.evaluate(SLOW_ANSWERS)
+    await page.get_by_role("button", name="Join").click()
+    await page.get_by_label("Your question").fill("slowly")
+    await page.get_by_label("Your question").press("Enter")
+    await eventually(lambda: bool(line.house.engine.branches))
+    await line.house.manager.end(session.id, "the sender ended it")
+    answer = page.locator("#answers li").first
+    await expect(page.get_by_role("alert")).to_contain_text("the sender ended it")
+    await expect(answer).to_have_attribute("data-state", "cancelled")
+    await expect(answer.locator(".failed")).to_have_text("The answer was stopped.")
 
 
 async def test_a_live_session_that_is_asked_about_what_it_forgot_tells_the_times_of_the_notes(
