@@ -44,11 +44,14 @@ class Keeper:
         self._condition.up(self._name)
 
     async def run(self, attempt: Attempt) -> None:
-        """Returns when an attempt does."""
+        """Returns when an attempt does. One that is cancelled is the last, also where what it has
+        begun cannot be ended properly: that failure took the place of the cancelling."""
         while True:
             try:
                 return await attempt()
             except EchoSieveError as error:
+                if is_cancelled():
+                    raise asyncio.CancelledError from error
                 self._failures += 1
                 wait_s = self._backoff.wait_s(self._failures)
                 self._tell(error, wait_s)
@@ -63,3 +66,9 @@ class Keeper:
         elif said != self._said:
             log.warning("%s: %s", self._name, said)
         self._said = said
+
+
+def is_cancelled() -> bool:
+    """Whether this task was asked to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

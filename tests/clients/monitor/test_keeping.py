@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from clients.monitor.keeping import Keeper
 from clients.monitor.torn import Broken
 from clients.sdk import Backoff
-from clients.sdk.errors import MediaFailed
+from clients.sdk.errors import MediaFailed, ServiceTimeout
 
 NOW = Backoff(first_s=1e-6, most_s=1e-6)
 
@@ -60,6 +62,25 @@ async def test_what_is_no_failure_of_a_source_is_not_tried_again() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await Keeper("yard", Told(), NOW).run(attempt)
+
+
+async def test_who_is_stopped_does_not_try_again_though_the_end_of_the_attempt_fails() -> None:
+    told, begun = Told(), asyncio.Event()
+
+    async def attempt() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:  # as where a service that hangs is to be told of the end
+            raise ServiceTimeout("DELETE was not answered in time")
+
+    keeping = asyncio.create_task(Keeper("yard", told, NOW).run(attempt))
+    await begun.wait()
+    keeping.cancel()
+    _, going_on = await asyncio.wait({keeping}, timeout=1.0)
+    assert not going_on
+    assert keeping.cancelled()
+    assert told.told == []
 
 
 async def test_who_was_up_begins_with_short_waits_again() -> None:
