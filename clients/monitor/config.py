@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -272,6 +273,13 @@ class MonitorConfig(Table):
     def watches_of(self, source: str) -> list[wire.WatchCreate]:
         """The standing queries of one source."""
         return [w.settings for w in self.watch if w.sources is None or source in w.sources]
+
+    def digest_of(self, source: str) -> str:
+        """Another one where something else is to be set in the sessions of a source."""
+        instruction = next(one.instruction for one in self.source if one.name == source)
+        watches = [one.model_dump(exclude_unset=True) for one in self.watches_of(source)]
+        notes = self.notes and self.notes.model_dump()
+        return hashlib.sha256(json.dumps([instruction, watches, notes]).encode()).hexdigest()
 
 
 def _unusable_certificates(tables: Mapping[str, Any], base: Path) -> Iterator[Misfit]:

@@ -41,6 +41,10 @@ CREATE TABLE IF NOT EXISTS blanks (
     what TEXT NOT NULL,
     from_s REAL NOT NULL,
     to_s REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS prepared (
+    session TEXT PRIMARY KEY,
+    digest TEXT NOT NULL   -- of the configuration that it was last set to
 )
 """
 BLANK_S = 2.0  # a window: shorter ones are the jitter of a network, or a sender that connects
@@ -196,6 +200,15 @@ class Record:
         """Those that are worth to be told, in the order in which they began."""
         query = "SELECT * FROM blanks WHERE to_s - from_s >= ? ORDER BY rowid"
         return [Blank(*row) for row in self._db.execute(query, (BLANK_S,))]
+
+    def prepared(self, session: str, digest: str) -> None:
+        """A session was set as a configuration says that has this digest."""
+        self._db.execute("INSERT OR REPLACE INTO prepared VALUES (?, ?)", (session, digest))
+
+    def is_prepared(self, session: str, digest: str) -> bool:
+        """Whether it was, and to no other since."""
+        query = "SELECT 1 FROM prepared WHERE session = ? AND digest = ?"
+        return self._db.execute(query, (session, digest)).fetchone() is not None
 
     def seen(self) -> Seen:
         return Seen(self.entries(), self.gaps(), self.stretches(), self.blanks())

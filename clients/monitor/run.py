@@ -216,13 +216,18 @@ class Monitor:
             self._bridge.turn(name, state)
 
     async def prepare(self, name: str, session: Session) -> None:
-        """Let the session be set as its source is configured."""
+        """Let the session be set as its source is configured, once: what somebody has set since
+        stays for as long as the session goes on, unless the configuration is another by then."""
+        digest = self._config.digest_of(name)
+        if self._record.is_prepared(session.id, digest):
+            return
         source = next(source for source in self._config.source if source.name == name)
         if source.instruction is not None:
             await session.update(instruction=source.instruction)
         await set_watches(session, self._config.watches_of(name))
         if notes := self._config.notes:
             await session.notes.set(notes.every_s, events=notes.events)
+        self._record.prepared(session.id, digest)
 
     async def follow(self, name: str, session: Session, goes_on: Callable[[], bool]) -> None:
         """Tell everything of it, to the broker first."""

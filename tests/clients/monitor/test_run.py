@@ -20,9 +20,12 @@ from clients.monitor.config import BotsTable, MonitorConfig
 from clients.monitor.run import Monitor
 from clients.monitor.sources import Bots
 from clients.monitor.streams import Streams
+from clients.mqtt.bridge import set_watches
 from clients.mqtt.mapping import Story
 from clients.mqtt.places import Places
 from clients.sdk import EchoSieve, Session
+from clients.sdk.errors import NotFound
+from session import wire
 from session.wire import NOTHING_CAME
 from stream.window import Sound
 from tests.clients.monitor.happened import skipped, window
@@ -134,6 +137,51 @@ async def test_a_film_goes_on_where_it_was_cut_though_the_service_took_in_empty_
     monitor._window(story, window(4.0, ("video", 4.0, 6.0), ("audio", 4.0, 6.0)))
     monitor._window(story, skipped(6.0, NOTHING_CAME))
     assert monitor._reached.seconds("yard", "film.ts") == 3.0
+    await monitor._client.close()
+
+
+async def test_what_was_set_since_stays_in_its_session_until_the_configuration_is_another(
+    line: Line, tmp_path: Path
+) -> None:
+    session, _ = await line.join()
+    wanted = [wire.WatchCreate(query="is it there since 0")]
+
+    async def prepared(instruction: str) -> tuple[list[str], str | None]:
+        """By a monitor that has just started: what then stands."""
+        source = {"kind": "room", "name": "door", "instruction": instruction}
+        config = MonitorConfig.model_validate(
+            {"folder": tmp_path, "source": [source], "watch": [{"query": "is it red"}]}
+        )
+        monitor = Monitor(config, client=EchoSieve(line.url, backoff=QUICK))
+        await monitor.prepare("door", session)
+        monitor._record.close()
+        await monitor._client.close()
+        info = await session.refresh()
+        return [watch.query for watch in await session.watches.list()], info.instruction
+
+    assert await prepared("look") == (["is it red"], "look")
+    await set_watches(session, wanted)
+    await session.update(instruction="listen")
+    assert await prepared("look") == (["is it there since 0"], "listen")
+    assert await prepared("look well") == (["is it red"], "look well")
+
+
+async def test_a_session_that_could_not_be_set_is_set_the_next_time(
+    line: Line, tmp_path: Path
+) -> None:
+    session, _ = await line.join()
+    config = MonitorConfig.model_validate(
+        {
+            "folder": tmp_path,
+            "source": [{"kind": "room", "name": "door"}],
+            "watch": [{"query": "is it red"}],
+        }
+    )
+    monitor = Monitor(config, client=EchoSieve(line.url, backoff=QUICK))
+    gone = Session(session._transport, session.info.model_copy(update={"id": "ses_0"}), QUICK)
+    with pytest.raises(NotFound):
+        await monitor.prepare("door", gone)
+    assert not monitor._record.is_prepared("ses_0", config.digest_of("door"))
     await monitor._client.close()
 
 
