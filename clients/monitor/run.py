@@ -29,12 +29,13 @@ from clients.monitor.report import write
 from clients.monitor.sources import Bots, watch_media, watch_room
 from clients.monitor.streams import FAREWELL_S, Streams
 from clients.monitor.webhook import Outbox, Webhook
-from clients.mqtt.bridge import Bridge, set_watches
+from clients.mqtt.bridge import Bridge
 from clients.mqtt.following import follow
 from clients.mqtt.mapping import SourceState, Story
 from clients.mqtt.places import Places
 from clients.mqtt.settings import from_environment, from_file
 from clients.mqtt.topics import Topics
+from clients.mqtt.wanted import set_watches
 from clients.sdk import Backoff, EchoSieve, Session
 from clients.sdk.errors import EchoSieveError, Forbidden, NotFound, Unauthorized
 from clients.together import Work, until_first

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 from pydantic import BaseModel
 
@@ -32,10 +32,10 @@ from clients.mqtt.replies import Replies, Reply
 from clients.mqtt.requests import Malformed, Request
 from clients.mqtt.settings import BrokerSettings
 from clients.mqtt.topics import Message, Topics
+from clients.mqtt.wanted import set_watches
 from clients.sdk import Backoff, Session
 from clients.sdk.backoff import BACKOFF
 from clients.sdk.errors import EchoSieveError, NotFound
-from clients.sdk.watches import WatchSettings
 from session import wire
 
 log = logging.getLogger("echosieve")
@@ -324,23 +324,3 @@ async def set_to(session: Session, request: Setting) -> None:
             await session.update(retention=request.retention)
         case requests.SetWatches():
             await set_watches(session, request.watches)
-
-
-async def set_watches(session: Session, wanted: Iterable[wire.WatchCreate]) -> None:
-    """Let exactly these stand: what is there already is changed, not made anew; what is not given
-    for it becomes the service's default again."""
-    standing = await session.watches.list()
-    for settings in wanted:
-        fields = {name: getattr(settings, name) for name in wire.WatchPatch.model_fields}
-        asked = (settings.kind, settings.query)
-        watch = next((one for one in standing if (one.kind, one.query) == asked), None)
-        if watch is not None:
-            standing.remove(watch)
-            await session.watches.update(watch.id, **cast(WatchSettings, fields))
-        else:
-            given = {name: fields[name] for name in settings.model_fields_set & fields.keys()}
-            watches = session.watches
-            make = watches.count if settings.kind == "count" else watches.create
-            await make(settings.query, **cast(WatchSettings, given))
-    for watch in standing:
-        await session.watches.delete(watch.id)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from clients.mqtt.topics import Topics
+from clients.mqtt.wanted import MOST_WATCHES
 from session import wire
 from session.wire.faults import fault_of
 
@@ -74,6 +75,9 @@ def _retention(payload: bytes) -> SetRetention:
 
 def _watches(payload: bytes) -> SetWatches:
     watches = _WATCHES.validate_json(payload)
+    if len(watches) > MOST_WATCHES:
+        said = f"a session has at most {MOST_WATCHES} watches, not {len(watches)}"
+        raise Malformed(f"{said}: all stay as they are", "watches")
     if len({(watch.kind, watch.query) for watch in watches}) < len(watches):
         raise Malformed("each query may stand once", "query")
     return SetWatches(tuple(watches))

@@ -20,9 +20,9 @@ from clients.monitor.config import BotsTable, MonitorConfig
 from clients.monitor.run import Monitor
 from clients.monitor.sources import Bots
 from clients.monitor.streams import Streams
-from clients.mqtt.bridge import set_watches
 from clients.mqtt.mapping import Story
 from clients.mqtt.places import Places
+from clients.mqtt.wanted import set_watches
 from clients.sdk import EchoSieve, Session
 from clients.sdk.errors import NotFound
 from session import wire

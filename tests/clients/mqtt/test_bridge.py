@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from clients.monitor.bench.mosquitto import Mosquitto
-from clients.mqtt.bridge import Bridge, set_watches
+from clients.mqtt.bridge import Bridge
 from clients.mqtt.broker import Broker
 from clients.mqtt.mapping import SourceState, Story
 from clients.mqtt.places import Places
@@ -81,27 +81,6 @@ async def test_home_assistant_is_told_again_when_it_starts(
         before = len(devices(receiver))
         await (await receiver.connected()).publish("homeassistant/status", "online", qos=1)
         await receiver.until(lambda: len(devices(receiver)) > before)
-
-
-async def test_exactly_the_watches_that_are_wanted_stand(line: Line) -> None:
-    session, _ = await line.join()
-    for _ in range(2):
-        await session.watches.create("is it there since 0", threshold=0.9, cooldown_s=60.0)
-    await set_watches(session, [wire.WatchCreate(query="is it there since 0", cooldown_s=5.0)])
-    (watch,) = await session.watches.list()
-    assert (watch.threshold, watch.cooldown_s) == (0.8, 5.0)
-
-
-async def test_counters_are_wanted_beside_events_of_the_same_words(line: Line) -> None:
-    session, _ = await line.join()
-    wanted = [
-        wire.WatchCreate(query="windows", kind="count", threshold=0.7),
-        wire.WatchCreate(query="windows"),
-    ]
-    for _ in range(2):
-        await set_watches(session, wanted)
-    standing = {watch.kind: watch.threshold for watch in await session.watches.list()}
-    assert standing == {"count": 0.7, "event": 0.8}
 
 
 async def test_a_bridge_that_starts_anew_goes_on_where_it_was(

@@ -44,6 +44,13 @@ def test_the_field_at_fault_is_named() -> None:
     assert raised.value.param == "0.threshold"
 
 
+def test_more_watches_than_a_session_has_are_refused_before_anything_is_changed() -> None:
+    watches = [{"query": f"a dog {number}"} for number in range(65)]
+    with pytest.raises(Malformed, match="at most 64 watches, not 65"):
+        read("watches/set", json.dumps(watches).encode())
+    assert isinstance(read("watches/set", json.dumps(watches[1:]).encode()), requests.SetWatches)
+
+
 @pytest.mark.parametrize(
     ("topic", "may"),
     [
