@@ -7,7 +7,10 @@ from echosieve import EchoSieve, wire
 
 async def main() -> None:
     async with EchoSieve() as client:
-        session = (await client.sessions.list(state="live"))[-1]
+        live = await client.sessions.list(state="live")
+        if not live:
+            raise SystemExit("nobody streams: begin with `echosieve watch clip.webm`, or the page")
+        session = live[-1]
         async for event in session.events(after=0):
             match event:
                 case wire.WindowIngested():

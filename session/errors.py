@@ -193,6 +193,16 @@ class Stopping(ServiceError):
     status, kind, retry_after_s = 503, "stopping", 5
 
 
+STOPPED = "the service stopped"  # why its sessions end then
+
+
+def over(reason: str | None) -> ServiceError:
+    """Of what is asked of a session that has ended while it was here."""
+    if reason == STOPPED:
+        return Stopping("the service stops: ask again when it is back")
+    return SessionOver(f"the session has ended ({reason})")
+
+
 def refusal(error: ValidationError, model: object = None) -> ServiceError:
     """The first thing that is wrong with a message, in one sentence; `model`: what it was to be."""
     fault = fault_of(error, model)

@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from session.config import (
     MAX_FPS,
@@ -96,7 +97,7 @@ def add_access(parser: argparse.ArgumentParser) -> None:
         "--origin",
         action="append",
         default=[],
-        type=text,
+        type=origin,
         metavar="URL",
         help="another web site whose pages may use this service; may be given again",
     )
@@ -175,6 +176,16 @@ def text(given: str) -> str:
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError("must be UTF-8 text") from None
     return given
+
+
+def origin(given: str) -> str:
+    """As browsers write it in the header Origin (RFC 6454, 6.2): a scheme, a host, no path."""
+    parts = urlsplit(text(given))
+    if parts.scheme not in ("http", "https") or given != f"{parts.scheme}://{parts.netloc}":
+        raise argparse.ArgumentTypeError(
+            f"must be like https://that.site or http://that.site:8000, without a path, not {given}"
+        )
+    return given.lower()
 
 
 def number(given: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 
@@ -72,7 +73,7 @@ class Asking:
                 async with aclosing(self._attempt()) as deltas:
                     async for delta in deltas:
                         yield delta
-            except GeneratorExit:  # the loop was left
+            except (GeneratorExit, asyncio.CancelledError):  # the loop was left
                 self._unwanted = True
                 raise
             except Refused as error:

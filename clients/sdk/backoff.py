@@ -18,8 +18,10 @@ class Backoff:
     most_s: float = 10.0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.first_s <= self.most_s:
-            raise ValueError(f"0 < first_s <= most_s, not {self.first_s} and {self.most_s}")
+        """Raises ValueError."""
+        numbers = _is_number(self.first_s) and _is_number(self.most_s)
+        if not numbers or not 0.0 < self.first_s <= self.most_s:
+            raise ValueError(f"0 < first_s <= most_s, not {self.first_s!r} and {self.most_s!r}")
 
     def wait_s(self, failures: int, generator: random.Random | None = None) -> float:
         """Seconds to wait after so many failures in a row (1, 2 ...)."""
@@ -56,8 +58,14 @@ class Timeouts:
         """Raises ValueError."""
         for name in ("connect_s", "reply_s", "silence_s", "patience_s"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not (value > 0.0 or name == "patience_s"):
+            least = 0.0 if name == "patience_s" else 1e-3
+            if not _is_number(value) or value < least:
                 raise ValueError(f"{name} is a number of seconds above 0, not {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    """No truth value, and none that nothing can be compared with."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
 BACKOFF = Backoff()

@@ -45,6 +45,8 @@ class EchoSieve:
     ) -> None:
         """Raises Unusable (a ValueError too) for a URL or a token that is none. Nothing is sent
         yet."""
+        if not isinstance(timeouts, Timeouts) or not isinstance(backoff, Backoff):
+            raise Unusable("timeouts and backoff are echosieve.Timeouts and echosieve.Backoff")
         url = _given(url, URL_NAME, checked) or DEFAULT_URL
         token = _given(token, TOKEN_NAME, checked_token)
         self._transport = Transport(url, token, timeouts, transport)
@@ -82,8 +84,10 @@ class EchoSieve:
                 print(await live.session.ask("what do you see?"))
 
         `media`: a file, a folder, an address (rtsp, http, tcp), a device, `webcam()`, or tracks of
-        aiortc: one for the picture, one for the sound, or a list of both.
+        aiortc: one for the picture, one for the sound, or a list of both. Raises Invalid for a room
+        that is none; the rest when it starts.
         """
+        made(wire.SessionCreate, {"room": room})
         return Publication(self._transport, media, room=room, find=self._published)
 
     async def _published(self, id: str) -> Session:

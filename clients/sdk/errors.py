@@ -199,8 +199,10 @@ def refusal(status: int, body: bytes, retry_after: str | None) -> Refused:
     try:
         detail = wire.ErrorBody.model_validate_json(body).error
     except ValidationError:  # something between us and the service answered
-        text = body[:200].decode(errors="replace").strip() or "an empty answer"
-        detail = wire.ErrorDetail(type="error", message=text)
+        text = " ".join(body[:200].decode(errors="replace").split()) or "nothing"
+        detail = wire.ErrorDetail(
+            type="error", message=f"no EchoSieve answers there, or not it alone: it said {text!r}"
+        )
     kind = BY_STATUS.get(status, ServerError if status >= 500 else Refused)
     return kind(status, detail, asked_s(retry_after, time.time()))
 

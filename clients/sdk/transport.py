@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from clients.sdk.backoff import Timeouts
 from clients.sdk.errors import (
@@ -31,6 +32,7 @@ M = TypeVar("M", bound=BaseModel)
 
 SAFE_AGAIN = frozenset({"GET", "PATCH", "DELETE"})  # doing them twice does no harm
 EVENT_STREAM = "text/event-stream"
+NO_TEXT = "a text that was given holds half of a character (UTF-16), which UTF-8 cannot write"
 CLOSED = "this client is closed: make another, and use it inside of `async with EchoSieve()`"
 
 
@@ -139,6 +141,8 @@ class Transport:
             raise ServiceUnreachable(self.url, str(error) or "no reply") from error
         except httpx.TimeoutException as error:
             raise ServiceTimeout(f"{method} {self.url}{path} was not answered in time") from error
+        except UnicodeEncodeError:
+            raise Unusable(NO_TEXT) from None
         except httpx.TransportError as error:
             if self._http.is_closed:
                 raise Misused(CLOSED) from error
@@ -162,7 +166,10 @@ def as_json(body: BaseModel | None) -> dict[str, Any]:
     """Only the fields that were given: what is absent stays as it is."""
     if body is None:
         return {}
-    content = body.model_dump_json(exclude_unset=True)
+    try:
+        content = body.model_dump_json(exclude_unset=True)
+    except PydanticSerializationError:
+        raise Unusable(NO_TEXT) from None
     return {"content": content, "headers": {"Content-Type": "application/json"}}
 
 

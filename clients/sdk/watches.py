@@ -71,6 +71,8 @@ class Watches:
 
     async def picture(self, event: wire.WatchEvent) -> bytes:
         """The JPEG picture of an event. Raises NotFound, Unusable where none was kept."""
+        if not isinstance(event, wire.WatchEvent):
+            raise Unusable(f"a picture is of a WatchEvent, such as events() gives, not {event!r}")
         if event.snapshot is None:
             raise Unusable("no picture was kept of this event: set the watch's `snapshot`")
         return (await self._transport.request("GET", event.snapshot)).content

@@ -160,6 +160,7 @@ async def _begun(
     service: Service, session_id: str, asked: wire.AskRequest, holder: str
 ) -> tuple[Answering, Callable[[], None]]:
     """An answer on its way, and what gives it up. Raises ServiceError."""
+    service.manager.check_staying()
     session = await service.manager.find(session_id)
     checked(asked.question, service.config.limits.question_chars)  # wrong, whatever was seen
     if session.ended:

@@ -12,7 +12,7 @@ from session import wire
 from session.config import Settings
 from session.engine import reports
 from session.engine.jobs import Close, Configure, Open, Watch
-from session.errors import EngineFailed, SessionOver, SettingInvalid, Stopping
+from session.errors import STOPPED, EngineFailed, SettingInvalid, Stopping, over
 from session.journal import records
 from session.journal.events import Hub
 from session.live.attendant import Attendant
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 FAREWELL_S = 1.0  # for a companion to tell of the end
 RECORD_S = 5.0  # for the journal to take down the end
-STOPPED = "the service stopped"
 CUT_OFF = "the service stopped before the answer was complete: ask again when it is back"
 ENDINGS = {
     "remote": "the sender left",
@@ -209,7 +208,7 @@ class LiveSession:
 
     def _give_back(self, reason: str) -> None:
         self._dialogue.end(reason)
-        self._requests.refuse_all(SessionOver(f"the session has ended ({reason})"))
+        self._requests.refuse_all(over(reason))
         self._worker.control(Close(self.id))
 
     async def _told(self) -> None:
@@ -270,7 +269,7 @@ class LiveSession:
     async def _request(self, job: Open | Configure | Watch) -> MemoryState:
         """Post a control job and wait for what the engine says to it."""
         if self.ended:
-            raise SessionOver(f"the session has ended ({self._dialogue.end_reason})")
+            raise over(self._dialogue.end_reason)
         return await self._requests.post(job)
 
     # --- What the engine reports ---

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from session import wire
-from session.errors import SessionOver, TooManyQuestions
+from session.errors import TooManyQuestions, over
 from sieve.tokens import Begun
 
 OPEN_STATES: tuple[wire.SessionState, ...] = ("connecting", "live")
@@ -89,9 +89,9 @@ class Dialogue:
         return True
 
     def ask(self, turn: Turn) -> None:
-        """Take a question in. Raises SessionOver, TooManyQuestions."""
+        """Take a question in. Raises SessionOver, Stopping, TooManyQuestions."""
         if self.state not in OPEN_STATES:
-            raise SessionOver(f"the session has ended ({self.end_reason})")
+            raise over(self.end_reason)
         if len(self._turns) >= self._in_flight:
             raise TooManyQuestions(f"{self._in_flight} questions are being answered already")
         self._turns[turn.id] = turn

@@ -13,6 +13,7 @@ from session.auth import EVERYTHING, Grant
 from session.config import ServiceConfig, Settings
 from session.engine import reports
 from session.errors import (
+    STOPPED,
     BadRequest,
     EngineDown,
     NoCapacity,
@@ -22,13 +23,14 @@ from session.errors import (
     SessionUnknown,
     SettingInvalid,
     TooManySessions,
+    over,
 )
 from session.footprint import trim
 from session.ids import new_id
 from session.journal.events import Hub
 from session.live.intake import Media
 from session.live.origin import Origin, Shared
-from session.live.session import STOPPED, LiveSession
+from session.live.session import LiveSession
 from session.metrics import Metrics
 from session.realtime.talk import Talk, TextChannel
 from session.roster.admission import Admission
@@ -87,6 +89,7 @@ class Manager:
         self._waiting: dict[str, Idle] = {}
         self._attaching: dict[str, asyncio.Event] = {}  # set when a sender is there, or is not
         self._arriving = 0  # offers being answered
+        self._stopping = False
 
     # --- Coming ---
 
@@ -205,6 +208,11 @@ class Manager:
 
     # --- Being here ---
 
+    def check_staying(self) -> None:
+        """Raises Stopping: what is asked now, nobody would answer."""
+        if self._stopping:
+            raise over(STOPPED)
+
     def get(self, session_id: str) -> LiveSession | Idle:
         """A session that is here, waits, or ended not long ago. Raises SessionUnknown."""
         found = self._sessions.get(session_id) or self._waiting.get(session_id)
@@ -317,6 +325,7 @@ class Manager:
 
     async def close(self) -> None:
         """End everything."""
+        self._stopping = True
         for session in self.all():
             session.stop(STOPPED)
         if self._tasks:

@@ -17,7 +17,7 @@ from session.wire.http import ROOM
 
 EMPTY = "there is nothing in it: send an object of JSON"
 MOST_SHOWN = 60  # characters of a value, or of a name
-PATTERNS = {ROOM: "1 to 64 of the characters A-Z a-z 0-9 . _ -"}
+PATTERNS = {ROOM: "1 to 64 of the characters A-Z a-z 0-9 . _ -, no dot first"}
 
 # What would be right, by pydantic's name of the error; in braces what its context holds.
 TYPES = {

@@ -20,7 +20,7 @@ from session.wire.nouns import (
     UseOfNotes,
 )
 
-ROOM = r"^[A-Za-z0-9._-]{1,64}$"
+ROOM = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"  # "." and ".." are no parts of a path
 DEFAULT_ROOM = "default"
 MAX_PAGE = 200
 DEFAULT_PAGE = 50

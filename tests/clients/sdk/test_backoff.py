@@ -62,6 +62,19 @@ def test_whatever_a_server_sends_is_a_wait_or_nothing(header: str) -> None:
     assert asked is None or asked >= 0.0
 
 
+@pytest.mark.parametrize("value", [-1.0, float("nan"), "5", True])
+def test_patience_may_be_none_at_all_but_is_a_number(value: float) -> None:
+    assert Timeouts(patience_s=0.0).patience_s == 0.0
+    with pytest.raises(ValueError, match="patience_s is a number of seconds above 0"):
+        Timeouts(patience_s=value)
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan"), "x", True])
+def test_a_backoff_that_is_none_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="0 < first_s <= most_s"):
+        Backoff(first_s=value)
+
+
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), "5"])
 def test_a_wait_that_is_none_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="reply_s is a number of seconds above 0"):

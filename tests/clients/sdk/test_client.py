@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import AsyncMock
 
 import httpx
@@ -225,6 +226,53 @@ async def test_an_id_leads_to_no_other_place_of_the_service(line: Line, id: str)
         with pytest.raises(errors.Unusable, match="is no id"):
             await mine.watches.delete(f"../../{session.id}")
         assert (await client.sessions.get(session.id)).info.state != "ended"
+
+
+@pytest.mark.parametrize("room", ["", "..", ".", "a/b", 5])
+async def test_a_room_that_is_none_is_refused_before_anything_is_sent(
+    line: Line, room: str
+) -> None:
+    async with EchoSieve(line.url) as client:
+        with pytest.raises(errors.Invalid, match="room"):
+            client.publish("clip.webm", room=room)
+        with pytest.raises(errors.Invalid, match="room"):
+            await client.sessions.create(room)
+
+
+HALF = "\ud800"  # of a character, as a lone surrogate of UTF-16
+
+
+async def test_a_text_that_no_utf8_can_hold_is_refused_by_the_sdk(line: Line) -> None:
+    session, _ = await line.join()
+    answers = anext(session.answers(after=HALF))
+    for call in (session.ask(HALF).whole(), session.notes.search(HALF), answers):
+        with pytest.raises(errors.EchoSieveError, match="half of a character"):
+            await call
+
+
+@pytest.mark.parametrize("event", [None, "e1", 5])
+async def test_a_picture_is_asked_for_by_an_event(line: Line, event: wire.WatchEvent) -> None:
+    session, _ = await line.join()
+    with pytest.raises(errors.Unusable, match="a picture is of a WatchEvent"):
+        await session.watches.picture(event)
+
+
+@pytest.mark.parametrize("wrong", [{"timeouts": 5}, {"backoff": "x"}])
+def test_waits_of_another_kind_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.Unusable, match=r"echosieve\.Timeouts and echosieve\.Backoff"):
+        EchoSieve("http://127.0.0.1:9", **wrong)
+
+
+async def test_a_task_that_is_cancelled_has_cancelled_its_question(line: Line) -> None:
+    session, _ = await line.join()
+    asking = session.ask("slowly", max_tokens=256)
+    waiting = asyncio.create_task(asking.whole())
+    await eventually(lambda: bool(asking.text))
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(errors.Incomplete, match="was cancelled"):
+        await asking.whole()
 
 
 async def test_a_client_that_is_closed_says_so() -> None:

@@ -90,7 +90,7 @@ async def test_a_bad_offer_gets_the_status_of_the_standard(
     assert (await house.offer()).status_code == 201
 
 
-@pytest.mark.parametrize("room", ["a b", "x" * 65, "a$", "%00"])
+@pytest.mark.parametrize("room", ["a b", "x" * 65, "a$", "%00", ".a"])
 async def test_a_room_has_a_plain_name(house: House, room: str) -> None:
     assert (await house.offer(room)).status_code == 400
 

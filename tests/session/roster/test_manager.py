@@ -113,6 +113,8 @@ async def test_the_end_of_the_service_ends_every_answer() -> None:
         await house.manager.close()
         refused = await asking
         assert (refused.status_code, refused.json()["error"]["type"]) == (503, "stopping")
+        late = await house.ask(session, "and now?")  # it is still read from
+        assert (late.status_code, late.json()["error"]["type"]) == (503, "stopping")
 
 
 async def test_memory_is_given_back_when_a_session_has_ended(
