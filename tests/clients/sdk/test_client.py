@@ -239,6 +239,15 @@ async def test_a_room_that_is_none_is_refused_before_anything_is_sent(
             await client.sessions.create(room)
 
 
+async def test_another_server_at_the_url_is_told_in_one_line() -> None:
+    page = "<!DOCTYPE HTML>\n<html>\n  File not found"
+    other = httpx.MockTransport(lambda request: httpx.Response(404, text=page))
+    async with EchoSieve("http://127.0.0.1:9", transport=other) as client:
+        with pytest.raises(errors.NotFound, match="no EchoSieve answers there") as told:
+            await client.ready()
+    assert "\n" not in str(told.value)
+
+
 HALF = "\ud800"  # of a character, as a lone surrogate of UTF-16
 
 
