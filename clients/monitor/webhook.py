@@ -27,7 +27,8 @@ from clients.sdk.backoff import Backoff, asked_s
 log = logging.getLogger("echosieve")
 
 PATIENT = Backoff(first_s=1.0, most_s=300.0)
-REPLY_S = 15.0
+REPLY_S = 15.0  # until the receiver says something, and something more
+ATTEMPT_S = 30.0  # for all that it says: it may say a little again and again
 MOST_ASKED_S = 3_600.0  # that a receiver's Retry-After is heeded
 NEVER = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})  # coming again is of no use
 
@@ -159,7 +160,10 @@ class Webhook:
             "X-EchoSieve-Delivery": report.delivery,
         }
         try:
-            response = await http.post(self._url, content=report.body, headers=headers)
+            async with asyncio.timeout(ATTEMPT_S):
+                response = await http.post(self._url, content=report.body, headers=headers)
+        except TimeoutError:
+            return Refusal(f"no whole answer within {ATTEMPT_S:g} s")
         except httpx.HTTPError as error:
             return Refusal(type(error).__name__)
         if response.is_success:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -176,3 +176,47 @@ async def test_a_report_that_nobody_takes_is_given_up_in_the_end() -> None:
     async with hooked(outbox, endpoint) as hook:
         await hook.emptied()
     assert len(endpoint.got) == 1
+
+
+async def test_a_receiver_whose_answer_does_not_come_to_its_end_has_failed_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clients.monitor.webhook.ATTEMPT_S", 0.2)
+    answered = [trickle, accept]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"{}")
+            await answered.pop(0)(writer)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    outbox = Outbox(":memory:")
+    hook = Webhook(f"http://{host}:{port}/", "secret", outbox, backoff=QUICK)
+    hook.put("ses/1", b"{}")
+    running = asyncio.create_task(hook.run())
+    try:
+        async with server, asyncio.timeout(5.0):
+            await hook.emptied()
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+        outbox.close()
+    assert not answered
+
+
+async def trickle(writer: asyncio.StreamWriter) -> None:
+    """An answer whose headers have no end."""
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    with suppress(ConnectionError):
+        while True:
+            writer.write(b"X-More: yes\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+
+async def accept(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+    await writer.drain()
