@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from clients.database import make_private
 from clients.monitor.record import (
     Blank,
     Entry,
@@ -20,19 +19,27 @@ from clients.monitor.record import (
     notes_of,
 )
 from clients.monitor.timeline import clock, draw
+from clients.monitor.whole import replacing
 from clients.sdk.errors import EchoSieveError
 
 log = logging.getLogger("echosieve")
 
 
 def write(record: Record, folder: Path) -> Path:
-    """`report.md` and, where something was watched, `timeline.png`; returns the first."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """`report.md` and, where something was watched, `timeline.png`; returns the first. Raises
+    EchoSieveError where it cannot be written: then the one before stands."""
     seen = record.seen()
-    drawn = _drawn(seen, folder / "timeline.png")
     path = folder / "report.md"
-    make_private(path)
-    path.write_text(markdown(seen, timeline=drawn))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        drawn = _drawn(seen, folder / "timeline.png")
+        with replacing(path) as beside:
+            beside.write_text(markdown(seen, timeline=drawn))
+    except OSError as error:
+        raise EchoSieveError(
+            f"{path}: cannot be written ({error.strerror or error}); what has been seen is on "
+            "record, and comes into the next report"
+        ) from error
     return path
 
 
@@ -40,7 +47,7 @@ def _drawn(seen: Seen, path: Path) -> bool:
     """A report without a picture is better than none."""
     try:
         return draw(seen, path)
-    except EchoSieveError as error:
+    except (EchoSieveError, OSError) as error:
         log.warning("the report has no timeline: %s", error)
         return False
 

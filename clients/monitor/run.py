@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -93,6 +94,10 @@ class Monitor:
         try:
             with claimed(self._config.folder):
                 return await self._run()
+        except sqlite3.Error as error:
+            raise EchoSieveError(
+                f"folder: {self._config.folder} cannot be used any longer ({error})"
+            ) from error
         finally:
             await self._client.close()
             for file in (self._places, self._outbox, self._record, self._reached):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clients.database import make_private
 from clients.monitor.blanks import NO_PICTURE, NO_SOUND
 from clients.monitor.record import Seen, events_of, notes_of
+from clients.monitor.whole import replacing
 from clients.sdk.errors import EchoSieveError
 
 WATCHED, EVENT, NOTE, LOST = "watched", "event", "note", "lost"
@@ -92,13 +92,15 @@ def _queries(seen: Seen, session: str, name: str) -> list[Row]:
 
 
 def draw(seen: Seen, path: Path) -> bool:
-    """Whether there was anything to draw. Raises EchoSieveError without matplotlib."""
+    """Whether there was anything to draw. Raises EchoSieveError without matplotlib, OSError."""
     rows = rows_of(seen)
     if not rows:
         return False
     figure = drawn(rows)
-    make_private(path)
-    figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
+    with replacing(path) as beside:
+        figure.savefig(
+            beside, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None}
+        )
     return True
 
 

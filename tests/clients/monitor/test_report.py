@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from clients.monitor.blanks import NO_PICTURE
 from clients.monitor.record import Blank, Entry, Gap, Record, Recorded, Seen, Stretch
 from clients.monitor.report import markdown, number, write
 from clients.monitor.timeline import clock
+from clients.sdk.errors import EchoSieveError
 from session import wire
 from tests.clients.mqtt.recorded import happened
 
@@ -126,6 +128,27 @@ def test_gaps_are_in_the_order_of_sources_and_time_and_not_of_telling() -> None:
         ("door", "ses_0", "0:00:05"),
         ("cellar", "ses_9", "0:00:00"),
     ]
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that has room for a few letters."""
+
+    def write_text(path: Path, text: str) -> int:
+        path.write_bytes(text[:8].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+
+
+@pytest.mark.usefixtures("full")
+def test_the_report_before_stands_where_the_disk_is_full(tmp_path: Path) -> None:
+    (tmp_path / "report.md").write_bytes(b"the one before")
+    said = r"report\.md: cannot be written \(No space left"
+    with kept(tmp_path, happened(1, "end")) as record, pytest.raises(EchoSieveError, match=said):
+        write(record, tmp_path)
+    assert (tmp_path / "report.md").read_bytes() == b"the one before"
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_one_is_not_many() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -24,7 +25,7 @@ from clients.mqtt.mapping import Story
 from clients.mqtt.places import Places
 from clients.mqtt.wanted import set_watches
 from clients.sdk import EchoSieve, Session
-from clients.sdk.errors import NotFound
+from clients.sdk.errors import EchoSieveError, NotFound
 from session import wire
 from session.wire import NOTHING_CAME
 from stream.window import Sound
@@ -183,6 +184,21 @@ async def test_a_session_that_could_not_be_set_is_set_the_next_time(
         await monitor.prepare("door", gone)
     assert not monitor._record.is_prepared("ses_0", config.digest_of("door"))
     await monitor._client.close()
+
+
+async def test_a_disk_that_is_full_ends_the_monitor_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("clients.monitor.record.Record.down", down)
+    source = {"kind": "room", "name": "door"}
+    config = MonitorConfig.model_validate({"folder": tmp_path, "source": [source]})
+    monitor = Monitor(config, client=EchoSieve("http://127.0.0.1:9"), backoff=QUICK)
+    with pytest.raises(EchoSieveError, match=r"any longer \(database or disk is full\)$"):
+        await monitor.run()
+    assert monitor.report.exists()
 
 
 # --- Bots -----------------------------------------------------------------------------------------
