@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from clients.mqtt.settings import contradictions
+from clients.mqtt.topics import alike
 from session import wire
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]?\d")
@@ -19,7 +20,10 @@ def misfits(tables: Mapping[str, Any]) -> Iterator[Misfit]:
     """As far as the tables can be read: what else is wrong with them is told elsewhere."""
     sources = _tables_of(tables, "source")
     yield from _doubled(sources)
-    yield from _of_no_source(sources, _tables_of(tables, "watch"))
+    watches = _tables_of(tables, "watch")
+    yield from _of_no_source(sources, watches)
+    if isinstance(tables.get("mqtt"), dict):
+        yield from _of_one_topic(watches)
     bots = tables.get("bots")
     if isinstance(bots, dict) and isinstance(host := bots.get("host"), str):
         yield from _open_bots(sources, host)
@@ -54,6 +58,25 @@ def _of_no_source(sources: list[dict[str, Any]], watches: list[dict[str, Any]]) 
                     ["watch", str(place), "sources"],
                     f"no source is called {name!r}: {known}",
                 )
+
+
+def _of_one_topic(watches: list[dict[str, Any]]) -> Iterator[Misfit]:
+    """Those that one source would have."""
+    for place, watch in enumerate(watches):
+        before = (other for other in watches[:place] if _meet(watch, other))
+        queries = (query for other in before if isinstance(query := other.get("query"), str))
+        if isinstance(query := watch.get("query"), str) and (said := alike(query, queries)):
+            yield ["watch", str(place), "query"], said
+
+
+def _meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two watches are of one kind and have a source in common."""
+    if one.get("kind", "event") != other.get("kind", "event"):
+        return False
+    some, others = one.get("sources"), other.get("sources")
+    if not isinstance(some, list) or not isinstance(others, list):
+        return True  # of all of them
+    return any(name in others for name in some)
 
 
 def _open_bots(sources: list[dict[str, Any]], host: str) -> Iterator[Misfit]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from clients.mqtt.topics import Topics
+from clients.mqtt.topics import Topics, alike
 from clients.mqtt.wanted import MOST_WATCHES
 from session import wire
 from session.wire.faults import fault_of
@@ -80,6 +80,10 @@ def _watches(payload: bytes) -> SetWatches:
         raise Malformed(f"{said}: all stay as they are", "watches")
     if len({(watch.kind, watch.query) for watch in watches}) < len(watches):
         raise Malformed("each query may stand once", "query")
+    for place, watch in enumerate(watches):
+        before = (one.query for one in watches[:place] if one.kind == watch.kind)
+        if shared := alike(watch.query, before):
+            raise Malformed(shared, f"{place}.query")
     return SetWatches(tuple(watches))
 
 

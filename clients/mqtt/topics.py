@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,3 +88,12 @@ def slug(query: str) -> str:
         return plain
     digest = hashlib.sha256(query.encode()).hexdigest()[:8]
     return f"{plain[:MOST_SLUG]}-{digest}".strip("-")
+
+
+def alike(query: str, others: Iterable[str]) -> str | None:
+    """What is wrong with a query that would share its topic with another: a lamp can show one."""
+    level = slug(query)
+    for other in others:
+        if other != query and slug(other) == level:
+            return f"{query!r} and {other!r} have one topic ({level}): word one of them otherwise"
+    return None

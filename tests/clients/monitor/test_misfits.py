@@ -13,7 +13,19 @@ TEXTS = st.sampled_from(["yard", "bot", "0.0.0.0", "7:00"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(0.0, 1.0) | TEXTS
 TABLES = st.sampled_from(["source", "watch", "bots", "service", "mqtt", "webhook"])
 KEYS = st.sampled_from(
-    ["name", "kind", "sources", "secret_env", "host", "release", "quiet", "start", "end", "tls"]
+    [
+        "name",
+        "kind",
+        "sources",
+        "query",
+        "secret_env",
+        "host",
+        "release",
+        "quiet",
+        "start",
+        "end",
+        "tls",
+    ]
 )
 ANYTHING = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3)
@@ -45,3 +57,18 @@ def test_bots_need_no_secret_where_only_this_machine_reaches_them() -> None:
     for bots in ({}, {"host": "127.0.0.1"}, {"host": "::1"}):
         tables = {"source": [{"kind": "bot", "name": "yard"}], "bots": bots}
         assert not list(misfits(tables))
+
+
+def test_queries_that_differ_in_case_and_signs_alone_have_one_lamp_and_do_not_fit() -> None:
+    yard, door = {"kind": "room", "name": "yard"}, {"kind": "room", "name": "door"}
+    watches = [
+        {"query": "a dog", "sources": ["yard"]},
+        {"query": "A dog!", "sources": ["door"]},
+        {"query": "A dog?", "kind": "count"},
+        {"query": "a  dog."},
+    ]
+    tables: dict[str, Any] = {"source": [yard, door], "watch": watches}
+    assert not list(misfits(tables))  # without a broker there are no lamps
+    ((keys, said),) = misfits({**tables, "mqtt": {"host": "broker"}})
+    assert ".".join(keys) == "watch.3.query"
+    assert said == "'a  dog.' and 'a dog' have one topic (a-dog): word one of them otherwise"

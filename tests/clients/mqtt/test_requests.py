@@ -51,6 +51,15 @@ def test_more_watches_than_a_session_has_are_refused_before_anything_is_changed(
     assert isinstance(read("watches/set", json.dumps(watches[1:]).encode()), requests.SetWatches)
 
 
+def test_queries_that_would_share_a_lamp_are_refused() -> None:
+    watches = [{"query": "a red circle appears"}, {"query": "A red circle appears!"}]
+    with pytest.raises(Malformed, match=r"have one topic \(a-red-circle-appears\)") as raised:
+        read("watches/set", json.dumps(watches).encode())
+    assert raised.value.param == "1.query"
+    watches[1]["kind"] = "count"
+    assert isinstance(read("watches/set", json.dumps(watches).encode()), requests.SetWatches)
+
+
 @pytest.mark.parametrize(
     ("topic", "may"),
     [
