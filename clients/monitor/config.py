@@ -277,8 +277,10 @@ class MonitorConfig(Table):
     def digest_of(self, source: str) -> str:
         """Another one where something else is to be set in the sessions of a source."""
         instruction = next(one.instruction for one in self.source if one.name == source)
-        watches = [one.model_dump(exclude_unset=True) for one in self.watches_of(source)]
-        notes = self.notes and self.notes.model_dump()
+        watches = [
+            one.model_dump(mode="json", exclude_unset=True) for one in self.watches_of(source)
+        ]
+        notes = self.notes and self.notes.model_dump(mode="json")
         return hashlib.sha256(json.dumps([instruction, watches, notes]).encode()).hexdigest()
 
 

@@ -12,7 +12,14 @@ from urllib.parse import quote
 
 from clients.sdk.asking import Asking
 from clients.sdk.backoff import Backoff
-from clients.sdk.errors import ConnectionLost, Forbidden, Misused, NotFound, ServiceUnreachable
+from clients.sdk.errors import (
+    ConnectionLost,
+    Forbidden,
+    Misused,
+    NotFound,
+    ServiceTimeout,
+    ServiceUnreachable,
+)
 from clients.sdk.events import EventStream, Following
 from clients.sdk.notes import Notes
 from clients.sdk.transport import Transport, made
@@ -216,7 +223,7 @@ class Publication:
             return
         try:
             await self._transport.request("DELETE", self._resource)
-        except (NotFound, ConnectionLost, ServiceUnreachable):
+        except (NotFound, ConnectionLost, ServiceTimeout, ServiceUnreachable):
             return  # it is gone, or will miss its sender within seconds
         finally:
             await sender.close()

@@ -248,6 +248,15 @@ async def test_another_server_at_the_url_is_told_in_one_line() -> None:
     assert "\n" not in str(told.value)
 
 
+async def test_a_service_that_hangs_does_not_keep_a_publication_from_its_end() -> None:
+    transport, sender = AsyncMock(), AsyncMock()
+    transport.request.side_effect = errors.ServiceTimeout("DELETE was not answered in time")
+    live = Publication(transport, "clip.webm", room="room", find=AsyncMock())
+    live._sender = sender
+    await live.close()
+    sender.close.assert_awaited_once()
+
+
 HALF = "\ud800"  # of a character, as a lone surrogate of UTF-16
 
 
