@@ -49,13 +49,14 @@ CREATE TABLE IF NOT EXISTS prepared (
 """
 BLANK_S = 2.0  # a window: shorter ones are the jitter of a network, or a sender that connects
 SEAM_S = 1e-3  # blanks that follow each other so closely are one
-Recorded = wire.WatchEvent | wire.WatchCounted | wire.NoteAdded
+Recorded = wire.WatchEvent | wire.WatchCounted | wire.WatchUnanswered | wire.NoteAdded
 _RECORDED: TypeAdapter[Recorded] = TypeAdapter(Recorded)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event as it stood last, a new number of what is counted, or a note."""
+    """An event as it stood last, a new number of what is counted, a watch that the model cannot
+    judge, or a note."""
 
     source: str
     session: str
@@ -114,6 +115,16 @@ class Seen:
         return list(dict.fromkeys(watched + told))
 
 
+def key_of(event: Recorded) -> str:
+    """The same for what is told of the same again."""
+    match event:
+        case wire.NoteAdded():
+            return event.note.id
+        case wire.WatchUnanswered():
+            return f"{event.watch} unanswered"
+    return event.id
+
+
 class Record:
     """One file a monitor."""
 
@@ -127,11 +138,10 @@ class Record:
     def add(self, entry: Entry) -> None:
         """What is known of an event already is replaced, except when it was first told."""
         event = entry.event
-        key = event.note.id if isinstance(event, wire.NoteAdded) else event.id
         self._db.execute(
             "INSERT INTO record VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (key) DO UPDATE SET event = excluded.event",
-            (key, entry.source, entry.session, entry.told_at, event.model_dump_json()),
+            (key_of(event), entry.source, entry.session, entry.told_at, event.model_dump_json()),
         )
 
     def down(self, gap: Gap) -> None:

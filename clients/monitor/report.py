@@ -21,6 +21,7 @@ from clients.monitor.record import (
 from clients.monitor.timeline import clock, draw
 from clients.monitor.whole import replacing
 from clients.sdk.errors import EchoSieveError
+from session import wire
 
 log = logging.getLogger("echosieve")
 
@@ -66,7 +67,7 @@ def markdown(seen: Seen, *, timeline: bool) -> str:
         mine = [e for e in seen.entries if (e.source, e.session) == (source, session)]
         lines += ["", f"## {escaped(source)} ({escaped(session)})"]
         lines += _watched([one for one in seen.stretches if one.session == session])
-        lines += _events(mine) + _counts(mine) + _notes(mine)
+        lines += _events(mine) + _counts(mine) + _unjudged(mine) + _notes(mine)
     return "\n".join(lines) + "\n"
 
 
@@ -107,6 +108,17 @@ def _counts(entries: Sequence[Entry]) -> list[str]:
         )
         lines.append(f"| {' | '.join(row)} |")
     return lines
+
+
+def _unjudged(entries: Sequence[Entry]) -> list[str]:
+    """Watches from which nothing can be concluded, not even that nothing happened."""
+    said = (entry.event for entry in entries if isinstance(entry.event, wire.WatchUnanswered))
+    lines = [f"- {escaped(event.query)} (asked as: {escaped(event.question)})" for event in said]
+    return (
+        ["", "Not judged, as the model had no answer; word these otherwise:", *lines]
+        if lines
+        else []
+    )
 
 
 def _gaps(seen: Seen) -> list[str]:

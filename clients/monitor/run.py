@@ -252,6 +252,13 @@ class Monitor:
                 self._record.begins(story.name, story.session)
             case wire.WindowIngested() | wire.WindowSkipped():
                 self._window(story, event)
+            case wire.WatchUnanswered():
+                log.warning(
+                    "%s: the model cannot judge %r (asked as %r): word it otherwise",
+                    story.name,
+                    event.query,
+                    event.question,
+                )
         if not isinstance(event, Recorded):
             return
         self._record.add(Entry(story.name, story.session, time.time(), event))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from session import wire
+from session.auth import ANY_TOKEN, Grant
 from session.errors import (
     BadRequest,
     Invalid,
@@ -86,8 +87,9 @@ async def read_json(request: Request, model: type[M], limit: int) -> M:
 # --- Parameters -----------------------------------------------------------------------------------
 
 
-async def own_parameters(request: Request) -> None:
-    """Raises Invalid for one that the route does not know: `?afer=3` is not what was meant."""
+async def own_parameters(request: Request, _: Annotated[Grant, ANY_TOKEN]) -> None:
+    """Raises Invalid for one that the route does not know: `?afer=3` is not what was meant. Whoever
+    has no token at all hears of that first."""
     known = [field.alias for field in request.scope["route"].dependant.query_params]
     for name in request.query_params:
         if name not in known:

@@ -55,6 +55,18 @@ def test_the_report_lists_events_and_notes_with_a_timeline(tmp_path: Path) -> No
     assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_watch_that_could_not_be_judged_is_in_the_report_once(tmp_path: Path) -> None:
+    unanswered = wire.WatchUnanswered(
+        watch="wat_1", query="is | sad?", question="is | sad?", answered=0.1
+    )
+    with kept(tmp_path, unanswered, unanswered, happened(1, "new")) as record:
+        text = write(record, tmp_path).read_text()
+    assert text.count("word these otherwise:") == 1
+    assert text.count("(asked as: is") == 1
+    assert "1 event, 0 notes." in text
+    assert "otherwise" not in markdown(Seen([]), timeline=False)
+
+
 def test_every_new_number_is_in_the_report(tmp_path: Path) -> None:
     numbers = [
         wire.WatchCounted(

@@ -43,19 +43,25 @@ async def line() -> AsyncIterator[Line]:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_whoever_comes_to_a_room_is_watched_and_reported(line: Line, tmp_path: Path) -> None:
+async def test_whoever_comes_to_a_room_is_watched_and_reported(
+    line: Line, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     config = MonitorConfig.model_validate(
         {
             "folder": tmp_path,
             "source": [{"kind": "room", "name": "door", "room": "room"}],
-            "watch": [{"query": SEEN_FROM_4_TO_8}, {"query": "windows", "kind": "count"}],
+            "watch": [
+                {"query": SEEN_FROM_4_TO_8},
+                {"query": "windows", "kind": "count"},
+                {"query": "is somebody sad?"},
+            ],
         }
     )
     monitor = Monitor(config, client=EchoSieve(line.url, backoff=QUICK))
     running = asyncio.create_task(monitor.run())
     session, peer = await line.join()
     live = await line.house.manager.live(session.id)
-    await eventually(lambda: len(live.attendant.watches.all()) == 2)
+    await eventually(lambda: len(live.attendant.watches.all()) == 3)
     await shown(line.house, session.id, peer, 14.0)
     await session.close()
     await eventually(lambda: not monitor._places.unfinished() and ended(monitor))
@@ -65,6 +71,8 @@ async def test_whoever_comes_to_a_room_is_watched_and_reported(line: Line, tmp_p
     assert f"## door ({session.id.replace('_', chr(92) + '_')})" in text
     assert f"| 0:00:04 | 0:00:08 | {SEEN_FROM_4_TO_8} |" in text
     assert "| 0:00:06 | windows | 3 | 2 |" in text
+    assert "- is somebody sad? (asked as: is somebody sad?)" in text
+    assert "door: the model cannot judge 'is somebody sad?'" in caplog.text
 
 
 def ended(monitor: Monitor) -> bool:
