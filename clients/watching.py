@@ -36,12 +36,8 @@ REST_S = 3.0  # longer than a file takes to follow on another
 RESTING = "every file here has been watched: asking goes on with the next that comes, Ctrl-C ends"
 
 More = Callable[[], Awaitable[None]]
-AWAY = (
-    AnswerCut,
-    Conflict,
-    NotFound,
-    *PASSING,
-)  # the feed comes back, into this session or a new one
+# The feed comes back, into this session or a new one.
+AWAY = (AnswerCut, Conflict, NotFound, *PASSING)
 
 
 ROLES = (
