@@ -68,7 +68,7 @@ class Asking:
             )
         self._asked = True
         deadline = self._transport.deadline()
-        while self._answer is None:
+        while self._answer is None and not self._unwanted:
             try:
                 async with aclosing(self._attempt()) as deltas:
                     async for delta in deltas:
@@ -90,7 +90,8 @@ class Asking:
         return self.answer
 
     async def cancel(self) -> None:
-        """Stop the answer: it ends within one step, as `cancelled`; one that has ended stays."""
+        """Stop the answer: it ends within one step, as `cancelled`; one that has ended stays. A
+        question that was not sent yet never is: it has no words, and its answer is Incomplete."""
         self._unwanted = True
         if self.id is not None and self._answer is None:
             await self._withdraw(self.id)

@@ -16,6 +16,7 @@ from clients.sdk.errors import (
     ServiceTimeout,
     ServiceUnreachable,
     TooManyRequests,
+    Unusable,
 )
 from clients.sdk.sse import Message, Parser
 from clients.sdk.transport import Transport
@@ -38,6 +39,9 @@ class EventStream:
     def __init__(
         self, transport: Transport, path: str, *, after: int | None, backoff: Backoff
     ) -> None:
+        """Raises Unusable."""
+        if after is not None and not _is_number_of_event(after):
+            raise Unusable(f"after is the number of an event, 0 or above, not {after!r}")
         self.last_id = after
         self._transport = transport
         self._path = path
@@ -132,3 +136,7 @@ class Following(EventStream):
 
     def _is_last(self) -> bool:
         return self._goes_on is not None and not self._goes_on()
+
+
+def _is_number_of_event(after: object) -> bool:
+    return isinstance(after, int) and not isinstance(after, bool) and 0 <= after < 10**15

@@ -19,10 +19,11 @@ from clients.sdk.errors import (
     NotFound,
     ServiceTimeout,
     ServiceUnreachable,
+    Unusable,
 )
 from clients.sdk.events import EventStream, Following
 from clients.sdk.notes import Notes
-from clients.sdk.transport import Transport, made
+from clients.sdk.transport import Transport, changed, made
 from clients.sdk.watches import Watches
 from session import wire
 
@@ -69,8 +70,13 @@ class Session:
         return await self._told("GET")
 
     async def update(self, **settings: Unpack[Settings]) -> wire.Session:
-        """Change what is set; the rest stays. Raises Invalid, Conflict (the session is over)."""
-        return await self._told("PATCH", body=made(wire.SessionPatch, dict(settings)))
+        """Change what is set; the rest stays. Raises Invalid, Conflict (the session is over);
+        Unusable where nothing is given, or None for anything but the instruction."""
+        body = changed(wire.SessionPatch, dict(settings))
+        for name, value in settings.items():
+            if value is None and name != "instruction":
+                raise Unusable(f"{name} cannot be None: leave it out, and it stays as it is")
+        return await self._told("PATCH", body=body)
 
     async def close(self) -> wire.Session:
         """End the session; one that has ended stays as it is. What is on record stays too."""
@@ -112,7 +118,9 @@ class Session:
 
     def events(self, *, after: int | None = None) -> EventStream:
         """What happens in the session, from now on, or after the event with the number `after`
-        (0: from the first that is held). See `EventStream`."""
+        (0: from the first that is held). Raises Unusable for what is no such number. One that was
+        never given begins with `wire.EventsMissed` and goes on from now: a service whose record was
+        lost begins its numbers anew, and who comes back to it stays. See `EventStream`."""
         return EventStream(self._transport, self._path, after=after, backoff=self._backoff)
 
     def follow(

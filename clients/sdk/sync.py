@@ -152,9 +152,12 @@ class SyncSession:
         *,
         max_tokens: int = wire.DEFAULT_ANSWER_TOKENS,
         conversation: wire.Conversation = "auto",
+        notes: wire.UseOfNotes = "auto",
     ) -> SyncAsking:
         """See `Session.ask`: iterate for the words, or call `whole()`."""
-        asking = self._session.ask(question, max_tokens=max_tokens, conversation=conversation)
+        asking = self._session.ask(
+            question, max_tokens=max_tokens, conversation=conversation, notes=notes
+        )
         return SyncAsking(self._portal, asking)
 
     def events(self, *, after: int | None = None) -> SyncEventStream:

@@ -34,6 +34,10 @@ SAFE_AGAIN = frozenset({"GET", "PATCH", "DELETE"})  # doing them twice does no h
 EVENT_STREAM = "text/event-stream"
 NO_TEXT = "a text that was given holds half of a character (UTF-16), which UTF-8 cannot write"
 CLOSED = "this client is closed: make another, and use it inside of `async with EchoSieve()`"
+ELSEWHERE = (
+    "this client belongs to another event loop, where it was used first: make one within each "
+    "asyncio.run(), inside of `async with EchoSieve()`; SyncEchoSieve() needs no loop"
+)
 
 
 class Transport:
@@ -54,9 +58,13 @@ class Transport:
         self._http = httpx.AsyncClient(
             base_url=self.url, headers=headers, timeout=timeout, transport=transport
         )
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the first request
 
     async def close(self) -> None:
-        await self._http.aclose()
+        """Raises Misused on another event loop than that of the requests."""
+        if not self._http.is_closed:
+            self._must_be_here()
+            await self._http.aclose()
 
     async def call(
         self,
@@ -103,7 +111,7 @@ class Transport:
         """The body of an event stream as it comes, in pieces of any size; one attempt.
 
         Raises Refused, ServiceUnreachable, ConnectionLost, the last also inside of the block;
-        Misused once the client is closed.
+        Misused once the client is closed, or on another event loop than before.
         """
         self._must_be_open()
         timeouts = self._timeouts
@@ -123,6 +131,14 @@ class Transport:
     def _must_be_open(self) -> None:
         if self._http.is_closed:
             raise Misused(CLOSED)
+        self._must_be_here()
+
+    def _must_be_here(self) -> None:
+        """Connections belong to the event loop that they were made on."""
+        running = asyncio.get_running_loop()
+        if self._loop not in (None, running):
+            raise Misused(ELSEWHERE)
+        self._loop = running
 
     async def _once(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         self._must_be_open()
@@ -179,6 +195,13 @@ def made(model: type[M], fields: dict[str, Any]) -> M:
         return model(**fields)
     except ValidationError as error:
         raise invalid(error, model) from None
+
+
+def changed(model: type[M], fields: dict[str, Any]) -> M:
+    """A change to be sent. Raises Unusable where nothing is given, Invalid."""
+    if not fields:
+        raise Unusable(f"nothing is given to be changed; there are {', '.join(model.model_fields)}")
+    return made(model, fields)
 
 
 def segment(id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict, Unpack
 
 from clients.sdk.errors import Unusable
-from clients.sdk.transport import Transport, made, segment
+from clients.sdk.transport import Transport, changed, made, segment
 from session import wire
 
 
@@ -59,11 +59,11 @@ class Watches:
         return await self._transport.call("GET", f"{self._path}/{segment(id)}", wire.Watch)
 
     async def update(self, id: str, **settings: Unpack[WatchSettings]) -> wire.Watch:
-        """Change what is given; the rest stays. Raises NotFound, Invalid."""
-        body = made(wire.WatchPatch, dict(settings))
-        return await self._transport.call(
-            "PATCH", f"{self._path}/{segment(id)}", wire.Watch, body=body
-        )
+        """Change what is given; the rest stays. Raises NotFound, Invalid, Unusable where nothing is
+        given."""
+        path = f"{self._path}/{segment(id)}"
+        body = changed(wire.WatchPatch, dict(settings))
+        return await self._transport.call("PATCH", path, wire.Watch, body=body)
 
     async def delete(self, id: str) -> wire.Watch:
         """Remove it; an event that is open ends. Raises NotFound."""

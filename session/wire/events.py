@@ -130,7 +130,11 @@ class ErrorEvent(Outgoing):
 
 
 class EventsMissed(Outgoing):
-    """Events between `Last-Event-ID` and the oldest one still held are gone."""
+    """Events between `Last-Event-ID` and the oldest one still held are gone.
+
+    Also told where `Last-Event-ID` was never given (`next_id` is then not above `after_id`): a
+    record that was lost begins its numbers anew. What is told goes on from `next_id`.
+    """
 
     type: Literal["events.missed"] = "events.missed"
     after_id: int

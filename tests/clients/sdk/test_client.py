@@ -80,11 +80,29 @@ async def test_a_question_can_be_cancelled_while_it_is_answered(line: Line) -> N
     await asking.cancel()  # of no effect
 
 
-async def test_a_question_cancelled_before_it_is_sent_says_nothing(line: Line) -> None:
+async def test_a_question_cancelled_before_it_is_sent_never_is(line: Line) -> None:
     session, _ = await line.join()
-    asking = session.ask("slowly", max_tokens=256)
+    awaited, iterated = session.ask("what now"), session.ask("what now")
+    for asking in (awaited, iterated):
+        await asking.cancel()
+    with pytest.raises(errors.Incomplete, match="was cancelled"):
+        await awaited
+    assert [delta async for delta in iterated] == []
+    assert not line.house.engine.asked
+
+
+async def test_a_question_cancelled_while_it_waits_for_the_first_picture_is_not_asked_again(
+    line: Line,
+) -> None:
+    session, peer = await line.join(0.0)
+    asking = session.ask("what now")
+    waiting = asyncio.create_task(asking.whole())
+    await asyncio.sleep(0.1)
     await asking.cancel()
-    assert (await asking).status == "cancelled"
+    await peer.play(2.5)
+    with pytest.raises(errors.Incomplete, match="was cancelled"):
+        await waiting
+    assert not line.house.engine.asked
 
 
 @pytest.mark.parametrize("end", [Session.close, Session.erase])
@@ -157,6 +175,19 @@ async def test_a_field_that_is_wrong_is_refused_before_anything_is_sent(line: Li
         session.ask("what now", max_tokens=0)
     with pytest.raises(errors.Invalid, match="colour: there is no such field; there are instr"):
         await session.update(colour="red")  # type: ignore[call-arg]
+
+
+async def test_a_change_of_nothing_is_refused_with_what_there_is_to_be_changed(line: Line) -> None:
+    session, _ = await line.join()
+    watch = await session.watches.create("a dog")
+    with pytest.raises(errors.Unusable, match=r"nothing is given.*instruction, retention, selec"):
+        await session.update()
+    with pytest.raises(errors.Unusable, match=r"nothing is given.*within_s, threshold"):
+        await session.watches.update(watch.id)
+    for name in ("retention", "selector", "slots"):
+        with pytest.raises(errors.Unusable, match=f"{name} cannot be None: leave it out"):
+            await session.update(**{"instruction": "a", name: None})  # type: ignore[misc]
+    assert (await session.refresh()).instruction is None
 
 
 async def test_a_service_that_is_not_there_is_named_with_how_to_start_it() -> None:
@@ -298,6 +329,19 @@ async def test_a_client_that_is_closed_says_so() -> None:
     await client.close()
     with pytest.raises(errors.Misused, match="this client is closed"):
         await client.sessions.list()
+
+
+async def _listed(client: EchoSieve) -> int:
+    return len(await client.sessions.list())
+
+
+def test_a_client_that_goes_from_one_event_loop_to_another_says_so() -> None:
+    service = httpx.MockTransport(lambda request: httpx.Response(200, json={"sessions": []}))
+    client = EchoSieve("http://127.0.0.1:9", transport=service)
+    assert asyncio.run(_listed(client)) == 0
+    for use in (_listed(client), client.close()):
+        with pytest.raises(errors.Misused, match=r"another event loop.*SyncEchoSieve\(\)"):
+            asyncio.run(use)
 
 
 @pytest.mark.parametrize("media", ["", " ", 5, None, b"x"])

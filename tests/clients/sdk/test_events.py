@@ -186,6 +186,13 @@ async def test_events_after_a_record_that_lost_its_newest_are_handed_out(line: L
     assert kinds[-2:] == ["answer.done", "session.closed"]
 
 
+@pytest.mark.parametrize("after", [-1, "7", 1.5, True, 10**15])
+async def test_what_is_no_number_of_an_event_is_refused_at_once(line: Line, after: int) -> None:
+    session, _ = await line.join()
+    with pytest.raises(errors.Unusable, match="after is the number of an event, 0 or above, not"):
+        session.events(after=after)
+
+
 async def test_a_following_that_need_not_go_on_ends_when_all_was_told(line: Line) -> None:
     session, _ = await line.join()
     going_on = True

@@ -57,6 +57,8 @@ async def test_notes_need_no_await(line: Line) -> None:
 
     def work() -> tuple[list[wire.Note], str, wire.NoteSettings]:
         with SyncEchoSieve(line.url) as client:
+            answer = client.sessions.get(session.id).ask("describe it", notes="only").whole()
+            assert len(answer.notes) == 2
             notes = client.sessions.get(session.id).notes
             assert notes.settings().every_s == 10.0
             assert len(notes.list()) == 2
