@@ -68,19 +68,20 @@ class ChannelClosedError(Exception):
 
 
 class Channel:
-    """Text messages over the data channel of a connection, bounded in both directions.
+    """Messages over the data channel of a connection, bounded in both directions: texts are sent;
+    what comes is handed on as it came, for whoever reads it to say what is wrong with it.
 
     There is always a Channel; it opens when (and if) the other side has made a data channel.
     """
 
     MAX_MESSAGES = 256  # waiting to be read; further ones are dropped
-    MAX_MESSAGE_CHARS = 64 * 1024  # longer ones are dropped
+    MAX_MESSAGE_CHARS = 64 * 1024  # of a longer one (or of bytes) comes one more than that
     HIGH_WATER_BYTES = 1024 * 1024  # waiting to be sent; above, send() waits
 
     def __init__(self) -> None:
-        self.dropped = 0  # messages from the other side: too many, too long, or not text
+        self.dropped = 0  # messages from the other side, as there were too many
         self._raw: RTCDataChannel | None = None
-        self._messages: deque[str] = deque()
+        self._messages: deque[str | bytes] = deque()
         self._changed = asyncio.Event()  # a message came, or it opened, drained or closed
         self._closed = False
 
@@ -101,7 +102,7 @@ class Channel:
         assert self._raw is not None
         self._raw.send(text)
 
-    async def __aiter__(self) -> AsyncIterator[str]:
+    async def __aiter__(self) -> AsyncIterator[str | bytes]:
         """The messages of the other side, until the channel closes."""
         while True:
             while self._messages:
@@ -129,12 +130,10 @@ class Channel:
         self._changed.set()
 
     def _receive(self, message: str | bytes) -> None:
-        fits = isinstance(message, str) and len(message) <= self.MAX_MESSAGE_CHARS
-        if not fits or len(self._messages) >= self.MAX_MESSAGES:
+        if len(self._messages) >= self.MAX_MESSAGES:
             self.dropped += 1
             return
-        assert isinstance(message, str)
-        self._messages.append(message)
+        self._messages.append(message[: self.MAX_MESSAGE_CHARS + 1])
         self._changed.set()
 
     def _buffered(self) -> int:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from session import wire
 from session.auth import ASK, CHANGE, READ, SET, WATCH, Access
-from session.errors import TooLarge, refusal
+from session.errors import BadRequest, TooLarge, refusal
 from session.ids import new_id
 
 
@@ -30,17 +30,22 @@ def access_of(message: wire.ClientMessage) -> Access:
             return ASK
 
 
-def parse(text: str, limit: int) -> wire.ClientMessage:
-    """One message of a client. Raises TooLarge, BadRequest (not JSON), Invalid."""
+BINARY = "a message is JSON as text, not binary: channel.send(JSON.stringify(message))"
+
+
+def parse(text: str | bytes, limit: int) -> wire.ClientMessage:
+    """One message of a client. Raises TooLarge, BadRequest (binary, or not JSON), Invalid."""
+    if isinstance(text, bytes):
+        raise BadRequest(BINARY)
     if len(text) > limit:
-        raise TooLarge(f"a message holds at most {limit} characters, not {len(text)}")
+        raise TooLarge(f"a message holds at most {limit} characters, and this one holds more")
     try:
         return wire.CLIENT_MESSAGE.validate_json(text)
     except ValidationError as error:
         raise refusal(error, wire.ClientMessage) from None
 
 
-def event_id_of(text: str, limit: int) -> str | None:
+def event_id_of(text: str | bytes, limit: int) -> str | None:
     """The id under which a client looks for the answer, also of a message that is wrong."""
     try:
         said = json.loads(text[:limit])

@@ -37,9 +37,9 @@ RESPONSE = wire.ResponseSettings()
 
 
 class TextChannel(Protocol):
-    """Text messages both ways, bounded."""
+    """Text messages both ways, bounded; what comes may also be bytes, which nobody understands."""
 
-    def __aiter__(self) -> AsyncIterator[str]: ...
+    def __aiter__(self) -> AsyncIterator[str | bytes]: ...
 
     async def send(self, text: str) -> None:
         """Waits until the channel is open and not congested. Raises ChannelClosedError."""
@@ -93,17 +93,17 @@ class Talk:
     # --- What the client says ---
 
     async def _listen(self, group: asyncio.TaskGroup) -> None:
-        async for text in self._channel:
-            await self._hear(text, group)
+        async for said in self._channel:
+            await self._hear(said, group)
         raise ChannelClosedError("the client closed the channel")
 
-    async def _hear(self, text: str, group: asyncio.TaskGroup) -> None:
+    async def _hear(self, said: str | bytes, group: asyncio.TaskGroup) -> None:
         """Do what one message asks for; what cannot be done is answered by an error event."""
         limit = self._limits.channel_message_bytes
         try:
-            await self._obey(parse(text, limit), group)
+            await self._obey(parse(said, limit), group)
         except ServiceError as error:
-            detail = error.detail(event_id_of(text, limit))
+            detail = error.detail(event_id_of(said, limit))
             await self._send(wire.RealtimeError(event_id=new_id("evt"), error=detail))
 
     async def _obey(self, message: wire.ClientMessage, group: asyncio.TaskGroup) -> None:

@@ -268,7 +268,7 @@ class FakeChannel:
 
     def __init__(self) -> None:
         self.sent: asyncio.Queue[str] = asyncio.Queue()
-        self.heard: asyncio.Queue[str | None] = asyncio.Queue()
+        self.heard: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self.is_open = asyncio.Event()
         self.closed = False
 
@@ -278,9 +278,9 @@ class FakeChannel:
             raise ChannelClosedError("the data channel is closed")
         self.sent.put_nowait(text)
 
-    async def __aiter__(self) -> AsyncIterator[str]:
-        while (text := await self.heard.get()) is not None:
-            yield text
+    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+        while (said := await self.heard.get()) is not None:
+            yield said
 
     def close(self) -> None:
         self.closed = True

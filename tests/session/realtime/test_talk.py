@@ -29,7 +29,7 @@ class Phone:
     def say(self, **message: object) -> None:
         self._channel.heard.put_nowait(json.dumps(message))
 
-    def say_raw(self, text: str) -> None:
+    def say_raw(self, text: str | bytes) -> None:
         self._channel.heard.put_nowait(text)
 
     async def hear(self, kind: str) -> dict[str, Any]:
@@ -297,10 +297,13 @@ async def test_windows_are_told_over_the_channel(house: House) -> None:
         ('{"type": "conversation.item.truncate", "item_id": "x"}', "invalid"),
         ("x" * 70_000, "too_large"),
         ("[" * 60_000, "bad_request"),
+        (b'{"type": "response.create"}', "bad_request"),
+        (b"\xff\x00", "bad_request"),
+        (b"x" * 70_000, "bad_request"),
     ],
 )
 async def test_a_bad_message_is_answered_by_an_error_and_the_talk_goes_on(
-    house: House, text: str, kind: str
+    house: House, text: str | bytes, kind: str
 ) -> None:
     _, phone = await call(house)
     phone.say_raw(text)
