@@ -17,6 +17,27 @@ export const token = {
   set: (text) => sessionStorage.setItem(KEY, text),
 };
 
+const MAY = { ask: ["ask", "watch"], admin: ["publish", "ask", "watch", "admin"] };
+
+/**
+ * Whether the token lets one do what takes `role` (see session/auth.py). The service has the last
+ * word: without a token, or with one that says nothing here, it is asked.
+ */
+export function may(role) {
+  const own = roles(token.get());
+  return !own || own.some((one) => one === role || MAY[one]?.includes(role));
+}
+
+/** Those that stand in a token (a JWT); null where it is none. */
+function roles(text) {
+  try {
+    const claims = text.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    return JSON.parse(atob(claims)).role.split(" ");
+  } catch {
+    return null;
+  }
+}
+
 /** A request; resolves to the response. Throws `Refused`, and AbortError. */
 export async function request(method, path, { body, headers = {}, ...options } = {}) {
   const bearer = token.get();

@@ -1,7 +1,7 @@
 // The page: picks a source or a session, and lets every part hear what the session says.
 
 import { exchange } from "./answers.js";
-import { call, Refused, token } from "./api.js";
+import { call, may, Refused, token } from "./api.js";
 import { at, onSubmit } from "./dom.js";
 import { hearing } from "./hearing.js";
 import { showMemory } from "./memory.js";
@@ -19,11 +19,13 @@ import { Suggestions } from "./suggestions.js";
 import { Tabs } from "./tabs.js";
 import { clockText, whenText } from "./text.js";
 import { Timeline } from "./timeline.js";
-import { askable, pace, problem, show } from "./view.js";
+import { askable, bar, pace, problem, show } from "./view.js";
 import { Watches } from "./watches.js";
 
 const TABS = ["tab-ask", "tab-watches", "tab-timeline", "tab-settings"];
 const OF_THE_PAST = ["tab-ask", "tab-timeline"];
+const SENDS_NOTHING =
+  "This token sends no picture and sound: join a session or look back at one, or give a token with the role publish.";
 
 const video = at("video");
 const recorder = new Recorder(video, () => session?.clock_s ?? 0);
@@ -179,8 +181,11 @@ function notGoingOn() {
 
 /** The service wants a token, or a better one. */
 function locked(error) {
-  at("access").hidden = ![401, 403].includes(error?.status);
-  at("access-text").textContent = token.get() ? (error?.message ?? "") : "";
+  const refused = [401, 403].includes(error?.status);
+  const barred = !may("publish") || !may("watch");
+  at("access").hidden = !refused && !barred;
+  const trouble = error?.message ?? (barred ? SENDS_NOTHING : "");
+  at("access-text").textContent = token.get() ? trouble : "";
 }
 
 // --- The connection -----------------------------------------------------------------------------
@@ -282,6 +287,7 @@ onSubmit(at("watch-form"), addWatch);
 onSubmit(at("access"), () => {
   token.set(at("token").value.trim());
   problem(null);
+  bar();
   sessions.refresh();
   settings.offer();
 });
@@ -301,5 +307,6 @@ addEventListener("pagehide", () => publication?.close());
 
 let model = null; // the service's
 call("GET", "/readyz").then((ready) => (model = ready.model), () => null);
+bar();
 settings.offer();
 sessions.start();

@@ -1,12 +1,19 @@
 // The sessions of the service: those that are here, and those that the journal holds.
 
-import { call } from "./api.js";
+import { call, may, token } from "./api.js";
 import { button, make } from "./dom.js";
 import { isWanted } from "./publication.js";
 import { clockText, whenText } from "./text.js";
 
 const REFRESH_MS = 5000;
 const ENDED = 20;
+// What can be chosen for a session: its text, who hears it, the role it takes, in which states.
+const ACTS = [
+  ["Join", "join", "watch", ["connecting", "live"]],
+  ["Look back", "lookBack", "watch", ["ended"]],
+  ["Go on", "goOn", "publish", ["waiting", "ended"]],
+  ["Delete", "remove", "admin", ["waiting", "ended"]],
+];
 
 export class Sessions {
   #box;
@@ -48,7 +55,8 @@ export class Sessions {
 
   /** Anew only where something changed: a focus within stays where it is. */
   #show(sessions) {
-    const state = JSON.stringify(sessions.map(({ id, state, reason }) => [id, state, reason]));
+    const states = sessions.map(({ id, state, reason }) => [id, state, reason]);
+    const state = JSON.stringify([token.get(), states]);
     if (state === this.#shown) return this.#tick(sessions);
     this.#shown = state;
     this.#box.querySelector("ul").replaceChildren(...sessions.map((one) => this.#item(one)));
@@ -78,11 +86,9 @@ export class Sessions {
   }
 
   #acts(session, name) {
-    const act = (text, key) => button(text, () => this.#on[key](session), `${text}: ${name}`);
-    if (session.state === "ended") {
-      return [act("Look back", "lookBack"), act("Go on", "goOn"), act("Delete", "remove")];
-    }
-    return session.state === "waiting" ? [act("Go on", "goOn")] : [act("Join", "join")];
+    return ACTS.filter(([, , role, states]) => states.includes(session.state) && may(role)).map(
+      ([text, key]) => button(text, () => this.#on[key](session), `${text}: ${name}`),
+    );
   }
 }
 

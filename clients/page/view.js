@@ -1,5 +1,6 @@
 // What of the page is shown in which state.
 
+import { may } from "./api.js";
 import { at } from "./dom.js";
 
 const ASK = ["question", "send"];
@@ -31,8 +32,16 @@ export function show(name, text, source = null) {
   at("past-text").textContent = "";
   at("nothing-yet").textContent = name === "past" ? NOTHING : NOTHING_YET;
   at("question").placeholder = name === "past" ? "What was there at 0:30?" : "What do you see now?";
-  for (const id of ASK) at(id).disabled = !["live", "past"].includes(name);
-  for (const id of [...LIVE, ...MORE, ...NOTES]) at(id).disabled = name !== "live";
+  for (const id of ASK) at(id).disabled = !["live", "past"].includes(name) || !may("ask");
+  for (const id of LIVE) at(id).disabled = name !== "live" || !may("publish");
+  for (const id of [...MORE, ...NOTES]) at(id).disabled = name !== "live" || !may("ask");
+}
+
+/** Leave out what takes a role that the token does not have. */
+export function bar() {
+  for (const one of document.querySelectorAll("[data-takes]")) {
+    one.classList.toggle("barred", !one.dataset.takes.split(" ").every(may));
+  }
 }
 
 /** Say whether the session that is looked back at can be asked: `noted`, whether it has notes. */

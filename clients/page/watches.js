@@ -1,5 +1,6 @@
 // Standing queries: what is waited for or counted, how likely it is now, and from when on it holds.
 
+import { may } from "./api.js";
 import { button, make } from "./dom.js";
 import { percent } from "./text.js";
 
@@ -105,6 +106,7 @@ export class Watches {
     });
     threshold.addEventListener("change", () => this.#setThreshold(id, threshold.value / 100));
     const gone = button("Remove", () => this.#remove(id), `Remove: ${query}`);
+    gone.hidden = threshold.disabled = !may("ask");
     const head = make("p", { className: "head" }, make("b", {}, query), gone);
     const now = make("span");
     const judged = make("p", { className: "scale" }, make("span", {}, likely), bar, now);

@@ -33,9 +33,10 @@ class Line:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[Line]:
-    """A service of its own."""
-    config = ServiceConfig(rows=4, history_turns=4, limits=Limits(event_ring=10_000))
+async def served(key: bytes | None = None) -> AsyncIterator[Line]:
+    """A service of its own; with a key it wants tokens."""
+    limits = Limits(event_ring=10_000)
+    config = ServiceConfig(rows=4, history_turns=4, key=key, limits=limits)
     house = House(FakeEngine(rows=4), config)
     async with serving(house.app) as url, house.http:
         patient = Timeouts(patience_s=5.0)
