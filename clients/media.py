@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -33,17 +34,24 @@ Picture: TypeAlias = "NDArray[np.uint8]"  # [H, W, 3], RGB
 WAITING = 64  # pieces that were delivered and are not taken
 SILENT_S = 15.0  # after which a live source is taken for lost
 MOST_PIXELS = 16_000_000
+# What each extra brings: modules, by the names under which they are installed.
+OF_MEDIA = {"aiortc": "aiortc", "av": "av", "numpy": "numpy"}
+BROUGHT = {
+    "media": OF_MEDIA,
+    "webcam": OF_MEDIA | {"cv2": "opencv-python", "sounddevice": "sounddevice"},
+}
 
 
 @contextmanager
-def failures() -> Iterator[None]:
-    """What `stream` raises, as what it means to a client."""
+def failures(extra: str = "media") -> Iterator[None]:
+    """What `stream` raises, as what it means to a client; `extra`: what the call takes."""
     try:
         from stream.publish import PublishError
         from stream.source import CutError, MediaError, NotInstalledError
     except ModuleNotFoundError as error:
+        missing = [name for module, name in BROUGHT[extra].items() if not _is_there(module)]
         raise NotInstalled(
-            f"{error.name} is not installed; to publish media: pip install 'echosieve[media]'"
+            f"not installed: {', '.join(missing) or error.name}: pip install 'echosieve[{extra}]'"
         ) from error
     try:
         yield
@@ -55,6 +63,13 @@ def failures() -> Iterator[None]:
         raise MediaFailed(str(error)) from error
     except PublishError as error:
         raise ConnectionLost(str(error)) from error
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ModuleNotFoundError, ValueError):  # ValueError: it is kept from being imported
+        return False
 
 
 async def sender_of(media: Media) -> Sender:
@@ -162,7 +177,7 @@ def webcam(
 
     Raises MediaFailed where a device is missing, NotInstalled where a library is.
     """
-    with failures():
+    with failures("webcam"):
         from stream.capture import Webcam
 
         source = Webcam(camera, microphone)
@@ -171,7 +186,7 @@ def webcam(
 
 def cameras() -> list[tuple[str, str]]:
     """Number and name of each. Raises NotInstalled."""
-    with failures():
+    with failures("webcam"):
         from stream import capture
 
         return [(device.id, device.name) for device in capture.cameras()]
@@ -179,7 +194,7 @@ def cameras() -> list[tuple[str, str]]:
 
 def microphones() -> list[tuple[str, str]]:
     """Name of each, and what is to say of it. Raises NotInstalled."""
-    with failures():
+    with failures("webcam"):
         from stream import capture
 
         return [(device.id, device.name) for device in capture.microphones()]
@@ -187,7 +202,7 @@ def microphones() -> list[tuple[str, str]]:
 
 def opencv() -> Any:
     """The module cv2. Raises NotInstalled."""
-    with failures():
+    with failures("webcam"):
         from stream import capture
 
         return capture.opencv()

@@ -119,11 +119,12 @@ class Webcam:
 
 
 def cameras() -> list[Device]:
-    """The cameras there are. Linux lists them; elsewhere the first few numbers are tried."""
+    """The cameras there are. Linux lists them; elsewhere the first few numbers are tried. Raises
+    NotInstalledError where none could be opened."""
+    cv2 = opencv()
     if sys.platform == "linux":
         found = sorted(_ROOT.glob("video*"), key=lambda path: int(path.name[5:]))
         return [Device(path.name[5:], (path / "name").read_text().strip()) for path in found]
-    cv2 = opencv()
     return [Device(str(n), f"camera {n}") for n in range(PROBED) if _is_there(cv2, n)]
 
 

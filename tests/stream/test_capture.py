@@ -132,6 +132,16 @@ def test_a_machine_with_neither_camera_nor_microphone_is_told_of_both(
     assert not isinstance(told.value, NotInstalledError)
 
 
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_cameras_that_nothing_could_open_are_not_listed_as_none(
+    monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setattr("sys.platform", platform)
+    with pytest.raises(NotInstalledError, match="camera needs OpenCV"):
+        capture.cameras()
+
+
 def test_libraries_that_are_missing_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     monkeypatch.setitem(sys.modules, "sounddevice", None)

@@ -77,9 +77,29 @@ def test_publishing_without_a_media_stack_says_what_to_install() -> None:
     assert "NotInstalled: " in said
 
 
-@pytest.mark.parametrize(("command", "extra"), [("webcam", "media"), ("watch LICENSE", "media")])
-def test_commands_without_a_media_stack_say_what_to_install(command: str, extra: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        (
+            "webcam",
+            "aiortc, av, numpy, opencv-python, sounddevice: pip install 'echosieve[webcam]'",
+        ),
+        ("watch LICENSE", "aiortc, av, numpy: pip install 'echosieve[media]'"),
+    ],
+)
+def test_commands_without_a_media_stack_say_all_that_is_to_be_installed(
+    command: str, missing: str
+) -> None:
     code = f"from clients.cli import main; main({command.split()!r})"
     done = run(code, ROOT)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
-    assert f"echosieve[{extra}]" in done.stderr
+    assert f"not installed: {missing}" in " ".join(done.stderr.split())
+
+
+def test_devices_are_not_listed_as_none_where_nothing_can_list_them() -> None:
+    done = run("from clients.cli import main; main(['webcam', '--list'])", ROOT)
+    assert done.returncode == 0, done.stderr
+    for kind in ("cameras", "microphones"):
+        assert (
+            f"{kind}: not installed: aiortc, av, numpy, opencv-python, sounddevice" in done.stdout
+        )
