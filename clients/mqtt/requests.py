@@ -53,6 +53,7 @@ class SetWatches:
 
 Request = wire.AskRequest | SetInstruction | SetRetention | SetWatches | Replay
 _WATCHES = TypeAdapter(list[wire.WatchCreate])
+_NUMBER = TypeAdapter(float)
 
 
 def _ask(payload: bytes) -> wire.AskRequest:
@@ -68,7 +69,7 @@ def _instruction(payload: bytes) -> SetInstruction:
 
 
 def _retention(payload: bytes) -> SetRetention:
-    patch = wire.SessionPatch(retention=TypeAdapter(float).validate_json(payload))
+    patch = wire.SessionPatch(retention=_NUMBER.validate_json(payload, strict=True))
     assert patch.retention is not None
     return SetRetention(patch.retention)
 
@@ -103,6 +104,14 @@ READERS: dict[str, Callable[[bytes], Request]] = {
 }
 
 
+# What is to be sent where an empty payload says nothing.
+EMPTY = {
+    "retention/set": "a number above 0 and at most 1",
+    "watches/set": "a JSON list of watches, [] for none",
+    "replay": '{"after": number}',
+}
+
+
 # What a payload of JSON is to be.
 MODELS = {"ask": wire.AskRequest, "watches/set": wire.WatchCreate, "replay": Replay}
 
@@ -122,6 +131,8 @@ def read(kind: str, payload: bytes) -> Request:
     """Raises Malformed."""
     if len(payload) > MOST_BYTES:
         raise Malformed(f"a payload holds at most {MOST_BYTES} bytes, not {len(payload)}")
+    if not payload.strip() and kind in EMPTY:
+        raise Malformed(f"there is nothing in it: send {EMPTY[kind]}")
     try:
         return READERS[kind](payload)
     except ValidationError as error:

@@ -38,6 +38,21 @@ def test_an_empty_instruction_takes_it_away() -> None:
     assert read("instruction/set", b"") == requests.SetInstruction(None)
 
 
+@pytest.mark.parametrize("payload", [b"true", b'"0.3"', b"null", b"[0.3]"])
+def test_a_retention_is_a_number_and_nothing_that_could_be_read_as_one(payload: bytes) -> None:
+    with pytest.raises(Malformed, match="must be a number, not"):
+        read("retention/set", payload)
+    assert read("retention/set", b"0.3") == requests.SetRetention(0.3)
+    assert read("retention/set", b"1") == requests.SetRetention(1.0)
+
+
+def test_an_empty_payload_is_told_what_its_topic_takes() -> None:
+    for kind, right in requests.EMPTY.items():
+        with pytest.raises(Malformed) as raised:
+            read(kind, b" ")
+        assert str(raised.value) == f"there is nothing in it: send {right}"
+
+
 def test_the_field_at_fault_is_named() -> None:
     with pytest.raises(Malformed) as raised:
         read("watches/set", b'[{"query": "a dog", "threshold": 2}]')
