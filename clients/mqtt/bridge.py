@@ -43,6 +43,7 @@ log = logging.getLogger("echosieve")
 STATS_S = 30.0
 MOST_AT_ONCE = 8  # requests being carried out
 MOST_WAITING = 64  # requests that are not answered yet, with those that are refused
+RETAINED = "a request must not be retained, as it would come again: send it without the retain flag"
 
 Heard = Callable[[Story, int | None, wire.Event], Awaitable[None]]
 
@@ -94,7 +95,7 @@ class Bridge:
         self._events = self._requests = 0
 
     async def __aenter__(self) -> Self:
-        """Raises BrokerUnreachable."""
+        """Raises BrokerUnreachable, TakenOver."""
         await self._broker.__aenter__()
         self._own = {
             asyncio.create_task(work) for work in (self._tell_stats(), self._tell_states())
@@ -114,7 +115,7 @@ class Bridge:
         await self._broker.__aexit__(kind, error, trace)
 
     async def ended(self) -> None:
-        """Wait for what should never come: an error within. Raises it."""
+        """Wait for what should never come: an error within, TakenOver. Raises it."""
         await asyncio.gather(self._broker.ended(), *map(asyncio.shield, self._own))
 
     # --- Out ---
@@ -265,7 +266,7 @@ class Bridge:
         if self._busy >= MOST_AT_ONCE:
             await reply.refuse("busy", f"{MOST_AT_ONCE} requests are being carried out")
         elif received.retained:
-            await reply.refuse("retained", "a request must not be retained: it would come again")
+            await reply.refuse("retained", RETAINED)
         elif (session := self._sessions.get(name)) is None:
             await reply.refuse("session_unknown", f"there is no session {name[:64]!r}")
         else:

@@ -5,12 +5,16 @@ journal and sends again what was not acknowledged, and a receiver knows a messag
 would not help, as a broker that is killed forgets the handshakes it was in.
 
 The broker keeps our subscriptions, and what comes for them, for `session_s` while we are away.
+
+Of two with one prefix the later stays. `available` bears the mark of who said it, as some brokers
+(mosquitto 2.0.11) do not tell a client that another was let in in its place.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,8 +24,9 @@ import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from clients.mqtt.dial import Dial
+from clients.mqtt.dial import Dial, TakenOver
 from clients.mqtt.settings import BrokerSettings
 from clients.mqtt.topics import OFFLINE, ONLINE, Message
 from clients.sdk.backoff import BACKOFF, Backoff
@@ -31,6 +36,8 @@ log = logging.getLogger("echosieve")
 
 CONNECT_S = 5.0  # to connect, and for an acknowledgement
 MOST_WAITING = 256  # messages that came in and are not yet taken
+# What is sent to be retained says so also when it comes at once (MQTT 5, 3.8.3.1).
+AS_SENT = SubscribeOptions(qos=1, retainAsPublished=True)
 
 
 class BrokerUnreachable(EchoSieveError):
@@ -39,8 +46,8 @@ class BrokerUnreachable(EchoSieveError):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came in; `respond_to`, `correlation` and `expiry_s` (what is left of it) are its
-    sender's (MQTT 5, 4.10)."""
+    """What came in; `retained`: its sender wants it to be; `respond_to`, `correlation` and
+    `expiry_s` (what is left of it) are the sender's too (MQTT 5, 4.10)."""
 
     topic: str
     payload: bytes
@@ -79,12 +86,14 @@ class Broker:
         self._take = take
         self._greeting = greeting
         self._backoff = backoff
+        self._mark = b"%020d" % time.time_ns()  # who has come later has a greater one
+        self._marked = False  # what bears another is no longer of an earlier run
         self._link: Link | None = None
         self._linked = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Broker:
-        """Raises BrokerUnreachable: what is wrong at first is for the user."""
+        """Raises BrokerUnreachable, TakenOver: what is wrong at first is for the user."""
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._keeping = asyncio.create_task(self._keep(first), name="mqtt")
         try:
@@ -106,7 +115,7 @@ class Broker:
         return self._link is not None
 
     async def ended(self) -> None:
-        """Wait for what should never come: an error within. Raises it."""
+        """Wait for what should never come: an error within, TakenOver. Raises it."""
         if self._keeping is not None:
             await asyncio.shield(self._keeping)
 
@@ -141,7 +150,7 @@ class Broker:
                     if not first.done():
                         first.set_result(None)
                     async for message in client.messages:
-                        await self._take(received(message))
+                        await self._hear(client, received(message))
             except aiomqtt.MqttError as error:
                 if not first.done():
                     raise BrokerUnreachable(self._complaint(error)) from error
@@ -149,6 +158,19 @@ class Broker:
                 wait_s = self._backoff.wait_s(failures)
                 log.warning("%s; back in %.1f s", self._complaint(error), wait_s)
                 await asyncio.sleep(wait_s)
+
+    async def _hear(self, client: aiomqtt.Client, message: Received) -> None:
+        """Raises TakenOver where another has come with our prefix."""
+        topics, (host, port) = self._settings.topics, self._settings.address
+        if message.topic != topics.available:
+            await self._take(message)
+        elif (mark := message.correlation or b"") == self._mark:
+            self._marked = True
+        elif self._marked and message.payload == OFFLINE.encode():  # and we are not
+            await _publish(client, self._availability(ONLINE))
+        elif self._marked and mark > self._mark:
+            happened = f"another monitor has come with the prefix {topics.prefix!r}"
+            raise TakenOver(host, port, happened)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[aiomqtt.Client]:
@@ -169,23 +191,28 @@ class Broker:
 
     async def _greet(self, client: aiomqtt.Client) -> None:
         """Raises MqttError."""
-        for topic in self._subscriptions:
-            for code in await client.subscribe(topic, qos=1):
-                if getattr(code, "is_failure", False):
-                    raise aiomqtt.MqttError(f"does not let us read {topic} ({code})")
+        topics = (self._settings.topics.available, *self._subscriptions)
+        codes = await client.subscribe([(topic, AS_SENT) for topic in topics])
+        for topic, code in zip(topics, codes, strict=True):
+            if getattr(code, "is_failure", False):
+                raise aiomqtt.MqttError(f"does not let us read {topic} ({code})")
         await _publish_or_raise(client, self._availability(ONLINE))
         for message in self._greeting():
             await _publish_or_raise(client, message)
 
     def _availability(self, text: str) -> Message:
         topic = self._settings.topics.available
-        return Message(topic, text.encode(), retain=True, content_type="text/plain")
+        return Message(
+            topic, text.encode(), retain=True, content_type="text/plain", correlation=self._mark
+        )
 
     def _client(self) -> aiomqtt.Client:
-        topics = self._settings.topics
+        properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+        properties.CorrelationData = self._mark
+        topic = self._settings.topics.available
         return self._dial.client(
             self._settings.identifier,
-            will=aiomqtt.Will(topics.available, OFFLINE, qos=1, retain=True),
+            will=aiomqtt.Will(topic, OFFLINE, qos=1, retain=True, properties=properties),
             timeout_s=CONNECT_S,
             most_waiting=MOST_WAITING,
         )
@@ -198,7 +225,7 @@ class Broker:
 
 def reason_of(error: aiomqtt.MqttError, settings: BrokerSettings) -> str:
     """What happened, and what would be right where that can be told."""
-    text = str(error)
+    text = str(error.__cause__ or error)
     if isinstance(error, MqttConnectError):
         return f"refuses us ({text}): are mqtt.username and the password right?"
     if "CERTIFICATE_VERIFY_FAILED" in text and "mismatch" in text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Self
 
 import aiomqtt
@@ -14,15 +15,53 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from clients.mqtt.settings import BrokerSettings, password_of, tls_context
+from clients.sdk.errors import EchoSieveError
 
 log = logging.getLogger("echosieve")
+
+TAKEN_OVER = 0x8E  # the reason a broker gives (MQTT 5, 3.14.2.1)
+
+
+class TakenOver(EchoSieveError):
+    """Another program has come to the broker under the same name; the text says what to change. To
+    connect again would throw that one out, and so on for ever."""
+
+    def __init__(self, host: str, port: int, happened: str) -> None:
+        super().__init__(
+            f"the MQTT broker at {host}:{port}: {happened}: stop one of the two, or let it go by "
+            "another name (a monitor by another mqtt.prefix, and mqtt.client_id where it is given; "
+            "a receiver by another identifier)"
+        )
 
 
 class Client(aiomqtt.Client):
     """One that does not keep to itself what a broker refuses (PUBACK, MQTT 5, 3.4.2.1): aiomqtt
-    takes it for an acknowledgement."""
+    takes it for an acknowledgement. Leaving it raises TakenOver where that is how it was lost."""
 
     _refused: ReasonCode | None = None
+    _taken_over = False
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await super().__aexit__(kind, error, trace)
+        if self._taken_over and isinstance(error, aiomqtt.MqttError):
+            happened = f"another program has connected as {self.identifier!r}"
+            raise TakenOver(self._hostname, self._port, happened) from error
+
+    def _on_disconnect(
+        self,
+        client: paho.mqtt.client.Client,
+        userdata: Any,
+        flags: paho.mqtt.client.DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self._taken_over = self._taken_over or reason_code.value == TAKEN_OVER
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(  # what paho-mqtt calls with a PUBACK
         self,

@@ -70,7 +70,8 @@ class EventReceiver:
         self._order: deque[str] = deque()
 
     async def __aiter__(self) -> AsyncGenerator[EventMessage]:
-        """Every event of the sessions there are, from their first on. Does not end."""
+        """Every event of the sessions there are, from their first on. Does not end.
+        Raises TakenOver."""
         failures = 0
         while True:
             try:

@@ -66,13 +66,19 @@ async def ask(receiver: Receiver, question: bytes, correlation: bytes) -> None:
 
 
 async def request(
-    receiver: Receiver, topic: str, sent: bytes, correlation: bytes, *, to: str = "answers/me"
+    receiver: Receiver,
+    topic: str,
+    sent: bytes,
+    correlation: bytes,
+    *,
+    to: str = "answers/me",
+    retain: bool = False,
 ) -> None:
     properties = Properties(PUBLISH)
     properties.ResponseTopic = to
     properties.CorrelationData = correlation
     client = await receiver.connected()
-    await client.publish(f"es/{topic}", sent, qos=1, properties=properties)
+    await client.publish(f"es/{topic}", sent, qos=1, retain=retain, properties=properties)
 
 
 def by_correlation(receiver: Receiver, correlation: bytes) -> list[dict[str, dict[str, str]]]:

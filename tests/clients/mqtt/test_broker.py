@@ -11,11 +11,14 @@ import pytest
 from clients.monitor.bench.mosquitto import Mosquitto
 from clients.mqtt.bridge import Bridge
 from clients.mqtt.broker import Broker, BrokerUnreachable, Received
+from clients.mqtt.dial import TakenOver
 from clients.mqtt.places import Places
 from clients.mqtt.settings import BrokerSettings
 from clients.mqtt.topics import Message
+from tests.clients.mqtt.bridging import QUICK
 from tests.clients.mqtt.mosquitto import mosquitto, payload, receiving
 from tests.clients.sdk.conftest import Line
+from tests.session.fakes import eventually
 
 
 async def test_a_broker_that_is_not_there_or_refuses_is_told_at_once(tmp_path: Path) -> None:
@@ -54,6 +57,27 @@ async def test_a_message_that_the_broker_refuses_is_told_in_the_log(
         await entered(BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es"))
     (said,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert "its access list must let echosieve-es write" in said
+
+
+@pytest.mark.parametrize("client_id", [None, "another"])
+async def test_of_two_with_one_prefix_the_first_ends_and_says_what_to_change(
+    broker: Mosquitto, client_id: str | None
+) -> None:
+    await broker.listening()
+    settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+    others = settings.model_copy(update={"client_id": client_id})
+    places = Places(":memory:")
+    async with (
+        asyncio.timeout(30.0),
+        receiving(broker.port) as receiver,
+        Bridge(settings, places, backoff=QUICK) as first,
+        Bridge(others, places, backoff=QUICK) as second,
+    ):
+        with pytest.raises(TakenOver, match=r"another .*stop one of the two.* mqtt\.prefix"):
+            await first.ended()
+        await eventually(lambda: second._broker.connected)
+        await receiver.until(lambda: payload(receiver.on("es/available")[-1]) == b"online")
+    places.close()
 
 
 async def test_who_stops_while_greeting_is_not_left_online(

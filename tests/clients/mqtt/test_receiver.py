@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from clients.monitor.bench.mosquitto import Mosquitto
 from clients.mqtt.bridge import Bridge
+from clients.mqtt.dial import TakenOver
 from clients.mqtt.mapping import EventMessage
 from clients.mqtt.places import Places
 from clients.mqtt.receiver import EventReceiver, Known
@@ -51,6 +54,31 @@ async def test_nothing_is_lost_or_doubled_when_the_broker_is_killed(
     assert numbers == [first + n for first in (0, 10, 20) for n in range(9)]
 
 
+CONNACK, TAKEN_OVER = b"\x20\x03\x00\x00\x00", b"\xe0\x02\x8e\x00"
+
+
+async def takes_another(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A broker that lets somebody in, and then another of the same name in its place."""
+    await reader.read(1_024)
+    writer.write(CONNACK + TAKEN_OVER)
+    await writer.drain()
+    writer.close()
+
+
+async def test_a_receiver_in_whose_place_another_is_let_in_ends() -> None:
+    async with await asyncio.start_server(takes_another, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = BrokerSettings(host="127.0.0.1", port=port, prefix="es")
+        with pytest.raises(TakenOver, match="another program has connected as 'clerk'"):
+            await collect(EventReceiver(settings, "clerk", backoff=QUICK), [])
+
+
+def noted(places: Places, session: str) -> int:
+    """Of the last event that counts as told."""
+    place = places.find(session)
+    return place.number if place else 0
+
+
 def write(journal: Journal, first: int) -> None:
     """Three events that begin and end."""
     for number in range(first, first + 3):
@@ -66,10 +94,11 @@ async def test_a_receiver_that_was_away_asks_for_what_it_missed(
     line: Line, broker: Mosquitto, tmp_path: Path
 ) -> None:
     session, peer = await watched(line)
-    async with bridged(broker, tmp_path, session), receiving(broker.port) as receiver:
+    async with bridged(broker, tmp_path, session) as bridge, receiving(broker.port) as receiver:
         await shown(line.house, session.id, peer, 14.0)
         await receiver.until(lambda: len(receiver.on("es/events")) == 2)
         first, last = receiver.json("es/events")
+        await receiver.until(lambda: noted(bridge._places, session.id) >= last["number"])
         await request(receiver, "kitchen/replay", b'{"after": %d}' % first["number"], b"r")
         await receiver.until(lambda: len(by_correlation(receiver, b"r")) == 2)
         again, ok = by_correlation(receiver, b"r")

@@ -93,6 +93,24 @@ async def test_what_is_no_request_is_answered_with_what_is_wrong(
         assert (reply["error"]["type"], bool(reply["error"]["message"])) == (said, True)
 
 
+async def test_what_is_to_be_retained_is_refused_at_once_and_whenever_the_bridge_comes_back(
+    line: Line, broker: Mosquitto, tmp_path: Path
+) -> None:
+    session, _ = await line.join()
+    await broker.listening()
+    async with receiving(broker.port) as receiver:
+        for times in (1, 2):
+            async with bridged(broker, tmp_path, session):
+                await known(receiver)
+                if times == 1:
+                    await request(receiver, "kitchen/ask", b"who is there?", b"r", retain=True)
+                await receiver.until(lambda times=times: len(answers(receiver, "error")) == times)
+    assert {reply["type"] for reply in by_correlation(receiver, b"r")} == {"error"}
+    for reply in answers(receiver, "error"):
+        assert reply["error"]["type"] == "retained"
+        assert "without the retain flag" in reply["error"]["message"]
+
+
 async def test_settings_are_made_and_shown(line: Line, broker: Mosquitto, tmp_path: Path) -> None:
     session, _ = await line.join()
     await session.watches.create("is it there since 0")
