@@ -34,7 +34,9 @@ def summary(config: MonitorConfig) -> str:
     names = ", ".join(f"{source.name} ({source.kind})" for source in config.source)
     outlets = (["MQTT"] if config.mqtt else []) + ["webhook"] * len(config.webhook)
     told = ", ".join([*outlets, f"{config.folder}/report.md"])
-    return f"watches {names}; {len(config.watch)} standing queries; tells {told}"
+    asked = len(config.watch)
+    queries = f"{asked} standing {'query' if asked == 1 else 'queries'}"
+    return f"watches {names}; {queries}; tells {told}"
 
 
 async def until_told(monitor: Monitor) -> Path:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 Keys = tuple[str, ...]
 
@@ -20,7 +21,8 @@ def line_of(text: str, keys: Sequence[str]) -> int | None:
     return next((places[one] for one in outwards if one in places), None)
 
 
-def _places(text: str) -> dict[Keys, int]:
+@lru_cache(maxsize=1)  # as it is asked for everything that is wrong
+def _places(text: str) -> Mapping[Keys, int]:
     """The line of every key and every head of a table; the first, where one stands again."""
     places: dict[Keys, int] = {}
     counts: Counter[Keys] = Counter()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from clients.mqtt.settings import contradictions
-from clients.mqtt.topics import alike
+from clients.mqtt.topics import alike, slug
 from session import wire
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]?\d")
@@ -22,8 +22,7 @@ def misfits(tables: Mapping[str, Any]) -> Iterator[Misfit]:
     yield from _doubled(sources)
     watches = _tables_of(tables, "watch")
     yield from _of_no_source(sources, watches)
-    if isinstance(tables.get("mqtt"), dict):
-        yield from _of_one_topic(watches)
+    yield from _of_one_source(watches, lamps=isinstance(tables.get("mqtt"), dict))
     bots = tables.get("bots")
     if isinstance(bots, dict) and isinstance(host := bots.get("host"), str):
         yield from _open_bots(sources, host)
@@ -38,17 +37,20 @@ def _tables_of(tables: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def _doubled(sources: list[dict[str, Any]]) -> Iterator[Misfit]:
-    names = [source.get("name") for source in sources]
-    for place, name in enumerate(names):
-        if isinstance(name, str) and name in names[:place]:
+    before = set[str]()
+    for place, source in enumerate(sources):
+        if not isinstance(name := source.get("name"), str):
+            continue
+        if name in before:
             yield ["source", str(place), "name"], f"{name} stands more than once"
+        before.add(name)
 
 
 def _of_no_source(sources: list[dict[str, Any]], watches: list[dict[str, Any]]) -> Iterator[Misfit]:
     """Nothing where a source has no name yet: it may be the one that is meant."""
-    names = [name for source in sources if isinstance(name := source.get("name"), str)]
-    if not names or len(names) < len(sources):
+    if not sources or not all(isinstance(source.get("name"), str) for source in sources):
         return
+    names = {source["name"]: None for source in sources}  # in their order
     for place, watch in enumerate(watches):
         asked = watch.get("sources")
         for name in asked if isinstance(asked, list) else []:
@@ -60,23 +62,33 @@ def _of_no_source(sources: list[dict[str, Any]], watches: list[dict[str, Any]]) 
                 )
 
 
-def _of_one_topic(watches: list[dict[str, Any]]) -> Iterator[Misfit]:
-    """Those that one source would have."""
+def _of_one_source(watches: list[dict[str, Any]], *, lamps: bool) -> Iterator[Misfit]:
+    """Those of one kind and query that one source would have, or, where there are `lamps`, of one
+    topic."""
+    seen: dict[tuple[str, str, str], str] = {}  # a query by its kind, level and source
     for place, watch in enumerate(watches):
-        before = (other for other in watches[:place] if _meet(watch, other))
-        queries = (query for other in before if isinstance(query := other.get("query"), str))
-        if isinstance(query := watch.get("query"), str) and (said := alike(query, queries)):
+        query, kind = watch.get("query"), watch.get("kind", "event")
+        if not isinstance(query, str) or not isinstance(kind, str):
+            continue
+        level = slug(query) if lamps else query
+        looked, stands = _places_of(watch)
+        others = [seen[key] for one in looked if (key := (kind, level, one)) in seen]
+        if others:
+            said = alike(query, others[:1]) or f"{query!r} stands more than once for one source"
             yield ["watch", str(place), "query"], said
+        for one in stands:
+            seen.setdefault((kind, level, one), query)
 
 
-def _meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two watches are of one kind and have a source in common."""
-    if one.get("kind", "event") != other.get("kind", "event"):
-        return False
-    some, others = one.get("sources"), other.get("sources")
-    if not isinstance(some, list) or not isinstance(others, list):
-        return True  # of all of them
-    return any(name in others for name in some)
+SOME, ALL = "*", "**"  # what no source is called
+
+
+def _places_of(watch: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Where others that have a source in common with it stand, and where it stands itself."""
+    if not isinstance(sources := watch.get("sources"), list):
+        return [SOME], [SOME, ALL]
+    names = [name for name in sources if isinstance(name, str)]
+    return [ALL, *names], [SOME, *names]
 
 
 def _open_bots(sources: list[dict[str, Any]], host: str) -> Iterator[Misfit]:

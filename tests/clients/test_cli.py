@@ -263,7 +263,7 @@ def test_a_configuration_is_checked_without_the_service_or_the_broker(
     path.write_text(MONITOR)
     run = call("monitor", "--check", str(path))
     assert (run.code, run.err) == (0, "")
-    assert run.out.startswith(f"{path}: watches door (room); 1 standing queries; tells MQTT")
+    assert run.out.startswith(f"{path}: watches door (room); 1 standing query; tells MQTT")
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from hypothesis import given
@@ -57,6 +58,37 @@ def test_bots_need_no_secret_where_only_this_machine_reaches_them() -> None:
     for bots in ({}, {"host": "127.0.0.1"}, {"host": "::1"}):
         tables = {"source": [{"kind": "bot", "name": "yard"}], "bots": bots}
         assert not list(misfits(tables))
+
+
+def test_a_query_stands_once_for_a_source() -> None:
+    names = ("yard", "door", "hall")
+    tables: dict[str, Any] = {
+        "source": [{"kind": "room", "name": name} for name in names],
+        "watch": [
+            {"query": "a dog", "sources": ["yard"]},
+            {"query": "a dog", "sources": ["door"]},
+            {"query": "a dog", "kind": "count"},
+            {"query": "a dog", "sources": ["hall", "yard"]},
+            {"query": "a dog"},
+            {"query": "a dog", "sources": ["hall"]},
+        ],
+    }
+    for more in ({}, {"mqtt": {"host": "broker"}}):
+        found = [(".".join(keys), said) for keys, said in misfits({**tables, **more})]
+        said = "'a dog' stands more than once for one source"
+        assert found == [(f"watch.{place}.query", said) for place in (3, 4, 5)]
+
+
+def test_a_file_of_any_length_is_looked_through_in_one_go() -> None:
+    many = 20_000
+    tables: dict[str, Any] = {
+        "source": [{"kind": "room", "name": f"yard-{place}"} for place in range(many)],
+        "watch": [{"query": f"a dog {n}", "sources": [f"yard-{n}"]} for n in range(many)],
+        "mqtt": {"host": "broker"},
+    }
+    began_s = time.process_time()
+    assert not list(misfits(tables))
+    assert time.process_time() - began_s < 5.0  # a second; in pairs it took a minute and more
 
 
 def test_queries_that_differ_in_case_and_signs_alone_have_one_lamp_and_do_not_fit() -> None:
