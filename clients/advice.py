@@ -37,3 +37,8 @@ def told(error: Exception, advice: Advice = OPTIONS) -> str:
             return f"{error.said} ({hint})"
         case _:
             return str(error)
+
+
+def plain(error: Exception) -> str:
+    """What happened, without advice: for a program, or for a person who is to change nothing."""
+    return error.said if isinstance(error, Refused | ServiceUnreachable) else str(error)

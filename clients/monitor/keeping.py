@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from clients.advice import CONFIGURATION, told
+from clients.advice import CONFIGURATION, plain, told
 from clients.monitor.torn import Broken
 from clients.sdk.backoff import Backoff
 from clients.sdk.errors import EchoSieveError
@@ -24,7 +24,7 @@ class Condition(Protocol):
 
     def up(self, name: str) -> None: ...
 
-    def down(self, name: str, reason: str) -> None: ...
+    def down(self, name: str, reason: str) -> None: ...  # without advice, which the log has
 
 
 class Keeper:
@@ -55,7 +55,7 @@ class Keeper:
                 self._failures += 1
                 wait_s = self._backoff.wait_s(self._failures)
                 self._tell(error, wait_s)
-                self._condition.down(self._name, told(error, CONFIGURATION))
+                self._condition.down(self._name, plain(error))
             await asyncio.sleep(wait_s)
 
     def _tell(self, error: EchoSieveError, wait_s: float) -> None:

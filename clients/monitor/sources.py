@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from clients.addresses import on_the_web
+from clients.advice import CONFIGURATION, plain, told
 from clients.monitor.bot import MOST_MESSAGE, BotError, Hello, read_hello, read_piece
 from clients.monitor.config import BotsTable, MediaSource, RoomSource
 from clients.monitor.ending import Ending
@@ -186,8 +187,8 @@ class Bots:
             try:
                 await self._attended(name, bot)
             except EchoSieveError as error:
-                log.warning("the bot %s: %s", name, error)
-                await bot.send(json.dumps({"type": "error", "message": str(error)}))
+                log.warning("the bot %s: %s", name, told(error, CONFIGURATION))
+                await bot.send(json.dumps({"type": "error", "message": plain(error)}))
                 await bot.close(1008 if isinstance(error, BotError) else 1011)
 
     async def _attended(self, name: str, bot: ServerConnection) -> None:
@@ -204,7 +205,7 @@ class Bots:
         except BotError:
             raise
         except EchoSieveError as error:
-            self._condition.down(name, str(error))
+            self._condition.down(name, plain(error))
             raise
         finally:
             media.end()

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from clients.advice import plain
 from clients.mqtt.broker import Broker, Received
 from clients.mqtt.topics import Message, QoS, Topics
 from clients.sdk import Session
@@ -92,7 +93,7 @@ class Reply:
         if isinstance(error, Refused):
             await self.refuse(error.code, error.message, error.param)
         else:
-            await self.refuse("failed", str(error))
+            await self.refuse("failed", plain(error))
 
     async def send(self, reply: BaseModel, *, qos: QoS = 1) -> None:
         payload = reply.model_dump_json().encode()

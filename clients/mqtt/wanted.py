@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import cast
 
+from clients.advice import plain
 from clients.sdk import Session
 from clients.sdk.errors import EchoSieveError, Refused
 from clients.sdk.watches import WatchSettings
 from session import wire
+
+log = logging.getLogger("echosieve")
 
 MOST_WATCHES = 64  # that a session has
 
@@ -17,15 +20,24 @@ MOST_WATCHES = 64  # that a session has
 async def set_watches(session: Session, wanted: Sequence[wire.WatchCreate]) -> None:
     """Let exactly these stand: what is there already is changed, not made anew; what is not given
     for it becomes the service's default again. Raises EchoSieveError; where the service refuses one
-    of them, those stand that stood before."""
+    of them, those stand that stood before, or the text says that these could not be put back."""
     before = await session.watches.list()
     try:
         await _change(session, before, wanted)
-    except Refused:
-        with suppress(EchoSieveError):  # the refusal is what there is to be told
-            now = await session.watches.list()
-            await _change(session, now, [settings_of(watch) for watch in before])
+    except Refused as refusal:
+        await _put_back(session, before, refusal)
         raise
+
+
+async def _put_back(session: Session, before: Sequence[wire.Watch], refusal: Refused) -> None:
+    """Raises EchoSieveError where that fails, with the refusal that led to it."""
+    try:
+        now = await session.watches.list()
+        await _change(session, now, [settings_of(watch) for watch in before])
+    except EchoSieveError as error:
+        said = f"{refusal.said}; what stood before could not be put back ({plain(error)})"
+        log.error("session %s: %s", session.id, said)
+        raise EchoSieveError(f"{said}: set all watches again") from error
 
 
 async def _change(

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from clients.advice import CONFIGURATION, OPTIONS, Advice, told
+from clients.advice import CONFIGURATION, OPTIONS, Advice, plain, told
 from clients.sdk import EchoSieve, errors
 from clients.sdk.errors import HINTS, Refused, ServiceUnreachable
 from session import wire
@@ -42,3 +42,9 @@ def test_no_advice_is_a_call_of_python(code: str) -> None:
 def test_what_needs_no_advice_stays_as_it_is() -> None:
     assert told(errors.MediaFailed("unplugged")) == "unplugged"
     assert told(refused("other")) == "401 other: no"
+
+
+def test_what_happened_is_told_without_advice_too() -> None:
+    assert plain(ServiceUnreachable("http://here", "no")) == "nothing answers at http://here (no)"
+    assert plain(refused("unauthorized")) == "401 unauthorized: no"
+    assert plain(errors.MediaFailed("unplugged")) == "unplugged"

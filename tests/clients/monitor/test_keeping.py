@@ -9,7 +9,7 @@ import pytest
 from clients.monitor.keeping import Keeper
 from clients.monitor.torn import Broken
 from clients.sdk import Backoff
-from clients.sdk.errors import MediaFailed, ServiceTimeout
+from clients.sdk.errors import MediaFailed, ServiceTimeout, ServiceUnreachable
 
 NOW = Backoff(first_s=1e-6, most_s=1e-6)
 
@@ -54,6 +54,20 @@ async def test_a_file_that_is_broken_is_logged_once_while_it_is_the_same(
     assert said[:2] == ["film: 5 of 12 s", "film: 6 of 12 s"]
     (last,) = said[2:]
     assert last.startswith("film: away; again in ")
+
+
+async def test_what_to_do_about_it_is_told_in_the_log_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told, failures = Told(), [ServiceUnreachable("http://here", "nobody listens")]
+
+    async def attempt() -> None:
+        if failures:
+            raise failures.pop()
+
+    await Keeper("yard", told, NOW).run(attempt)
+    assert told.told == [("yard", "nothing answers at http://here (nobody listens)")]
+    assert "start the service with `echosieve serve`" in caplog.text
 
 
 async def test_what_is_no_failure_of_a_source_is_not_tried_again() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from clients.mqtt.wanted import MOST_WATCHES, set_watches
 from clients.sdk import Session
-from clients.sdk.errors import Refused
+from clients.sdk.errors import EchoSieveError, Refused, ServiceUnreachable
 from session import wire
 from session.watch import watches
 from tests.clients.sdk.conftest import Line
@@ -65,3 +67,26 @@ async def test_those_that_stood_before_stand_where_one_is_refused(line: Line) ->
     with pytest.raises(Refused):
         await set_watches(session, [kept, *asked(2, "new"), unusable])
     assert sorted(await stand(session), key=str) == before
+
+
+async def test_that_those_before_could_not_be_put_back_is_told_with_why(
+    line: Line, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session, _ = await line.join()
+    await session.watches.create("is it there since 0")
+    listed, times = session.watches.list, count()
+
+    async def once() -> list[wire.Watch]:
+        if next(times):
+            raise ServiceUnreachable("http://here", "nobody listens")
+        return await listed()
+
+    monkeypatch.setattr(session.watches, "list", once)
+    unusable = wire.WatchCreate(query="is it blue", threshold=0.5, release=0.9)
+    with pytest.raises(EchoSieveError) as raised:
+        await set_watches(session, [unusable])
+    refused, _, left = str(raised.value).partition("; ")
+    assert refused.startswith("422 ")
+    why = "could not be put back (nothing answers at http://here (nobody listens))"
+    assert left == f"what stood before {why}: set all watches again"
+    assert why in caplog.text
