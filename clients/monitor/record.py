@@ -215,10 +215,11 @@ class Record:
         """A session was set as a configuration says that has this digest."""
         self._db.execute("INSERT OR REPLACE INTO prepared VALUES (?, ?)", (session, digest))
 
-    def is_prepared(self, session: str, digest: str) -> bool:
-        """Whether it was, and to no other since."""
-        query = "SELECT 1 FROM prepared WHERE session = ? AND digest = ?"
-        return self._db.execute(query, (session, digest)).fetchone() is not None
+    def prepared_to(self, session: str) -> str | None:
+        """The digest of the configuration that it was last set to; None where it never was."""
+        query = "SELECT digest FROM prepared WHERE session = ?"
+        found = self._db.execute(query, (session,)).fetchone()
+        return str(found[0]) if found else None
 
     def seen(self) -> Seen:
         return Seen(self.entries(), self.gaps(), self.stretches(), self.blanks())

@@ -19,6 +19,7 @@ from clients.monitor.config import (
     BotSource,
     MediaSource,
     MonitorConfig,
+    NotesTable,
     RoomSource,
     check_folder,
 )
@@ -45,6 +46,7 @@ from session import wire
 log = logging.getLogger("echosieve")
 
 LAST_REPORTS_S = 10.0  # for webhooks, when everything has ended
+NO_NOTES = NotesTable(every_s=None)
 
 
 def secret_of(key: str, file: Path | None, variable: str | None) -> str | None:
@@ -223,15 +225,16 @@ class Monitor:
 
     async def prepare(self, name: str, session: Session) -> None:
         """Let the session be set as its source is configured, once: what somebody has set since
-        stays for as long as the session goes on, unless the configuration is another by then."""
-        digest = self._config.digest_of(name)
-        if self._record.is_prepared(session.id, digest):
+        stays for as long as the session goes on, unless the configuration is another by then. What
+        an earlier one may have set, and this one does not, is taken away."""
+        digest, before = self._config.digest_of(name), self._record.prepared_to(session.id)
+        if before == digest:
             return
         source = next(source for source in self._config.source if source.name == name)
-        if source.instruction is not None:
+        if source.instruction is not None or before is not None:
             await session.update(instruction=source.instruction)
         await set_watches(session, self._config.watches_of(name))
-        if notes := self._config.notes:
+        if notes := self._config.notes or (before and NO_NOTES):
             await session.notes.set(notes.every_s, events=notes.events)
         self._record.prepared(session.id, digest)
 

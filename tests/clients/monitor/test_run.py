@@ -175,6 +175,31 @@ async def test_what_was_set_since_stays_in_its_session_until_the_configuration_i
     assert await prepared("look well") == (["is it red"], "look well")
 
 
+async def test_what_is_taken_out_of_the_configuration_is_taken_out_of_its_session(
+    line: Line, tmp_path: Path
+) -> None:
+    session, _ = await line.join()
+    await session.update(instruction="look")  # its sender's
+    await session.notes.set(30.0)
+
+    async def prepared(instruction: str | None, notes: object) -> tuple[str | None, object, bool]:
+        source = {"kind": "room", "name": "door", "instruction": instruction}
+        config = MonitorConfig.model_validate(
+            {"folder": tmp_path, "source": [source], "notes": notes}
+        )
+        monitor = Monitor(config, client=EchoSieve(line.url, backoff=QUICK))
+        await monitor.prepare("door", session)
+        monitor._record.close()
+        await monitor._client.close()
+        noted = await session.notes.settings()
+        return (await session.refresh()).instruction, noted.every_s, noted.events
+
+    assert await prepared(None, None) == ("look", 30.0, False)
+    noted = {"every_s": 60.0, "events": True}
+    assert await prepared("watch the door", noted) == ("watch the door", 60.0, True)
+    assert await prepared(None, None) == (None, None, False)
+
+
 async def test_a_session_that_could_not_be_set_is_set_the_next_time(
     line: Line, tmp_path: Path
 ) -> None:
@@ -190,7 +215,7 @@ async def test_a_session_that_could_not_be_set_is_set_the_next_time(
     gone = Session(session._transport, session.info.model_copy(update={"id": "ses_0"}), QUICK)
     with pytest.raises(NotFound):
         await monitor.prepare("door", gone)
-    assert not monitor._record.is_prepared("ses_0", config.digest_of("door"))
+    assert monitor._record.prepared_to("ses_0") is None
     await monitor._client.close()
 
 
