@@ -154,9 +154,10 @@ class Broker:
             except aiomqtt.MqttError as error:
                 if not first.done():
                     raise BrokerUnreachable(self._complaint(error)) from error
+                said = self._complaint(error, lost=not failures)
                 failures += 1
                 wait_s = self._backoff.wait_s(failures)
-                log.warning("%s; back in %.1f s", self._complaint(error), wait_s)
+                log.warning("%s; back in %.1f s", said, wait_s)
                 await asyncio.sleep(wait_s)
 
     async def _hear(self, client: aiomqtt.Client, message: Received) -> None:
@@ -217,15 +218,17 @@ class Broker:
             most_waiting=MOST_WAITING,
         )
 
-    def _complaint(self, error: aiomqtt.MqttError) -> str:
-        """Never with the password."""
+    def _complaint(self, error: aiomqtt.MqttError, *, lost: bool = False) -> str:
+        """`lost`: the connection was there. Never with the password."""
         host, port = self._settings.address
-        return f"the MQTT broker at {host}:{port}: {reason_of(error, self._settings)}"
+        cut = f"the connection is lost ({error.__cause__ or error})"
+        said = cut if lost else reason_of(error, self._settings)
+        return f"the MQTT broker at {host}:{port}: {said}"
 
 
 def reason_of(error: aiomqtt.MqttError, settings: BrokerSettings) -> str:
     """What happened, and what would be right where that can be told."""
-    text = str(error.__cause__ or error)
+    text = str(error)
     if isinstance(error, MqttConnectError):
         return f"refuses us ({text}): are mqtt.username and the password right?"
     if "CERTIFICATE_VERIFY_FAILED" in text and "mismatch" in text:

@@ -47,6 +47,20 @@ async def entered(settings: BrokerSettings) -> None:
         places.close()
 
 
+async def test_a_broker_that_goes_away_is_not_taken_for_one_that_was_never_there(
+    broker: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    await broker.listening()
+    settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+    places = Places(":memory:")
+    async with Bridge(settings, places, backoff=QUICK):
+        broker.kill()
+        await eventually(lambda: "back in" in caplog.text)
+    places.close()
+    (said, *_) = [one.getMessage() for one in caplog.records if "back in" in one.getMessage()]
+    assert said.startswith(f"the MQTT broker at 127.0.0.1:{broker.port}: the connection is lost (")
+
+
 async def test_a_message_that_the_broker_refuses_is_told_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
