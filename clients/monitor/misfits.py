@@ -20,6 +20,8 @@ def misfits(tables: Mapping[str, Any]) -> Iterator[Misfit]:
     """As far as the tables can be read: what else is wrong with them is told elsewhere."""
     sources = _tables_of(tables, "source")
     yield from _doubled(sources)
+    yield from _of_one_room(sources)
+    yield from _of_one_receiver(_tables_of(tables, "webhook"))
     watches = _tables_of(tables, "watch")
     yield from _of_no_source(sources, watches)
     yield from _of_one_source(watches, lamps=isinstance(tables.get("mqtt"), dict))
@@ -44,6 +46,30 @@ def _doubled(sources: list[dict[str, Any]]) -> Iterator[Misfit]:
         if name in before:
             yield ["source", str(place), "name"], f"{name} stands more than once"
         before.add(name)
+
+
+def _of_one_room(sources: list[dict[str, Any]]) -> Iterator[Misfit]:
+    """Each would set the sessions of the other. What a monitor publishes itself has its name for a
+    room."""
+    before: dict[str, str] = {}  # the source of each room
+    for place, source in enumerate(sources):
+        key = "room" if source.get("kind") == "room" and source.get("room") is not None else "name"
+        room, name = source.get(key), source.get("name")
+        if not isinstance(room, str) or not isinstance(name, str):
+            continue
+        if (other := before.setdefault(room, name)) != name:
+            yield ["source", str(place), key], f"the room {room} is watched as {other} already"
+
+
+def _of_one_receiver(webhooks: list[dict[str, Any]]) -> Iterator[Misfit]:
+    """It would get each report twice. The URL is not told, as there may be a secret in it."""
+    before = set[str]()
+    for place, hook in enumerate(webhooks):
+        if not isinstance(url := hook.get("url"), str):
+            continue
+        if url in before:
+            yield ["webhook", str(place), "url"], "this receiver stands more than once"
+        before.add(url)
 
 
 def _of_no_source(sources: list[dict[str, Any]], watches: list[dict[str, Any]]) -> Iterator[Misfit]:
