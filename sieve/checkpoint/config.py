@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, Field, ValidationError
 
+from sieve.checkpoint.sizes import check_sizes
 from sieve.clip import TextStates
 from sieve.errors import CheckpointError
 from sieve.faults import faults, shown
@@ -23,7 +24,7 @@ DEFAULT_RETENTION = 0.2
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """Raises CheckpointError for what is no config of a Qwen2.5-Omni."""
+    """Raises CheckpointError for what is no config of a Qwen2.5-Omni, or of one that cannot be."""
     path = directory / "config.json"
     try:
         config = json.loads(path.read_text())
@@ -36,6 +37,7 @@ def read_config(directory: Path) -> dict[str, Any]:
             f"{path} is not of a Qwen2.5-Omni: it has no text_config, neither at its top nor in "
             "thinker_config"
         )
+    check_sizes(config.get("thinker_config", config), path)
     return config
 
 

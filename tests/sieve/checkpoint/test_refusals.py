@@ -80,6 +80,53 @@ def test_a_config_whose_values_have_the_wrong_type(copy: Path) -> None:
         (copy / "config.json").write_text(before)
 
 
+@pytest.mark.parametrize(
+    ("section", "change", "said"),
+    [
+        ("text", {"num_attention_heads": 0}, "num_attention_heads must be at least 1, not 0"),
+        ("text", {"num_hidden_layers": -2}, "num_hidden_layers must be at least 1, not -2"),
+        ("text", {"hidden_size": 0}, "hidden_size must be at least 1, not 0"),
+        ("text", {"head_dim": 15}, "head_dim must be even, as angles are of pairs, not 15"),
+        (
+            "text",
+            {"num_attention_heads": 4, "num_key_value_heads": 3},
+            "num_attention_heads must be a multiple of num_key_value_heads (3), not 4",
+        ),
+        (
+            "text",
+            {"head_dim": None, "hidden_size": 60, "num_attention_heads": 4},
+            "hidden_size must be a multiple of 2 num_attention_heads (8), not 60",
+        ),
+        ("text", {"rms_norm_eps": -1e-6}, "rms_norm_eps must be a finite number above 0, not -1e-"),
+        (
+            "text",
+            {"rope_parameters": {"rope_type": "default", "rope_theta": 0}},
+            "rope_parameters.rope_theta must be a finite number above 0, not 0",
+        ),
+        ("audio", {"encoder_layers": -1}, "encoder_layers must be at least 1, not -1"),
+        (
+            "audio",
+            {"d_model": 64, "encoder_attention_heads": 5},
+            "d_model must be a multiple of encoder_attention_heads (5), not 64",
+        ),
+        ("vision", {"patch_size": 0}, "patch_size must be at least 1, not 0"),
+        (
+            "vision",
+            {"hidden_size": 24, "num_heads": 4},
+            "hidden_size must be a multiple of 4 num_heads (16), not 24",
+        ),
+    ],
+)
+def test_a_size_that_no_model_can_have_is_named_with_what_would_be_right(
+    copy: Path, section: str, change: dict[str, Any], said: str
+) -> None:
+    def broken(config: dict[str, Any]) -> None:
+        config["thinker_config"][f"{section}_config"].update(change)
+
+    rewrite_config(copy, broken)
+    assert refused(copy).startswith(f"{copy / 'config.json'}: {section}_config.{said}")
+
+
 def test_no_weights(copy: Path) -> None:
     (copy / "model.safetensors").unlink()
     assert f"{copy} lacks model.safetensors" in refused(copy)
