@@ -108,7 +108,7 @@ def test_a_file_of_any_length_is_looked_through_in_one_go() -> None:
     }
     began_s = time.process_time()
     assert not list(misfits(tables))
-    assert time.process_time() - began_s < 10.0  # a second or two; in pairs it took a minute and more
+    assert time.process_time() - began_s < 10.0  # one or two; in pairs it took minutes
 
 
 def test_queries_that_differ_in_case_and_signs_alone_have_one_lamp_and_do_not_fit() -> None:
