@@ -55,6 +55,10 @@ class LiveSource:
     opened again, for as long as it takes, and its time goes on. A recording whose connection breaks
     goes on where it was, until so many connections in a row brought nothing new: then CutError.
     Times count from the start.
+
+    A film that a web server sends in chunks, without a size, and that is cut between two of them
+    looks as if it had come to its end: FFmpeg does not tell whether the last chunk came. That is
+    noticed where the film says how long it is.
     """
 
     def __init__(
