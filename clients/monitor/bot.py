@@ -25,6 +25,7 @@ from session.wire.faults import fault_of
 LENGTH = struct.Struct(">I")
 MOST_HEADER = 1_024
 MOST_MESSAGE = 4 * 1024 * 1024
+MOST_RECEIVED = 2 * MOST_MESSAGE  # what is larger is cut by the websocket (1009), without a word
 MOST_AUDIO = 10 * 2 * 16_000  # bytes: ten seconds
 
 
@@ -43,6 +44,12 @@ class Hello(FromBot):
     audio: bool = True
     video: bool = True
     secret: str | None = Field(default=None, max_length=256)
+
+
+class Bye(FromBot):
+    """The last message."""
+
+    type: Literal["bye"]
 
 
 class Header(FromBot):
@@ -72,8 +79,38 @@ def read_hello(message: str | bytes, secret: str | None) -> Hello:
     return hello
 
 
+def read_bye(message: str) -> Bye:
+    """Raises BotError."""
+    try:
+        return Bye.model_validate_json(message)
+    except ValidationError as error:
+        raise BotError(
+            'after the hello a text is {"type": "bye"}, sound and pictures are binary: '
+            f"{fault_of(error, Bye)}"
+        ) from None
+
+
+class Clock:
+    """The newest times of sound and of picture, which do not go back."""
+
+    def __init__(self) -> None:
+        self._newest_s = {"audio": 0.0, "video": 0.0}
+
+    def goes_on(self, header: Header) -> None:
+        """Raises BotError."""
+        newest_s = self._newest_s[header.kind]
+        if header.time_s < newest_s:
+            raise BotError(
+                f"time_s of {header.kind} goes back from {newest_s:g} to {header.time_s:g}: it "
+                "counts seconds from the bot's beginning on"
+            )
+        self._newest_s[header.kind] = header.time_s
+
+
 def read_piece(message: bytes, hello: Hello) -> Piece:
     """Raises BotError."""
+    if len(message) > MOST_MESSAGE:
+        raise BotError(f"a message has at most {MOST_MESSAGE} bytes, not {len(message)}")
     if len(message) < LENGTH.size:
         raise BotError("a binary message begins with the length of its header, 4 bytes")
     (length,) = LENGTH.unpack_from(message)

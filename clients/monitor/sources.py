@@ -20,7 +20,15 @@ from websockets.http11 import Request, Response
 
 from clients.addresses import on_the_web
 from clients.advice import CONFIGURATION, plain, told
-from clients.monitor.bot import MOST_MESSAGE, BotError, Hello, read_hello, read_piece
+from clients.monitor.bot import (
+    MOST_RECEIVED,
+    BotError,
+    Clock,
+    Hello,
+    read_bye,
+    read_hello,
+    read_piece,
+)
 from clients.monitor.config import BotsTable, MediaSource, RoomSource
 from clients.monitor.ending import Ending
 from clients.monitor.keeping import Condition, Keeper
@@ -160,7 +168,7 @@ class Bots:
                 self._table.host,
                 self._table.port,
                 process_request=self._admit,
-                max_size=MOST_MESSAGE,
+                max_size=MOST_RECEIVED,
                 max_queue=16,
             )
         except OSError as error:
@@ -237,11 +245,13 @@ class Bots:
 
 async def taken(bot: ServerConnection, hello: Hello, media: Delivered) -> None:
     """What the bot brings, up to its bye. Raises BotError, MediaFailed."""
-    began_s = time.monotonic()
+    began_s, clock = time.monotonic(), Clock()
     async for message in bot:
         if isinstance(message, str):
+            read_bye(message)
             return
         piece = read_piece(message, hello)
+        clock.goes_on(piece.header)
         if piece.header.time_s > time.monotonic() - began_s + MOST_AHEAD_S:
             raise BotError(f"time_s runs more than {MOST_AHEAD_S:g} s ahead of the clock")
         if piece.header.kind == "audio":

@@ -325,10 +325,12 @@ async def test_a_bot_delivers_sound(tmp_path: Path) -> None:
         ({"type": "hello", "secret": "s"}, b"\0", "length of its header"),
         ({"type": "hello", "secret": "s"}, packed("audio", 1e6, b"\0\0"), "ahead"),
         ({"type": "hello", "secret": "s"}, packed("video", 0.0, b"no jpeg"), "no JPEG"),
+        ({"type": "hello", "secret": "s"}, json.dumps({"type": "pause"}), "a text is"),
+        ({"type": "hello", "secret": "s"}, b"\0" * 5_000_000, "at most 4194304 bytes"),
     ],
 )
 async def test_a_bot_that_does_not_keep_to_the_protocol_is_told_why(
-    hello: dict[str, str], piece: bytes | None, said: str
+    hello: dict[str, str], piece: str | bytes | None, said: str
 ) -> None:
     async with bots("s") as (_, url), connect(f"{url}/meeting") as bot:
         await bot.send(json.dumps(hello))
