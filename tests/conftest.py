@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-# Two threads per test process at most: the machines this runs on are small and shared.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Two threads at most: the machines this runs on are small and shared.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
 import asyncio
 import inspect
@@ -29,6 +29,18 @@ settings.register_profile(
     derandomize=True,
 )
 settings.load_profile("echosieve")
+
+# Folders whose tests wait for clocks, browsers, brokers and services: one after the other in one
+# process, beside another one that computes.
+WAITING = {"clients", "e2e", "session"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in WAITING:
+            item.add_marker(pytest.mark.xdist_group("waiting"))
 
 
 @pytest.fixture(autouse=True, scope="session")
