@@ -312,7 +312,7 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
         "--hours", type=positive, default=24.0, help="how long it holds (default %(default)g)"
     )
     parser.add_argument(
-        "--name", type=text, default="somebody", help="of its holder (default %(default)s)"
+        "--name", type=text, help="of its holder, for whom what is done in a minute is counted"
     )
     parser.add_argument(
         "--new-key", type=Path, metavar="FILE", help="write a new key there, and nothing else"

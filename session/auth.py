@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute
 
 from session import wire
 from session.errors import Forbidden, Unauthorized
+from session.ids import new_id
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ KEY_BYTES = 32  # RFC 7518, section 3.2: no shorter than the hash
 SECRET_PREFIX = "ek_"  # of the secrets that browsers get
 EXPIRED = "the token has expired"
 ELSEWHERE = "the token is for another session"
+OF_ONE = "the token is for one session, and this is about all of them or makes another"
 CLAIMS = ["sub", "role", "session", "exp"]
 ROLES: tuple[wire.Role, ...] = get_args(wire.Role)
 Pacing = Literal["sessions", "changes", "reads"]
@@ -73,7 +75,7 @@ class Grant:
             own = " ".join(sorted(self.roles))
             raise Forbidden(f"this takes the role {role}; the token has {own}", missing_role=role)
         if not self.covers(session or wire.ALL_SESSIONS):
-            raise Forbidden(ELSEWHERE)
+            raise Forbidden(ELSEWHERE if session else OF_ONE)
 
 
 EVERYTHING = Grant("", frozenset(ROLES))
@@ -220,7 +222,9 @@ def routes_of(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
 
 
 def new_token(
-    gate: Gate, roles: Iterable[wire.Role], session: str, seconds: float, holder: str
+    gate: Gate, roles: Iterable[wire.Role], session: str, seconds: float, holder: str | None
 ) -> str:
-    """A new token. Raises ValueError without a key."""
-    return gate.issue(Grant(holder, frozenset(roles), session, time.time() + seconds))
+    """A new token. What is done in a minute is counted for its holder; one without a name is a
+    holder of its own. Raises ValueError without a key."""
+    expires_at = time.time() + seconds
+    return gate.issue(Grant(holder or new_id("tok"), frozenset(roles), session, expires_at))

@@ -28,7 +28,7 @@ class Asking:
             print(delta, end="")
         print(asking.answer.spans)
 
-        answer = await session.ask("and now?")
+        answer = await session.ask("what did you hear first?")
 
     Nothing is sent before. Leaving the loop early cancels the question.
     """

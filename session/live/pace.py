@@ -1,4 +1,4 @@
-"""How much a minute: one bucket for each session and each token. Pure."""
+"""How much a minute: one bucket for each session and each holder of tokens. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Pace:
         left = {name: self._left(name, now) for name in names}
         if (least := min(left.values())) < 1.0:
             wait_s = math.ceil((1.0 - least) * 60.0 / self._a_minute)
-            raise self._refusal(f"at most {self._a_minute} {self._what}", retry_after_s=wait_s)
+            said = f"at most {self._a_minute} {self._what}: the next in {wait_s} s"
+            raise self._refusal(said, retry_after_s=wait_s)
         for name, still in left.items():
             self._buckets[name] = still - 1.0, now
             self._buckets.move_to_end(name)

@@ -69,6 +69,14 @@ def test_without_more_words_a_token_watches_for_a_day(call: Call, key_file: Path
     assert 86_390 < grant.expires_at - time.time() <= 86_400
 
 
+def test_tokens_without_a_name_are_of_different_holders(call: Call, key_file: Path) -> None:
+    gate = Gate(read_key(key_file, {}))
+    tokens = [call("token", "--key-file", str(key_file)).out.strip() for _ in range(2)]
+    one, other = (gate.admit(f"Bearer {token}").holder for token in tokens)
+    assert one.startswith("tok_")
+    assert one != other
+
+
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "soon"])
 def test_a_lifetime_that_is_none_is_refused(call: Call, key_file: Path, hours: str) -> None:
     run = call("token", "--key-file", str(key_file), "--hours", hours)

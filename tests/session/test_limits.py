@@ -37,6 +37,7 @@ def refused(response: httpx.Response) -> bool:
         return False
     assert response.json()["error"]["type"] == "too_many_requests"
     assert 1 <= int(response.headers["Retry-After"]) <= 60
+    assert f"the next in {response.headers['Retry-After']} s" in response.json()["error"]["message"]
     return True
 
 
@@ -170,7 +171,9 @@ def test_a_session_that_is_used_up_leaves_a_token_its_others() -> None:
     paces = Paces(pace, pace, pace, pace)
     for _ in range(2):
         paces.take("changes", "a", None)
-    with pytest.raises(TooManyRequests, match="at most 2 changes a minute"):
+    with pytest.raises(
+        TooManyRequests, match=r"at most 2 changes a minute are made: the next in 30 s"
+    ):
         paces.take("changes", "a", "Ada")
     for _ in range(2):
         paces.take("changes", "b", "Ada")  # nothing was taken from Ada before
