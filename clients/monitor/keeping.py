@@ -10,7 +10,7 @@ from typing import Protocol
 from clients.advice import CONFIGURATION, plain, told
 from clients.monitor.torn import Broken
 from clients.sdk.backoff import Backoff
-from clients.sdk.errors import EchoSieveError
+from clients.sdk.errors import EchoSieveError, Forbidden
 
 log = logging.getLogger("echosieve")
 
@@ -45,13 +45,16 @@ class Keeper:
 
     async def run(self, attempt: Attempt) -> None:
         """Returns when an attempt does. One that is cancelled is the last, also where what it has
-        begun cannot be ended properly: that failure took the place of the cancelling."""
+        begun cannot be ended properly: that failure took the place of the cancelling. Raises
+        Forbidden, as what a token may not do, it may not do the next time either."""
         while True:
             try:
                 return await attempt()
             except EchoSieveError as error:
                 if is_cancelled():
                     raise asyncio.CancelledError from error
+                if isinstance(error, Forbidden) and error.code == "forbidden":
+                    raise
                 self._failures += 1
                 wait_s = self._backoff.wait_s(self._failures)
                 self._tell(error, wait_s)

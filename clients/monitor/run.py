@@ -39,12 +39,14 @@ from clients.mqtt.settings import from_environment, from_file
 from clients.mqtt.topics import Topics
 from clients.mqtt.wanted import set_watches
 from clients.sdk import Backoff, EchoSieve, Session
+from clients.sdk.client import CheckedRole, check_role
 from clients.sdk.errors import EchoSieveError, Forbidden, NotFound, Unauthorized
 from clients.together import Work, until_first
 from session import wire
 
 log = logging.getLogger("echosieve")
 
+LATE_S = 45.0  # that it is noticed late at most; nothing is heard while the broker is away either
 LAST_REPORTS_S = 10.0  # for webhooks, when everything has ended
 NO_NOTES = NotesTable(every_s=None)
 
@@ -79,6 +81,7 @@ class Monitor:
         self._backoff = backoff
         self._states: dict[str, SourceState] = {}  # by name
         self._clocks: dict[str, tuple[str, float]] = {}  # by name: session, how far it has come
+        self._heard_at: dict[str, float] = {}  # by name: Unix seconds
         self._places = Places(config.folder / "places.db")
         self._outbox = Outbox(config.folder / "outbox.db")
         self._record = Record(config.folder / "record.db")
@@ -128,11 +131,16 @@ class Monitor:
         await until_first(ends, beside)
 
     async def _sources(self) -> None:
-        await self._check_token()
+        away = await self._check_token()
+        if away is not None:
+            log.warning("%s; it is tried again", told(away, CONFIGURATION))
         streams = Streams(self._client, self, await self._left())
         ending = Ending(source.name for source in self._config.source)
         try:
-            await until_first([ending.reached()], self._watching(streams, ending))
+            beside = [*self._watching(streams, ending)]
+            if away is not None:
+                beside.append(self._check_token_later())
+            await until_first([ending.reached()], beside)
         finally:
             await streams.close()
         await self._last_reports()
@@ -152,15 +160,26 @@ class Monitor:
     def _keeper(self, name: str) -> Keeper:
         return Keeper(name, self, self._backoff)
 
-    async def _check_token(self) -> None:
-        """One that the service does not take is for the user; a service that is not there yet may
-        come. Raises Unauthorized, Forbidden."""
+    async def _check_token(self) -> EchoSieveError | None:
+        """One that the service does not take, or that lacks a role for what is configured, is for
+        the user; a service that is not there yet may come: why it is not. Raises Unauthorized,
+        Forbidden."""
         try:
             await self._client.sessions.list()
+            for role in roles_for(self._config):
+                await check_role(self._client, role)
         except (Unauthorized, Forbidden):
             raise
         except EchoSieveError as error:
-            log.warning("%s; it is tried again", told(error, CONFIGURATION))
+            return error
+        return None
+
+    async def _check_token_later(self) -> None:
+        """Nobody may come to a room for hours. Raises Unauthorized, Forbidden."""
+        failures = 1
+        while await self._check_token() is not None:
+            await asyncio.sleep(self._backoff.wait_s(failures))
+            failures += 1
 
     def _told_port(self, port: int) -> None:
         log.warning("bots connect to ws://%s:%d/NAME", self._config.bots.host, port)
@@ -204,17 +223,20 @@ class Monitor:
 
     def up(self, name: str) -> None:
         """The source is being watched."""
+        self._heard_at[name] = time.time()
         if name not in self._states or self._states[name].status == "down":
             self._record.up(name, time.time())
             self._turn(name, SourceState(status="up", since=time.time()))
 
     def down(self, name: str, reason: str) -> None:
-        """It is not, until it is `up`."""
+        """It is not, until it is `up`, since the last that was heard of it: whoever sends to a
+        service that was killed notices it late."""
         now = time.time()
+        since = max(self._heard_at.get(name, now), now - LATE_S)
         session, clock_s = self._clocks.get(name, (None, None))
-        self._record.down(Gap(name, session, clock_s, now, None, reason))
+        self._record.down(Gap(name, session, clock_s, since, None, reason))
         if name not in self._states or self._states[name].status == "up":
-            self._turn(name, SourceState(status="down", since=now, reason=reason))
+            self._turn(name, SourceState(status="down", since=since, reason=reason))
 
     def _turn(self, name: str, state: SourceState) -> None:
         if state.status == "up" and name in self._states:
@@ -271,6 +293,7 @@ class Monitor:
             hook.put(delivery, body)
 
     def _window(self, story: Story, event: wire.WindowIngested | wire.WindowSkipped) -> None:
+        self._heard_at[story.name] = time.time()
         self._clocks[story.name] = (story.session, event.end_s)
         came = came_s(story, event)
         self._reached.window(story.name, story.session, event.start_s, event.end_s, came)
@@ -288,6 +311,14 @@ def report_of(story: Story, delivery: str, event: Recorded) -> bytes:
         "event": event.model_dump(mode="json", exclude={"kept"}),
     }
     return json.dumps(report).encode()
+
+
+def roles_for(config: MonitorConfig) -> Iterator[CheckedRole]:
+    """What a token must have beside the role watch."""
+    if config.watch or config.notes:
+        yield "ask"
+    if any(source.kind != "room" or source.instruction is not None for source in config.source):
+        yield "publish"
 
 
 def client_of(config: MonitorConfig) -> EchoSieve:

@@ -148,7 +148,10 @@ class Webhook:
                     failures = 0
                 else:
                     failures += 1
-                    await self._sleep(max(refusal.wait_s, self._backoff.wait_s(failures)))
+                    wait_s = max(refusal.wait_s, self._backoff.wait_s(failures))
+                    said = "the webhook %s did not take a report: %s; it is tried again in %.1f s"
+                    log.warning(said, shown(self._url), refusal.reason, wait_s)
+                    await self._sleep(wait_s)
 
     async def _send(self, http: httpx.AsyncClient, report: Report) -> Refusal | None:
         """None where it has arrived."""
@@ -176,15 +179,13 @@ class Webhook:
         )
 
     def _gives_up(self, report: Report, refusal: Refusal) -> bool:
-        """Whether it will not be sent again; what becomes of it is in the log."""
+        """Whether it will not be sent again; then the log says so."""
         receiver = shown(self._url)
         if refusal.for_good:
             log.error("the webhook %s refuses a report: %s", receiver, refusal.reason)
         elif self._wall() - report.since > self._give_up_s:
             log.error("the webhook %s never took a report: %s", receiver, refusal.reason)
         else:
-            said = "the webhook %s did not take a report: %s; it is tried again"
-            log.warning(said, receiver, refusal.reason)
             return False
         return True
 

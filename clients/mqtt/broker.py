@@ -7,7 +7,8 @@ would not help, as a broker that is killed forgets the handshakes it was in.
 The broker keeps our subscriptions, and what comes for them, for `session_s` while we are away.
 
 Of two with one prefix the later stays. `available` bears the mark of who said it, as some brokers
-(mosquitto 2.0.11) do not tell a client that another was let in in its place.
+(mosquitto 2.0.11) do not tell a client that another was let in in its place. Who comes back would
+throw that one out in turn; so it first looks, under another name, whose mark is there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ from clients.sdk.errors import EchoSieveError
 log = logging.getLogger("echosieve")
 
 CONNECT_S = 5.0  # to connect, and for an acknowledgement
+LOOK_S = 0.5  # for what is retained to come
 MOST_WAITING = 256  # messages that came in and are not yet taken
 # What is sent to be retained says so also when it comes at once (MQTT 5, 3.8.3.1).
 AS_SENT = SubscribeOptions(qos=1, retainAsPublished=True)
@@ -145,6 +147,8 @@ class Broker:
         failures = 0
         while True:
             try:
+                if self._marked:
+                    await self._look()
                 async with self._connected() as client:
                     failures = 0
                     if not first.done():
@@ -172,6 +176,18 @@ class Broker:
         elif self._marked and mark > self._mark:
             happened = f"another monitor has come with the prefix {topics.prefix!r}"
             raise TakenOver(host, port, happened)
+
+    async def _look(self) -> None:
+        """Whether another came while we were away: then it is who is online. Where the broker does
+        not let us look, we come back all the same. Raises TakenOver, MqttError."""
+        name, topic = f"{self._settings.identifier}-looks", self._settings.topics.available
+        with suppress(MqttConnectError, TimeoutError):
+            async with self._dial.client(name, timeout_s=CONNECT_S, passing=True) as client:
+                await client.subscribe(topic, qos=1)
+                async with asyncio.timeout(LOOK_S):
+                    message = received(await anext(client.messages))
+                if message.payload == ONLINE.encode():
+                    await self._hear(client, message)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[aiomqtt.Client]:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import aiomqtt
 import paho.mqtt.client
+from aiomqtt.types import PahoSocket
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -63,6 +64,25 @@ class Client(aiomqtt.Client):
         self._taken_over = self._taken_over or reason_code.value == TAKEN_OVER
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
+    def _on_socket_register_write(
+        self, client: paho.mqtt.client.Client, userdata: Any, sock: PahoSocket
+    ) -> None:
+        """The loop comes to it later, when the socket may be closed, or its number be another's:
+        aiomqtt does not look."""
+
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # however it fails, the connection is lost
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            if (number := sock.fileno()) >= 0:
+                self._loop.add_writer(number, write)
+
+        self._loop.call_soon_threadsafe(register)
+
     def _on_publish(  # what paho-mqtt calls with a PUBACK
         self,
         client: paho.mqtt.client.Client,
@@ -101,11 +121,13 @@ class Dial:
         will: aiomqtt.Will | None = None,
         timeout_s: float | None = None,
         most_waiting: int | None = None,
+        passing: bool = False,
     ) -> Client:
-        """One that the broker keeps messages for while it is away (MQTT 5, 3.1.2.11.2)."""
+        """One that the broker keeps messages for while it is away (MQTT 5, 3.1.2.11.2), unless
+        it is `passing`."""
         host, port = self.settings.address
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = self.settings.session_s
+        properties.SessionExpiryInterval = 0 if passing else self.settings.session_s
         return Client(
             host,
             port,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from clients.sdk.backoff import BACKOFF, TIMEOUTS, Backoff, Timeouts
 from clients.sdk.errors import Forbidden, NotFound, Unusable
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 URL_NAME, TOKEN_NAME = "ECHOSIEVE_URL", "ECHOSIEVE_TOKEN"  # in the environment
+CheckedRole = Literal["ask", "publish"]
+OF_NO_SESSION: dict[CheckedRole, str] = {
+    "ask": "/v1/sessions/none/answers/none",
+    "publish": "/v1/sessions/none",
+}
+"""What takes the role to be deleted, and is not there."""
 
 
 class EchoSieve:
@@ -111,12 +117,21 @@ def _given(value: str | None, variable: str, check: Callable[[str], str]) -> str
 async def takes_questions(client: EchoSieve) -> bool:
     """Whether the token has a role that may ask; found out before there is a session."""
     try:
-        await client._transport.request("DELETE", "/v1/sessions/none/answers/none")
-    except NotFound:
-        return True
-    except Forbidden as error:
-        return error.missing_role is None  # it is for one session, which is not this
+        await check_role(client, "ask")
+    except Forbidden:
+        return False
     return True
+
+
+async def check_role(client: EchoSieve, role: CheckedRole) -> None:
+    """Raises Forbidden where the token has it not; found out before there is a session."""
+    try:
+        await client._transport.request("DELETE", OF_NO_SESSION[role])
+    except NotFound:
+        return
+    except Forbidden as error:
+        if error.missing_role is not None:  # otherwise it is for one session, which is not this
+            raise
 
 
 class Sessions:

@@ -9,7 +9,8 @@ import pytest
 from clients.monitor.keeping import Keeper
 from clients.monitor.torn import Broken
 from clients.sdk import Backoff
-from clients.sdk.errors import MediaFailed, ServiceTimeout, ServiceUnreachable
+from clients.sdk.errors import Forbidden, MediaFailed, ServiceTimeout, ServiceUnreachable
+from session import wire
 
 NOW = Backoff(first_s=1e-6, most_s=1e-6)
 
@@ -76,6 +77,20 @@ async def test_what_is_no_failure_of_a_source_is_not_tried_again() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await Keeper("yard", Told(), NOW).run(attempt)
+
+
+async def test_what_the_token_may_not_do_is_not_tried_again_but_what_a_proxy_refuses_is() -> None:
+    told = Told()
+    lacking = wire.ErrorDetail(type="forbidden", message="it takes ask", missing_role="ask")
+    failures = [Forbidden(403, wire.ErrorDetail(type="error", message="a proxy's"))]
+    failures.append(Forbidden(403, lacking))
+
+    async def attempt() -> None:
+        raise failures.pop(0)
+
+    with pytest.raises(Forbidden, match="it takes ask"):
+        await Keeper("door", told, NOW).run(attempt)
+    assert told.told == [("door", "403 error: a proxy's")]
 
 
 async def test_who_is_stopped_does_not_try_again_though_the_end_of_the_attempt_fails() -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self, cast
 
 import pytest
@@ -25,8 +26,9 @@ from clients.mqtt.mapping import Story
 from clients.mqtt.places import Places
 from clients.mqtt.wanted import set_watches
 from clients.sdk import EchoSieve, Session
-from clients.sdk.errors import EchoSieveError, NotFound
+from clients.sdk.errors import EchoSieveError, Forbidden, NotFound
 from session import wire
+from session.auth import Gate, new_token
 from session.wire import NOTHING_CAME
 from stream.window import Sound
 from tests.clients.monitor.happened import skipped, window
@@ -34,6 +36,8 @@ from tests.clients.mqtt.recorded import info
 from tests.clients.sdk.conftest import QUICK, Line, served
 from tests.session.api.test_watches import SEEN_FROM_4_TO_8, shown
 from tests.session.fakes import FakePeer, eventually
+
+KEY = b"k" * 32
 
 
 @pytest.fixture
@@ -198,6 +202,74 @@ async def test_what_is_taken_out_of_the_configuration_is_taken_out_of_its_sessio
     noted = {"every_s": 60.0, "events": True}
     assert await prepared("watch the door", noted) == ("watch the door", 60.0, True)
     assert await prepared(None, None) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("roles", "source", "missing"),
+    [
+        (("publish",), {"kind": "room", "name": "door"}, "watch"),
+        (("publish", "watch"), {"kind": "room", "name": "door"}, "ask"),
+        (("ask",), {"kind": "room", "name": "door", "instruction": "look"}, "publish"),
+        (("ask",), {"kind": "bot", "name": "standup"}, "publish"),
+    ],
+)
+async def test_a_token_that_lacks_a_role_ends_the_monitor_though_nobody_has_come(
+    tmp_path: Path, roles: tuple[wire.Role, ...], source: dict[str, str], missing: str
+) -> None:
+    token = new_token(Gate(KEY), roles, wire.ALL_SESSIONS, 86_400.0, "a monitor")
+    async with served(KEY) as line, asyncio.timeout(20.0):
+        monitor = Monitor(asking(tmp_path, source), client=EchoSieve(line.url, token))
+        with pytest.raises(Forbidden, match=f"takes the role {missing}; the token has "):
+            await monitor.run()
+    assert monitor.report.exists()
+
+
+async def test_a_room_takes_no_more_roles_than_it_needs_and_one_session_is_enough(
+    tmp_path: Path,
+) -> None:
+    token = new_token(Gate(KEY), ("ask",), "ses_1", 86_400.0, "a monitor")
+    async with served(KEY) as line:
+        config = asking(tmp_path, {"kind": "room", "name": "door"})
+        monitor = Monitor(config, client=EchoSieve(line.url, token))
+        running = asyncio.create_task(monitor.run())
+        await eventually(lambda: "door" in monitor._states or running.done())
+        assert monitor._states["door"].status == "up"
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_a_role_is_missed_also_where_the_service_came_later(tmp_path: Path) -> None:
+    token = new_token(Gate(KEY), ("watch",), wire.ALL_SESSIONS, 86_400.0, "a monitor")
+    async with served(KEY) as line, asyncio.timeout(20.0):
+        there = EchoSieve(line.url, token)
+        monitor = Monitor(asking(tmp_path, {"kind": "room", "name": "door"}), backoff=QUICK)
+        monitor._client = EchoSieve("http://127.0.0.1:9")
+        running = asyncio.create_task(monitor.run())
+        await eventually(lambda: bool(monitor._record.gaps()))
+        monitor._client = there
+        with pytest.raises(Forbidden, match="takes the role ask; the token has watch"):
+            await running
+
+
+def asking(folder: Path, source: dict[str, str]) -> MonitorConfig:
+    tables = {"folder": folder, "source": [source], "watch": [{"query": "is it red"}]}
+    return MonitorConfig.model_validate(tables)
+
+
+async def test_what_is_noticed_late_to_be_away_is_down_since_the_last_that_was_heard_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=1_000.0)
+    monkeypatch.setattr("clients.monitor.run.time", SimpleNamespace(time=lambda: clock.now))
+    monitor = Monitor(asking(tmp_path, {"kind": "room", "name": "door"}), client=EchoSieve())
+    monitor.up("door")
+    clock.now = 1_300.0
+    monitor._window(Story(name="door", session="ses_1"), window(0.0))
+    clock.now = 1_331.0
+    monitor.down("door", "the service is away")
+    (gap,) = monitor._record.gaps()
+    assert gap.from_at == monitor._states["door"].since == 1_300.0
+    await monitor._client.close()
 
 
 async def test_a_session_that_could_not_be_set_is_set_the_next_time(

@@ -123,12 +123,14 @@ async def test_one_that_says_nothing_of_use_is_tried_again_as_always(asked: str 
     assert 0.0 < wait_s <= QUICK.most_s
 
 
-async def test_what_is_tried_again_is_said_to_be(caplog: pytest.LogCaptureFixture) -> None:
-    async with hooked(Outbox(":memory:"), Endpoint(500)) as hook:
+async def test_when_it_is_tried_again_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    async with hooked(Outbox(":memory:"), Endpoint(500, retry_after="7")) as hook:
         hook.put("ses/1", b"{}")
         await hook.emptied()
-    said = "the webhook http://receiver did not take a report: status 500; it is tried again"
-    assert caplog.messages[-1:] == [said]
+    (said,) = caplog.messages[-1:]
+    assert said == (
+        "the webhook http://receiver did not take a report: status 500; it is tried again in 7.0 s"
+    )
 
 
 async def test_what_is_not_tried_again_is_not_said_to_be(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import aiomqtt
 import pytest
 
 from clients.monitor.bench.mosquitto import Mosquitto
 from clients.mqtt.bridge import Bridge
 from clients.mqtt.broker import Broker, BrokerUnreachable, Received
-from clients.mqtt.dial import TakenOver
+from clients.mqtt.dial import Dial, TakenOver
 from clients.mqtt.places import Places
 from clients.mqtt.settings import BrokerSettings
 from clients.mqtt.topics import Message
@@ -90,8 +92,46 @@ async def test_of_two_with_one_prefix_the_first_ends_and_says_what_to_change(
         with pytest.raises(TakenOver, match=r"another .*stop one of the two.* mqtt\.prefix"):
             await first.ended()
         await eventually(lambda: second._broker.connected)
+        assert second._broker.connections == 1  # the first looked before it came back
         await receiver.until(lambda: payload(receiver.on("es/available")[-1]) == b"online")
     places.close()
+
+
+async def test_a_broker_that_was_killed_is_come_back_to_though_nobody_tells_it_who_is_there(
+    tmp_path: Path,
+) -> None:
+    with mosquitto(tmp_path) as broker:
+        await broker.listening()
+        settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+        async with (
+            asyncio.timeout(30.0),
+            Broker(settings, subscriptions=(), take=never, backoff=QUICK) as one,
+        ):
+            await eventually(lambda: one._marked)
+            broker.kill()
+            lose_what_is_kept(tmp_path)
+            broker.start()
+            await eventually(lambda: one.connections == 2)
+
+
+def lose_what_is_kept(folder: Path) -> None:
+    for path in folder.glob("*.db*"):
+        path.unlink()
+
+
+async def test_a_connection_that_is_lost_while_something_is_to_be_written_leaves_no_traceback(
+    broker: Mosquitto,
+) -> None:
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: failures.append(said))
+    await broker.listening()
+    settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+    async with Dial.of(settings).client("one") as client:
+        broker.kill()
+        await asyncio.sleep(0)  # the loop finds the socket closed, and comes to it after us
+        with pytest.raises(aiomqtt.MqttError):
+            await client.publish("es/hello", b"hello", qos=1, timeout=0.2)
+    assert failures == []
 
 
 async def test_who_stops_while_greeting_is_not_left_online(
