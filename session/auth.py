@@ -22,7 +22,6 @@ from starlette.routing import BaseRoute
 
 from session import wire
 from session.errors import Forbidden, Unauthorized
-from session.ids import new_id
 
 log = logging.getLogger(__name__)
 
@@ -226,5 +225,5 @@ def new_token(
 ) -> str:
     """A new token. What is done in a minute is counted for its holder; one without a name is a
     holder of its own. Raises ValueError without a key."""
-    expires_at = time.time() + seconds
-    return gate.issue(Grant(holder or new_id("tok"), frozenset(roles), session, expires_at))
+    holder = holder or f"tok_{secrets.token_urlsafe(8)}"
+    return gate.issue(Grant(holder, frozenset(roles), session, time.time() + seconds))
