@@ -24,6 +24,7 @@ import { Watches } from "./watches.js";
 
 const TABS = ["tab-ask", "tab-watches", "tab-timeline", "tab-settings"];
 const OF_THE_PAST = ["tab-ask", "tab-timeline"];
+const NEW_ONE = "The session before is gone, and its record with it: this is a new one.";
 const SENDS_NOTHING =
   "This token sends no picture and sound: join a session or look back at one, or give a token with the role publish.";
 
@@ -52,16 +53,18 @@ let publication = null;
 let stream = null;
 let source = null; // "demo" or "camera", as last chosen; null where somebody else sends
 let goingOn = null; // the id of the session that the next stream goes on with
+let latest = null; // the id of the session that was sent to, or was to be, latest
 let attempt = 0; // counts up with every leaving, so that a late connection knows it is not wanted
 
 // --- Coming and leaving -------------------------------------------------------------------------
 
-async function start(chosen) {
-  const wanted = goingOn;
+/** Send what is `chosen`, as a new session or going on with `wanted` (an id). */
+async function start(chosen, wanted) {
   leave();
   sessions.stop();
   const mine = attempt;
   source = chosen;
+  latest = wanted;
   problem(null);
   show("connecting", chosen === "demo" ? "Preparing the scene" : "Connecting", source);
   try {
@@ -71,7 +74,9 @@ async function start(chosen) {
     const opened = await Publication.open(media, wanted, { lost, back, gone });
     if (mine !== attempt) return opened.close();
     publication = opened;
-    await enter(opened.session, wanted ? null : 0);
+    latest = opened.session;
+    if (wanted && latest !== wanted) problem(NEW_ONE);
+    await enter(latest, latest === wanted ? null : 0);
   } catch (error) {
     if (mine !== attempt) return;
     fail(error);
@@ -88,7 +93,7 @@ async function enter(id, after) {
   const mine = attempt;
   forgetShown();
   session = new Session(id);
-  session.follow(after, hear, (error) => gone(error.message));
+  session.follow(after, { hear, lost, back: reached, refused: (error) => gone(error.message) });
   if (after === null) await recall(session, mine);
 }
 
@@ -191,11 +196,29 @@ function locked(error) {
 // --- The connection -----------------------------------------------------------------------------
 
 function lost() {
+  if (at("page").dataset.state !== "live") return;
+  pace("");
   show("lost", "Connection lost, trying again", source);
 }
 
+/** Picture and sound are sent again, to a memory that begins anew. */
 function back() {
   suggestions.interrupted();
+  settle();
+}
+
+/** The session tells again what happens: it may have ended meanwhile. */
+async function reached() {
+  const told = session;
+  const described = await told.describe().catch(() => null);
+  if (session !== told) return;
+  if (described?.state === "ended") closed(described.reason);
+  else settle();
+}
+
+/** Live again, where nothing is lost any more. */
+function settle() {
+  if (at("page").dataset.state !== "lost" || session.lost || publication?.lost) return;
   show("live", "Live", source);
 }
 
@@ -265,9 +288,9 @@ function counts() {
   return at("watch-kind").value === "count";
 }
 
-at("demo").addEventListener("click", () => start("demo"));
-at("camera").addEventListener("click", () => start("camera"));
-at("again").addEventListener("click", () => start(source));
+at("demo").addEventListener("click", () => start("demo", goingOn));
+at("camera").addEventListener("click", () => start("camera", goingOn));
+at("again").addEventListener("click", () => start(source, latest));
 at("new-one").addEventListener("click", () => {
   notGoingOn();
   at("demo").focus();

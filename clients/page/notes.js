@@ -10,7 +10,12 @@ export class Notes {
   constructor(timeline) {
     this.#timeline = timeline;
     onSubmit(at("search"), () => this.#search());
-    at("words").addEventListener("search", () => this.#search()); // its cross empties it
+    at("words").addEventListener("input", () => at("words").value || this.#found(null));
+    at("everything").addEventListener("click", () => {
+      at("words").value = "";
+      this.#found(null);
+      at("timeline").focus();
+    });
     for (const format of ["md", "vtt"]) {
       at(`save-${format}`).addEventListener("click", () => this.#save(format));
     }
@@ -50,7 +55,7 @@ export class Notes {
     if (!words || !this.#session) return this.#found(null);
     await this.#try(async () => {
       const { notes } = await this.#session.notes(words);
-      this.#found(notes);
+      if (at("words").value) this.#found(notes); // it was not emptied meanwhile
     });
   }
 
@@ -58,6 +63,7 @@ export class Notes {
   #found(notes) {
     at("found").hidden = notes === null;
     at("timeline").hidden = notes !== null;
+    at("everything").hidden = notes === null;
     at("found").replaceChildren(...(notes ?? []).map(item));
     this.#say(notes ? `${plural(notes.length, "note")} found` : "");
   }

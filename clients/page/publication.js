@@ -7,6 +7,7 @@ const ROOM = "page";
 const DISCONNECTED_MS = 5000; // a connection that is back within this time was never lost
 const WAITS_MS = [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000, 8000];
 const FOR_NOW = new Set([0, 409, 429, 500, 502, 503, 504]); // refusals that may not last
+const GONE = 404; // neither here nor in the journal
 const WANTED = ["ended by request", "the sender ended it", "its record is removed"];
 
 /** Whether somebody wanted this end of a session, so that it is not ours to undo. */
@@ -20,11 +21,16 @@ export class Publication {
   #renewing = false;
 
   /**
-   * Publish `stream`, as a new session or going on with `session` (an id). `on` hears `lost()`,
-   * `back()` and, at the end, `gone(message)`. Throws `Refused`.
+   * Publish `stream`, as a new session or going on with `session` (an id); where that is gone for
+   * good, it is a new one. `on` hears `lost()`, `back()` and, at the end, `gone(message)`. Throws
+   * `Refused`.
    */
   static async open(stream, session, on) {
-    return new Publication(stream, await publish(stream, ROOM, session), on);
+    const link = await publish(stream, ROOM, session).catch((error) => {
+      if (session && error.status === GONE) return publish(stream, ROOM);
+      throw error;
+    });
+    return new Publication(stream, link, on);
   }
 
   constructor(stream, link, on) {
@@ -36,6 +42,11 @@ export class Publication {
   /** The id of the session. */
   get session() {
     return this.#link.session;
+  }
+
+  /** Whether nothing is sent for now: it tries to connect again. */
+  get lost() {
+    return this.#renewing;
   }
 
   /** End the session, also while the page is being left. */

@@ -16,15 +16,19 @@ export class Session {
   }
 
   /**
-   * Listen: `hear(event)` takes every event after number `after` (null: from now on), and
-   * `refused(error)` the end of it that nobody wanted.
+   * Listen to every event after number `after` (null: from now on). `on` is that of a Follower.
    */
-  follow(after, hear, refused) {
-    const both = (event) => {
+  follow(after, on) {
+    const hear = (event) => {
       this.#hearClock(event);
-      hear(event);
+      on.hear(event);
     };
-    this.#follower = new Follower(`${this.#path}/events`, { after, hear: both, refused });
+    this.#follower = new Follower(`${this.#path}/events`, after, { ...on, hear });
+  }
+
+  /** Whether it tells nothing for now, since the service cannot be reached. */
+  get lost() {
+    return this.#follower?.lost ?? false;
   }
 
   /** Listen no more, and give up the questions in flight. */

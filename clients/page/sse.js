@@ -35,19 +35,27 @@ function parsed(block) {
  */
 export class Follower {
   #path;
-  #hear;
   #after;
+  #on;
+  #lost = false;
   #abort = new AbortController();
 
-  /** `hear(event)` takes each event; `refused(error)` is the end that nobody wanted. */
-  constructor(path, { after = null, hear, refused }) {
+  /**
+   * `on` hears each event by `hear(event)`, by `lost()` that the stream cannot be had for now and by
+   * `back()` that it can again; `refused(error)` is the end that nobody wanted.
+   */
+  constructor(path, after, on) {
     this.#path = path;
     this.#after = after;
-    this.#hear = hear;
+    this.#on = on;
     this.#run().catch((error) => {
-      if (error instanceof Refused) refused(error);
+      if (error instanceof Refused) on.refused(error);
       else if (error.name !== "AbortError") throw error;
     });
+  }
+
+  get lost() {
+    return this.#lost;
   }
 
   stop() {
@@ -61,7 +69,10 @@ export class Follower {
         if (await this.#listen()) wait_ms = FIRST_WAIT_MS;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
-        if (error instanceof Refused && !FOR_NOW.has(error.status)) throw error;
+        if (error instanceof Refused) {
+          if (!FOR_NOW.has(error.status)) throw error;
+          this.#isLost(true);
+        }
       }
       await new Promise((resolve) => setTimeout(resolve, wait_ms));
       if (this.#abort.signal.aborted) return;
@@ -75,13 +86,20 @@ export class Follower {
     if (this.#after !== null) headers["Last-Event-ID"] = String(this.#after);
     const { signal } = this.#abort;
     const response = await request("GET", this.#path, { headers, signal, cache: "no-store" });
+    this.#isLost(false);
     let heard = false;
     for await (const { id, data } of events(response)) {
       if (signal.aborted) return heard;
-      if (data) this.#hear(JSON.parse(data));
+      if (data) this.#on.hear(JSON.parse(data));
       if (id) this.#after = id;
       heard = true;
     }
     return heard;
+  }
+
+  #isLost(lost) {
+    if (lost === this.#lost || this.#abort.signal.aborted) return;
+    this.#lost = lost;
+    lost ? this.#on.lost() : this.#on.back();
   }
 }

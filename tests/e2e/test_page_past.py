@@ -184,3 +184,34 @@ async def test_an_answer_of_no_words_is_told_as_one(page: Page, line: Line) -> N
     await page.route("**/answers?*", lambda route: route.fulfill(body=silent.model_dump_json()))
     await page.get_by_role("button", name="Join").click()
     await expect(page.locator("#answers .answer")).to_have_text("The model said nothing.")
+
+
+async def test_after_a_search_one_button_and_an_emptied_field_show_the_whole_timeline_again(
+    page: Page, line: Line
+) -> None:
+    await ended(line, *MINUTES)
+    await look_back(page)
+    await page.get_by_role("tab", name="Timeline").click()
+    words, everything = page.get_by_label("Search the notes"), page.locator("#timeline li")
+    whole = page.get_by_role("button", name="Show everything")
+    await expect(whole).to_be_hidden()
+    for search in ("red", "zebra"):
+        await words.fill(search)
+        await words.press("Enter")
+        await expect(page.locator("#search-text")).to_contain_text("found")
+        await expect(everything.first).to_be_hidden()
+        await words.press("Tab")
+        await page.keyboard.press("Tab")  # past the search itself
+        await expect(whole).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(everything).to_have_count(len(MINUTES))
+        await expect(everything.first).to_be_visible()
+        await expect(page.locator("#timeline")).to_be_focused()
+        await expect(words).to_have_value("")
+        await expect(whole).to_be_hidden()
+    await words.fill("red")
+    await words.press("Enter")
+    await expect(page.locator("#found li")).to_have_count(2)
+    await words.fill("")
+    await expect(everything.first).to_be_visible()
+    await expect(page.locator("#search-text")).to_be_empty()
