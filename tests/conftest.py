@@ -35,12 +35,9 @@ settings.load_profile("echosieve")
 WAITING = {"clients", "e2e", "session"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.relative_to(here).parts[0] in WAITING:
-            item.add_marker(pytest.mark.xdist_group("waiting"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.path.relative_to(Path(__file__).parent).parts[0] in WAITING:
+        item.add_marker(pytest.mark.xdist_group("waiting"))
 
 
 @pytest.fixture(autouse=True, scope="session")
