@@ -14,10 +14,12 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from sieve import Model, load_model
 from tests import tiny
@@ -30,14 +32,20 @@ settings.register_profile(
 )
 settings.load_profile("echosieve")
 
-# Folders whose tests wait for clocks, browsers, brokers and services: one after the other in one
-# process, beside another one that computes.
-WAITING = {"clients", "e2e", "session"}
+# Folders whose tests wait for clocks, browsers, brokers and services.
+WAITING = ("tests/clients/", "tests/e2e/", "tests/session/")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    if item.path.relative_to(Path(__file__).parent).parts[0] in WAITING:
-        item.add_marker(pytest.mark.xdist_group("waiting"))
+class WaitingTogether(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests that wait run one after the other in one process; another one computes beside it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "waiting" if nodeid.startswith(WAITING) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WaitingTogether:
+    return WaitingTogether(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
