@@ -120,11 +120,12 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"left out: {line.arm}{line.budget and ', '}{line.budget}: {line.why}")
     work = todo(plan, journal)
     cells = sum(len(job.cells) for job in work)
-    console.print(f"{folder}: {cells} cells to do in {len(work)} cases")
+    told = f"{folder}: {cells} cells to do in {len(work)} cases"
+    console.print(told, soft_wrap=True)  # a path is copied in one piece
     if cells:
         _estimate(console, plan, work, args.workers)
         _carry_out(console, plan, journal, work, args.workers)
-    console.print(f"done: echosieve report {folder}")
+    console.print(f"done: echosieve report {folder}", soft_wrap=True)
     return 0
 
 
