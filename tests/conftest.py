@@ -33,7 +33,7 @@ settings.register_profile(
 settings.load_profile("echosieve")
 
 # Folders whose tests wait for clocks, browsers, brokers and services.
-WAITING = ("tests/clients/", "tests/e2e/", "tests/session/")
+WAITING = ("tests/clients/", "tests/e2e/", "tests/session/bench/", "tests/session/test_")
 
 
 class WaitingTogether(LoadScopeScheduling):  # type: ignore[misc]
