@@ -39,13 +39,19 @@ def _tables_of(tables: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def _doubled(sources: list[dict[str, Any]]) -> Iterator[Misfit]:
+    for place, name in _again(sources, "name"):
+        yield ["source", str(place), "name"], f"{name} stands more than once"
+
+
+def _again(tables: list[dict[str, Any]], key: str) -> Iterator[tuple[int, str]]:
+    """The places at which a text stands that stood before, and the text."""
     before = set[str]()
-    for place, source in enumerate(sources):
-        if not isinstance(name := source.get("name"), str):
+    for place, table in enumerate(tables):
+        if not isinstance(text := table.get(key), str):
             continue
-        if name in before:
-            yield ["source", str(place), "name"], f"{name} stands more than once"
-        before.add(name)
+        if text in before:
+            yield place, text
+        before.add(text)
 
 
 def _of_one_room(sources: list[dict[str, Any]]) -> Iterator[Misfit]:
@@ -63,13 +69,8 @@ def _of_one_room(sources: list[dict[str, Any]]) -> Iterator[Misfit]:
 
 def _of_one_receiver(webhooks: list[dict[str, Any]]) -> Iterator[Misfit]:
     """It would get each report twice. The URL is not told, as there may be a secret in it."""
-    before = set[str]()
-    for place, hook in enumerate(webhooks):
-        if not isinstance(url := hook.get("url"), str):
-            continue
-        if url in before:
-            yield ["webhook", str(place), "url"], "this receiver stands more than once"
-        before.add(url)
+    for place, _ in _again(webhooks, "url"):
+        yield ["webhook", str(place), "url"], "this receiver stands more than once"
 
 
 def _of_no_source(sources: list[dict[str, Any]], watches: list[dict[str, Any]]) -> Iterator[Misfit]:

@@ -61,6 +61,16 @@ async def given_up(page: Page) -> None:
     )
 
 
+async def sent_and_lost(page: Page, line: Line) -> object:
+    """The camera is sent, the service killed, and the page has given up: the session's id."""
+    await page.evaluate(IMPATIENT)
+    await connect(page, "Camera and microphone")
+    session = (await only_session(line.url))["id"]
+    line.kill()
+    await given_up(page)
+    return session
+
+
 async def test_who_connects_again_after_a_restart_goes_on_with_the_session(
     page: Page, line: Line, tmp_path: Path
 ) -> None:
@@ -88,11 +98,7 @@ async def test_who_connects_again_after_a_restart_goes_on_with_the_session(
 async def test_who_connects_again_where_nothing_is_left_gets_a_new_session_and_is_told_so(
     page: Page, line: Line, tmp_path: Path
 ) -> None:
-    await page.evaluate(IMPATIENT)
-    await connect(page, "Camera and microphone")
-    session = (await only_session(line.url))["id"]
-    line.kill()
-    await given_up(page)
+    session = await sent_and_lost(page, line)
     line.start(tmp_path / "another.db")
     await page.get_by_role("button", name="Connect again").click()
     await expect(page.get_by_role("alert")).to_contain_text("this is a new one")
@@ -104,11 +110,7 @@ async def test_who_connects_again_where_nothing_is_left_gets_a_new_session_and_i
 async def test_what_failed_to_connect_again_still_goes_on_with_the_session(
     page: Page, line: Line, tmp_path: Path
 ) -> None:
-    await page.evaluate(IMPATIENT)
-    await connect(page, "Camera and microphone")
-    session = (await only_session(line.url))["id"]
-    line.kill()
-    await given_up(page)
+    session = await sent_and_lost(page, line)
     await page.get_by_role("button", name="Connect again").click()
     await expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
     line.start(tmp_path / "journal.db")
