@@ -5,8 +5,10 @@ import { publish } from "./whip.js";
 
 const ROOM = "page";
 const DISCONNECTED_MS = 5000; // a connection that is back within this time was never lost
-const WAITS_MS = [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000, 8000];
-const FOR_NOW = new Set([0, 409, 429, 500, 502, 503, 504]); // refusals that may not last
+const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15000]; // the last one again and again
+const FOR_NOW = new Set([0, 429, 500, 502, 503, 504]); // refusals that may not last
+const TAKEN = 409; // the session has a sender: often the cut one, which is not missed yet
+const TAKEN_TRIES = 10;
 const GONE = 404; // neither here nor in the journal
 const WANTED = ["ended by request", "the sender ended it", "its record is removed"];
 
@@ -77,28 +79,32 @@ export class Publication {
     trouble ? this.#on.gone(trouble) : this.#on.back();
   }
 
-  /** Why it did not work, or null. */
+  /** Why it did not work, or null. A service that is away is waited for, however long. */
   async #again() {
-    let trouble = null;
-    for (const wait_ms of WAITS_MS) {
+    for (let tries = 0; ; tries++) {
+      const wait_ms = WAITS_MS[Math.min(tries, WAITS_MS.length - 1)];
       await new Promise((resolve) => setTimeout(resolve, wait_ms));
       if (this.#over) return null;
       try {
-        const { state, reason } = await call("GET", `/v1/sessions/${this.session}`);
-        if (state === "ended" && isWanted(reason)) {
-          return `The service closed the session: ${reason}.`;
-        }
-        const link = await publish(this.#stream, ROOM, this.session);
-        if (this.#over) link.peer.close();
-        else this.#take(link);
-        return null;
+        return await this.#resume();
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        trouble = error.message;
-        if (!FOR_NOW.has(error.status)) break;
+        const taken = error.status === TAKEN && tries < TAKEN_TRIES;
+        if (!taken && !FOR_NOW.has(error.status)) {
+          return `The connection to the service was lost: ${error.message}`;
+        }
       }
     }
-    return `The connection to the service was lost: ${trouble}`;
+  }
+
+  /** Why the session is not to go on, or null where it does. Throws `Refused`. */
+  async #resume() {
+    const { state, reason } = await call("GET", `/v1/sessions/${this.session}`);
+    if (state === "ended" && isWanted(reason)) return `The service closed the session: ${reason}.`;
+    const link = await publish(this.#stream, ROOM, this.session);
+    if (this.#over) link.peer.close();
+    else this.#take(link);
+    return null;
   }
 
   #take(link) {
