@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
@@ -24,6 +24,8 @@ _RESTART = 1000  # a sequence number this far from the one expected belongs to a
 
 class FrameBuffer(ABC):
     """Packets by their extended sequence numbers, from ``_next`` on, the first not given out."""
+
+    NEEDS_KEYFRAME: ClassVar[bool]  # whether what follows a loss is of no use without one
 
     def __init__(self) -> None:
         self.lost = 0  # packets that were given up
@@ -37,14 +39,15 @@ class FrameBuffer(ABC):
         """Takes a packet (with its payload in ``_data``): whether a key frame has to be asked for,
         and the next frame if one is complete. There may be more of them: see :meth:`frames`."""
         number = self._unwrapper.map(packet.sequence_number)
-        if not self._begun or abs(number - self._next) > _RESTART:
+        cut = self._begun and abs(number - self._next) > _RESTART
+        if cut or not self._begun:
             self._packets.clear()
             self._next, self._missing, self._begun = number, number, True
         if number >= self._next:
-            self._packets[number] = packet
+            self._packets.setdefault(number, packet)
         lost = self.lost
         frame = next(self.frames(), None)
-        return self._needs_keyframe(self.lost - lost), frame
+        return self.NEEDS_KEYFRAME and (cut or self.lost > lost), frame
 
     def frames(self) -> Iterator[JitterFrame]:
         """Every frame that is complete and whose turn it is; each is given out once."""
@@ -77,14 +80,11 @@ class FrameBuffer(ABC):
     def _give_up(self) -> None:
         """Moves on past what is missing."""
 
-    @abstractmethod
-    def _needs_keyframe(self, lost: int) -> bool:
-        """Whether ``lost`` packets make the frames that follow useless."""
-
 
 class SoundBuffer(FrameBuffer):
     """One packet is one frame."""
 
+    NEEDS_KEYFRAME = False
     WAIT_PACKETS = 3
 
     def _complete(self) -> list[Any]:
@@ -99,13 +99,11 @@ class SoundBuffer(FrameBuffer):
         self.lost += first - self._next
         self._move_to(first)
 
-    def _needs_keyframe(self, lost: int) -> bool:
-        return False
-
 
 class PictureBuffer(FrameBuffer):
     """The packets of one time stamp are one frame; the last of them has the marker bit."""
 
+    NEEDS_KEYFRAME = True
     WAIT_S = 0.5
     _RATE = 90_000
 
@@ -136,6 +134,3 @@ class PictureBuffer(FrameBuffer):
         whole = (n for n in later if self._packets[n].timestamp != cut)
         self.lost += later[0] - self._missing
         self._move_to(next(whole, later[-1] + 1))
-
-    def _needs_keyframe(self, lost: int) -> bool:
-        return lost > 0

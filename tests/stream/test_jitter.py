@@ -135,6 +135,22 @@ def test_a_new_stream_on_the_same_line_begins_at_once(buffer: FrameBuffer) -> No
     assert [frame.data for frame in frames] == [whole(i, 1) for i in range(3)]
 
 
+def test_after_a_cut_of_more_packets_than_are_waited_for_a_key_frame_is_asked_for() -> None:
+    before, after = pictures([2, 2]), pictures([2, 2], first=5_000)
+    buffer = PictureBuffer()
+    assert [buffer.add(one)[0] for one in before] == [False] * 4
+    assert [buffer.add(one)[0] for one in after] == [True, False, False, False]
+    sound = SoundBuffer()
+    assert not any(sound.add(one)[0] for one in [*sounds(3), *sounds(3, first=5_000)])
+
+
+def test_of_two_packets_with_one_number_the_first_counts() -> None:
+    begun = [packet(0, 7, b"a"), packet(1, 7, b"b")]
+    doubled, last = packet(1, 90_007, b"?"), packet(2, 7, b"c", marker=True)
+    (frame,) = taken(PictureBuffer(), [*begun, doubled, last])
+    assert (frame.data, frame.timestamp) == (b"abc", 7)
+
+
 @given(st.lists(st.tuples(st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), st.booleans())))
 def test_the_memory_of_a_buffer_is_bounded_whatever_comes(
     junk: list[tuple[int, int, bool]],
