@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from session import wire
 from session.auth import ASK, CHANGE, READ, SET, WATCH, Access
@@ -48,8 +48,8 @@ def parse(text: str | bytes, limit: int) -> wire.ClientMessage:
 def event_id_of(text: str | bytes, limit: int) -> str | None:
     """The id under which a client looks for the answer, also of a message that is wrong."""
     try:
-        said = json.loads(text[:limit])
-    except (ValueError, RecursionError):  # no JSON, or nested without an end
+        said = from_json(text[:limit])
+    except ValueError:  # no JSON, nested without an end, or with half a character ("\ud800")
         return None
     found = said.get("event_id") if isinstance(said, dict) else None
     return found if isinstance(found, str) and len(found) <= wire.MAX_EVENT_ID_CHARS else None

@@ -327,6 +327,7 @@ async def test_an_error_names_the_event_that_caused_it(house: House) -> None:
         ('{"type": "response.create", "event_id": "mine", "more": 1}', "mine"),
         ('{"type": "nope", "event_id": 7}', None),
         ('["event_id"]', None),
+        (r'{"type": "response.cancel", "event_id": "\ud800"}', None),
         ("[" * 5_000, None),
     ],
 )
