@@ -27,7 +27,7 @@ class Archive:
     """What outlives a session's stream. Everything happens on the event loop's thread.
 
     `removed` are called with the id of a session whose record is gone, to remove their files of it;
-    `aged` with a moment (Unix seconds), to remove all of before.
+    `aged` with a moment (Unix seconds), in a thread, to remove all of before.
     """
 
     def __init__(self, journal: Journal, limits: Limits) -> None:
@@ -122,17 +122,17 @@ class Archive:
         while True:
             try:
                 await self.prune(keep)
-            except ServiceError as error:
-                log.error("what is too old stays in the journal: %s", error)
+            except (ServiceError, OSError) as error:
+                log.error("what is too old is not removed: %s", error)
             await asyncio.sleep(keep.every_s)
 
     async def prune(self, keep: Keep) -> None:
-        """Remove what is too old or too much. Raises JournalBehind, JournalFailed."""
+        """Remove what is too old or too much. Raises JournalBehind, JournalFailed, OSError."""
         before_at = time.time() - keep.days * DAY_S
         gone = await self._journal.do(partial(records.remove_old, before_at=before_at))
         self._tell_removed(gone)
         for hook in self.aged:
-            hook(before_at)
+            await asyncio.to_thread(hook, before_at)
         size = await self._journal.do(records.size_bytes)
         while size > keep.mib * MIB:
             gone = await self._journal.do(records.remove_oldest, scrub=True)

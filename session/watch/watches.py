@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,8 @@ from session.watch.telling import event_of, rule_of, within_s_of
 from session.watch.wording import as_count, as_question
 from sieve.tokens import Query
 from sieve.verdict import Verdict
+
+log = logging.getLogger(__name__)
 
 MOST_WATCHES = 64  # of a session
 ANSWERED = 0.5  # below this share of yes and no the model has not answered
@@ -253,7 +256,11 @@ class Watches:
         if not standing.settings.snapshot or not grids:
             return None
         event = event_of(standing.id, standing.settings, change).id
-        return self._snapshots.save(self._session, event, grids[-1][-1])
+        try:
+            return self._snapshots.save(self._session, event, grids[-1][-1])
+        except OSError as error:  # the event is told all the same
+            log.error("the picture of event %s is not kept: %s", event, error)
+            return None
 
     def _say(self, standing: Standing, change: Change, sentence: str | None) -> None:
         """What the model says about an event; it is told while that is open, or with its end."""

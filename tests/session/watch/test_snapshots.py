@@ -40,6 +40,21 @@ def test_the_oldest_leave_when_the_budget_is_spent(tmp_path: Path) -> None:
     assert kept.load("ses_a", "wat_b.4")
 
 
+def test_the_pictures_are_looked_through_only_when_the_budget_may_be_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    glob = Path.glob
+    monkeypatch.setattr(
+        Path, "glob", lambda path, pattern: looks.append(pattern) or glob(path, pattern)
+    )
+    kept = Snapshots(tmp_path, budget_bytes=40 * len(jpeg(GREEN)))
+    for number in range(100):
+        kept.save("ses_a", f"wat_b.{number}", GREEN)
+        assert len(list(tmp_path.rglob("*.jpg"))) <= 40
+    assert len(looks) < 20
+
+
 def test_those_of_a_session_are_removed_together(tmp_path: Path) -> None:
     kept = Snapshots(tmp_path)
     kept.save("ses_a", "wat_b.1", GREEN)

@@ -127,6 +127,17 @@ async def test_the_sentence_of_an_event_of_one_window_is_told_with_its_end(stage
     assert stage.noted == ["a red circle, and a buzz"]
 
 
+async def test_an_event_whose_picture_cannot_be_kept_is_told_without_it(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stage.watches.add(wire.WatchCreate(query=QUERY, snapshot=True))
+    (stage.pictures / "ses").touch()  # where its folder should be
+    stage.judge(0, YES)
+    stage.judge(1, NO)
+    assert [change for change, *_ in stage.changes()] == ["new", "end"]
+    assert "is not kept" in caplog.text
+
+
 async def test_an_end_is_told_where_there_is_no_sentence(stage: Stage) -> None:
     await stage.describing()
     stage.judge(0, YES)
