@@ -55,7 +55,8 @@ class Subscription:
     """One listener. It holds at most `limit` events; when one more comes it is let go.
 
     One that comes back from long ago reads the journal first, page by page, as fast as it is read
-    itself, and listens from where that ends: every number once, in order.
+    itself, and listens from where that ends: every number once, in order. So does one that finds a
+    number left out.
     """
 
     def __init__(self, hub: Hub, limit: int, after_id: int | None) -> None:
@@ -72,6 +73,10 @@ class Subscription:
         """Hand an event over. False when the listener lags too far behind: it is let go."""
         if self._gone or self._catching_up or 0 < numbered.id <= self._last_id:
             return True  # it reads, or has read, this in the journal
+        if numbered.id > self._last_id + 1:  # what came before could not be told in its turn
+            self._catching_up = True
+            self._news.set()
+            return True
         if len(self._waiting) >= self._limit:
             self.let_go(f"more than {self._limit} events were waiting to be read")
             return False
@@ -197,7 +202,8 @@ class Hub:
         self._queue_up(_Telling(event, 0))
 
     def _queue_up(self, telling: _Telling) -> None:
-        """A disk that hangs must not fill the memory: then only the session itself still hears."""
+        """A disk that hangs must not fill the memory: then only the session itself hears at once;
+        the others read it in the journal when the next event is told."""
         if len(self._telling) < BACKLOG:
             self._telling.append(telling)
             self._quiet.clear()
@@ -227,6 +233,8 @@ class Hub:
 
     def _deliver(self, numbered: Numbered) -> None:
         if numbered.id:
+            if numbered.id > self.last_id + 1:
+                self._ring.clear()  # it holds what followed on each other
             self.last_id = numbered.id
             self._ring.append(numbered)
         if self.tap is not None and not isinstance(numbered.event, Past):

@@ -238,6 +238,24 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory(
     assert told == [D, E, A, B, C]
 
 
+async def test_what_a_disk_that_hung_kept_from_being_told_is_read_when_it_works_again(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "BACKLOG", 2)
+    hub = hub_of(journal)
+    there = hub.subscribe()
+    for event in (A, B, C, D):
+        hub.publish(event)
+    await hub.told()
+    assert [(await there.next()).id for _ in range(2)] == [1, 2]  # type: ignore[union-attr]
+    hub.publish(E)
+    await hub.told()
+    back = hub.subscribe(1)
+    hub.close()
+    assert indices(await rest_of(there)) == [2, 3, 4]
+    assert indices(await rest_of(back)) == [1, 2, 3, 4]
+
+
 def test_an_event_is_written_as_the_standard_wants_it() -> None:
     text = Numbered(7, PIECE).sse()
     assert text == (
