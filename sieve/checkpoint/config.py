@@ -74,11 +74,15 @@ def rotary_of(
 
 def _pairs(sections: Sequence[Any]) -> list[int]:
     """Sections as they should be; raises CheckpointError for others."""
-    if isinstance(sections, str) or any(n != int(n) or n < 0 for n in sections):
+    try:
+        pairs = [int(n) for n in sections]
+    except (TypeError, ValueError, OverflowError):  # no list, no number, no finite one
+        pairs = [-1]
+    if min(pairs, default=0) < 0 or pairs != list(sections):
         raise CheckpointError(
             f"sync_rope_sections are 3 or 4 whole numbers of rotary pairs, not {sections!r}"
         )
-    return [int(n) for n in sections]
+    return pairs
 
 
 def _sections_of(text_config: Mapping[str, Any]) -> Sequence[int] | None:

@@ -28,6 +28,7 @@ from sieve.model import Model
 from sieve.selectors import default_name, method_of
 
 DEMO = Path(__file__).parent.parent / "demo"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")  # either is enough
 
 
 def load_model(
@@ -90,12 +91,16 @@ def _resolve(directory_or_hub_id: str | Path) -> Path:
 
 def _download(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     wanted = ["*.json", "*.safetensors", "merges.txt", "*.jinja"]
     try:
         return Path(snapshot_download(hub_id, allow_patterns=wanted))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
             f"{hub_id} is neither a local directory nor could it be fetched: {first_line(error)}"
         ) from error
@@ -132,7 +137,7 @@ def _on(device: str | torch.device, thinker: Any) -> Any:
 
 
 def _tokenizer(directory: Path) -> Any | None:
-    if not (directory / "tokenizer_config.json").exists():
+    if not any((directory / name).exists() for name in TOKENIZER_FILES):
         return None
     try:
         with quiet():

@@ -15,6 +15,8 @@ from sieve.checkpoint.library import quiet
 from sieve.checkpoint.weights import full_name
 from sieve.cs2 import CS2
 
+READABLE = 0o644  # by all; safetensors writes a file for its owner alone
+
 
 def save_cs2(cs2: CS2) -> dict[str, Tensor]:
     """The sieve's tensors under the names of the checkpoint layout, without ``thinker.``."""
@@ -40,6 +42,7 @@ def save_model(
     if cs2 is not None:
         tensors = load_file(weights) | save_cs2(cs2)
         save_file(tensors, weights, metadata={"format": "pt"})
+    weights.chmod(READABLE)
     config = json.loads((directory / "config.json").read_text())
     (directory / "config.json").write_text(json.dumps(_merge(config, config_changes), indent=2))
     if backbone.has_tokenizer:
@@ -54,7 +57,7 @@ def save_sieve(
     directory.mkdir(parents=True, exist_ok=True)
     weights = directory / "model.safetensors"
     save_file(save_cs2(cs2), weights, metadata={"format": "pt"})
-    weights.chmod(0o644)  # safetensors writes it for its owner alone
+    weights.chmod(READABLE)
     config = _merge(json.loads(backbone.config.to_json_string()), config_changes)
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 

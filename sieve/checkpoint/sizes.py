@@ -85,6 +85,7 @@ def _unfit(thinker: Mapping[str, Any]) -> Iterator[str]:
     for name, found in {
         "rms_norm_eps": text.get("rms_norm_eps"),
         "rope_parameters.rope_theta": theta,
+        "rope_theta": text.get("rope_theta"),  # where published configs have it
     }.items():
         if isinstance(found, int | float) and not 0.0 < found < float("inf"):
             yield f"text_config.{name} must be a finite number above 0, not {shown(found)}"

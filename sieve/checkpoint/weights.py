@@ -78,7 +78,8 @@ def build_cs2(
 ) -> CS2:
     """The sieve of these tensors, beside its backbone. Raises CheckpointError where they are not
     those that the config asks for."""
-    present = sorted({int(name.split(".")[1]) for name in tensors if name.startswith("layers.")})
+    numbers = {name.split(".")[1] for name in tensors if name.startswith("layers.")}
+    present = sorted(int(number) for number in numbers if number.isdecimal())
     wanted = text_config.get("av_refiner_layers", len(present))
     if present != list(range(len(present))) or wanted != len(present):
         raise CheckpointError(

@@ -165,6 +165,12 @@ def test_a_directory_without_tokenizer_loads_and_refuses_text_only(ours: Path, c
     assert engine.check_integrity()  # the row was given back
 
 
+def test_a_tokenizer_without_its_config_is_one(ours: Path, copy: Path) -> None:
+    (copy / "tokenizer_config.json").unlink()
+    said = "<|im_start|>häh?<|im_end|>"
+    assert load_model(copy).backbone.token_ids(said) == load_model(ours).backbone.token_ids(said)
+
+
 def test_parts_of_the_full_model_that_are_not_the_thinker_are_passed_over(copy: Path) -> None:
     rewrite_tensors(copy, lambda t: t.update({"talker.model.norm.weight": torch.ones(4)}))
     assert load_model(copy).cs2 is not None
@@ -182,6 +188,7 @@ def test_what_is_saved_loads_to_the_same_model(ours: Path, tmp_path: Path) -> No
     }
     save_model(tmp_path / "saved", first.backbone, first.cs2, changes)
     again = load_model(tmp_path / "saved")
+    assert (tmp_path / "saved" / "model.safetensors").stat().st_mode & 0o044 == 0o044  # to others
     assert again.retention == 0.3
     assert again.layout == replace(first.layout, horizon_ids=500)
     assert again.backbone.rotary.sections == SECTIONS

@@ -44,6 +44,11 @@ def test_a_hub_id_that_cannot_be_fetched_is_named(monkeypatch: pytest.MonkeyPatc
     assert "no network here" in text
 
 
+@pytest.mark.parametrize("name", ["../model", "models/my model"])
+def test_a_directory_that_is_not_there_and_is_no_hub_id_either(name: str) -> None:
+    assert refused(name).startswith(f"{name} is neither a local directory nor could it be fetched")
+
+
 def test_a_directory_without_config(copy: Path) -> None:
     (copy / "config.json").unlink()
     assert f"{copy} has no config.json" in refused(copy)
@@ -103,6 +108,7 @@ def test_a_config_whose_values_have_the_wrong_type(copy: Path) -> None:
             {"rope_parameters": {"rope_type": "default", "rope_theta": 0}},
             "rope_parameters.rope_theta must be a finite number above 0, not 0",
         ),
+        ("text", {"rope_theta": 0}, "rope_theta must be a finite number above 0, not 0"),
         ("audio", {"encoder_layers": -1}, "encoder_layers must be at least 1, not -1"),
         (
             "audio",
@@ -210,6 +216,12 @@ def test_an_unknown_tensor_of_the_sieve_is_named(copy: Path) -> None:
     assert f"does not know 1 tensors, among them {name}" in refused(copy)
 
 
+def test_a_refiner_whose_number_is_none_is_named(copy: Path) -> None:
+    name = "model.bidir_encoder.layers.last.weight"
+    rewrite_tensors(copy, lambda tensors: tensors.update({f"thinker.{name}": torch.ones(1)}))
+    assert f"does not know 1 tensors, among them {name}" in refused(copy)
+
+
 @pytest.mark.parametrize("layers", [1, 3, "two"])
 def test_refiner_layers_that_do_not_match_the_config(copy: Path, layers: Any) -> None:
     rewrite_config(copy, lambda config: text_config(config).update(av_refiner_layers=layers))
@@ -298,7 +310,18 @@ def test_a_sieve_of_another_width(tmp_path: Path, ours: Path) -> None:
     assert "[96]" in text
 
 
-@pytest.mark.parametrize("sections", ["2,2,2,2", [2.5, 2, 2, 2], [10, -2, -2, 2]])
+@pytest.mark.parametrize(
+    "sections",
+    [
+        "2,2,2,2",
+        [2.5, 2, 2, 2],
+        [10, -2, -2, 2],
+        [None, 2, 2, 2],
+        ["T", 2, 2, 2],
+        [float("inf"), 2, 2, 2],
+        8,
+    ],
+)
 def test_sections_that_are_no_counts_are_refused(tmp_path: Path, sections: Any) -> None:
     directory = tiny.write_sieve(tmp_path, tiny.TinyShape(sections=(2, 2, 2, 2)))
     with pytest.raises(CheckpointError, match="sync_rope_sections"):
