@@ -115,7 +115,9 @@ class Backbone:
         return self._tokenizer
 
     def token_ids(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+        """Half a character (a lone surrogate), which no tokenizer takes, is read as ``?``."""
+        whole = text.encode(errors="replace").decode()
+        return list(self.tokenizer.encode(whole, add_special_tokens=False))
 
     def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
         """Token ids -> embeddings [n, d]."""
@@ -254,17 +256,32 @@ class Backbone:
         return self.thinker.lm_head(hidden).float()
 
     def clip_positions(self, inputs: dict[str, Tensor]) -> Tensor:
-        """[3, 1, L] of a whole clip by the library's own rule (TMRoPE, audio inside video)."""
+        """[3, 1, L] of a whole clip by the library's own rule (TMRoPE). Raises ClipError where the
+        markers around the media are not those of the media."""
         lengths = inputs.get("feature_attention_mask")
-        positions, _ = self.thinker.model.get_rope_index(
-            inputs["input_ids"],
-            video_grid_thw=inputs.get("video_grid_thw"),
-            attention_mask=inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])),
-            use_audio_in_video=lengths is not None and inputs.get("video_grid_thw") is not None,
-            audio_seqlens=None if lengths is None else lengths.sum(-1),
-            second_per_grids=inputs.get("video_second_per_grid"),
-        )
+        ids = inputs["input_ids"]
+        try:
+            positions, _ = self.thinker.model.get_rope_index(
+                ids,
+                video_grid_thw=inputs.get("video_grid_thw"),
+                attention_mask=inputs.get("attention_mask", torch.ones_like(ids)),
+                use_audio_in_video=lengths is not None and self._audio_is_in_video(ids[0]),
+                audio_seqlens=None if lengths is None else lengths.sum(-1),
+                second_per_grids=inputs.get("video_second_per_grid"),
+            )
+        except (IndexError, ValueError, RuntimeError) as error:
+            raise ClipError(
+                "the clip's markers do not fit its media: one begin marker and one end marker "
+                "around each (for sound in a video, both around the two)"
+            ) from error
         return positions
+
+    def _audio_is_in_video(self, ids: Tensor) -> bool:
+        """Whether a begin marker of sound follows one of a video at once: the two are interleaved,
+        as the library has it."""
+        opens_video = ids[:-1] == self.config.vision_start_token_id
+        opens_audio = ids[1:] == self.config.audio_start_token_id
+        return bool((opens_video & opens_audio).any())
 
     def clip_embeds(self, inputs: dict[str, Tensor]) -> Tensor:
         """[L, d]: text embeddings with the towers' tokens in the place of their placeholders."""

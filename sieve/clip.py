@@ -78,8 +78,9 @@ def forward_clip(
 
     ``inputs``: ``input_ids`` and ``attention_mask`` [1, L], ``pixel_values_videos`` [p, 1176] with
     ``video_grid_thw`` [1, 3] and ``video_second_per_grid`` [1], ``input_features`` [1, 128, F] with
-    ``feature_attention_mask`` [1, F]. Audio beside video is taken as interleaved in it. Without
-    ``cs2`` every token is kept (the stock model). Raises ClipError where the tensors do not fit.
+    ``feature_attention_mask`` [1, F]. Audio whose begin marker follows the video's at once is
+    interleaved in it. Without ``cs2`` every token is kept (the stock model). Raises ClipError where
+    the tensors do not fit.
     """
     if logits not in get_args(Logits):
         raise ClipError(f"logits are those of the last token or of all kept, not {logits!r}")
@@ -172,8 +173,11 @@ def _checked(inputs: Mapping[str, Any], backbone: Backbone) -> dict[str, Tensor]
                 raise ClipError(f"a clip with {tensor} needs {companion} too")
         if tensor in clip and not bool(clip[tensor].isfinite().all()):
             raise ClipError(f"{tensor} holds values that are no numbers (NaN or infinite)")
-    if not bool(clip.get("attention_mask", torch.ones(1)).all()):
-        raise ClipError("attention_mask must be all ones: a single clip needs no padding")
+    read = clip.get("attention_mask", torch.ones_like(clip["input_ids"]))
+    if read.shape != clip["input_ids"].shape or not bool(read.all()):
+        raise ClipError(
+            "attention_mask must be all ones, as many as input_ids: a single clip needs no padding"
+        )
     _check_shapes(clip, backbone.config.vision_config.spatial_merge_size)
     _check_placeholders(backbone, clip)
     return clip
@@ -212,6 +216,10 @@ def _check_shapes(clip: dict[str, Tensor], merged: int) -> None:
             raise ClipError(
                 f"input_features of shape {list(features.shape)} do not fit feature_attention_mask "
                 f"of shape {list(heard.shape)}: they are [1, {MELS}, F] and [1, F]"
+            )
+        if not bool(heard.any()):
+            raise ClipError(
+                "feature_attention_mask is all zeros: leave out sound that is not there"
             )
 
 

@@ -30,6 +30,7 @@ SHAPES = {
     "16": tiny.TinyShape(sections=(2, 2, 2, 2)),
     "128": tiny.TinyShape(head_dim=128, heads=2, kv_heads=1, sections=(16, 24, 24)),
 }
+VISION_BEGIN, AUDIO_BEGIN = map(tiny.SPECIAL.index, ("<|vision_bos|>", "<|audio_bos|>"))
 SYNC = {"16": (2, 2, 2, 2), "128": (18, 18, 18, 10)}
 
 
@@ -134,6 +135,23 @@ def test_sound_alone_is_a_clip_too(authors_model: Model) -> None:
     assert torch.equal(result.position_ids[:, 0], torch.arange(int(heard.sum())).expand(3, -1))
 
 
+@torch.inference_mode()
+def test_sound_beside_a_video_lies_where_the_library_has_it(stock_model: Model) -> None:
+    """After the video instead of interleaved in it: each between markers of its own."""
+    clip, config = clip_of(stock_model, audio=True), stock_model.backbone.config
+    ids = clip["input_ids"][0]
+    seen, heard = (ids[ids == token] for token in (config.video_token_id, config.audio_token_id))
+    begin, end = config.vision_start_token_id, config.vision_end_token_id
+    hear, heard_out = config.audio_start_token_id, config.audio_end_token_id
+    parts = [[20, begin], seen, [end, hear], heard, [heard_out, 21]]
+    apart = torch.cat([torch.as_tensor(part) for part in parts])[None]
+    clip |= {"input_ids": apart, "attention_mask": torch.ones_like(apart)}
+    stock = tiny.thinker(tiny.TinyShape(), 0)
+    theirs = stock(**clip, use_audio_in_video=False).logits[0]
+    mine = stock_model.forward_clip(clip, logits="kept")
+    torch.testing.assert_close(mine.logits, theirs, rtol=1e-4, atol=1e-4)
+
+
 def test_generation_ends_with_the_stop_token_or_at_the_limit(authors_model: Model) -> None:
     clip = clip_of(authors_model, audio=True)
     said = authors_model.generate_clip(clip, max_new_tokens=6)
@@ -191,6 +209,13 @@ def test_a_bfloat16_model_reads_clips(tmp_path: Path) -> None:
         (lambda clip: clip.pop("video_second_per_grid"), "needs video_second_per_grid"),
         (lambda clip: clip.pop("feature_attention_mask"), "needs feature_attention_mask"),
         (lambda clip: clip["attention_mask"].zero_(), "attention_mask must be all ones"),
+        (
+            lambda clip: clip.update(attention_mask=clip["attention_mask"][:, 1:]),
+            "as many as input_ids",
+        ),
+        (lambda clip: clip["feature_attention_mask"].zero_(), "leave out sound that is not there"),
+        (lambda clip: clip["input_ids"][0, -1].fill_(VISION_BEGIN), "markers do not fit its media"),
+        (lambda clip: clip["input_ids"][0, -1].fill_(AUDIO_BEGIN), "markers do not fit its media"),
         (lambda clip: clip.pop("pixel_values_videos"), "24 .* absent pixel_values_videos"),
         (lambda clip: clip.pop("input_features"), "100 .* absent input_features"),
         (
