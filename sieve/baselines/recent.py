@@ -15,8 +15,11 @@ from sieve.select import Selection, Text
 
 class Recent:
     """Raw embeddings of the whole pool, whatever the retention; scores are the tokens' position ids
-    in time, so of a window larger than the memory the newest part stays."""
+    in time, counted back from the window's newest: of a window larger than the memory the newest
+    part stays, and what was kept does not outlast all that another method keeps after it."""
 
     def select(self, pool: Pool, count: int, before: Text, after: Text | None = None) -> Selection:
         every = torch.arange(len(pool), device=pool.embeds.device)
-        return Selection(every, pool.embeds, pool.positions[0].float().to(every.device))
+        ids = pool.positions[0]
+        newest = int(ids.max()) if len(ids) else 0
+        return Selection(every, pool.embeds, (ids - newest).float().to(every.device))

@@ -189,6 +189,35 @@ def test_recent_holds_the_newest_tokens_there_is_room_for(stream_model: Model) -
     assert np.array_equal(np.diff(windows), np.full(len(windows) - 1, 50))
 
 
+@pytest.mark.parametrize("start_s", [0.0, 1.7e9])  # the latter: as of now, since 1970
+def test_recent_keeps_the_newest_of_a_window_larger_than_the_memory(
+    stream_model: Model, start_s: float
+) -> None:
+    engine = Engine(stream_model, CONFIG)
+    row = engine.open(RowConfig(selector="recent", slots=80, start_s=start_s))
+    room = 80 - engine.memory(row).prompt
+    window = tiny.window(0, np.random.default_rng(0), start_s=start_s)
+    kept = engine.ingest(row, window).kept
+    assert kept.kept.total == room < kept.seen.total
+    assert kept.grids[0].kept == ()
+    assert kept.audio_kept[-1] == 49
+
+
+def test_what_recent_kept_leaves_room_for_what_another_selector_keeps_after_it(
+    stream_model: Model,
+) -> None:
+    engine = Engine(stream_model, CONFIG)
+    row = engine.open(RowConfig(selector="recent", slots=200))
+    for index in range(3):
+        engine.ingest(row, tiny.window(index, np.random.default_rng(index)))
+    engine.configure(row, selector="cs2")
+    for index in range(3, 6):
+        kept = engine.ingest(row, tiny.window(index, np.random.default_rng(index))).kept.kept.total
+    held = engine._rows[row].table.stream_entries().window_id
+    line = engine._rows[row].timeline
+    assert [(held == line.id_at(start_s)).sum() for start_s in (6.0, 8.0, 10.0)] == [kept] * 3
+
+
 def test_a_method_of_ones_own_chooses_and_brings_its_policy(stream_model: Model) -> None:
     uniform = method_of(stream_model, "uniform").selector
     engine = Engine(stream_model, CONFIG)
