@@ -35,7 +35,7 @@ from sieve.rope import suffix_positions
 from sieve.row import Row, RowSettings, join_spans, total
 from sieve.select import Method, Selection, Text
 from sieve.selectors import default_method, method_of
-from sieve.tokens import Begun, Ingested, MemoryState, Query, RawWindow, Step
+from sieve.tokens import FARTHEST_S, Begun, Ingested, MemoryState, Query, RawWindow, Step
 from sieve.verdict import Verdict
 
 _MOST_CHARACTERS = 32  # that a token could stand for
@@ -85,8 +85,11 @@ class Engine:
     @torch.inference_mode()
     def open(self, config: RowConfig) -> int:
         """A new session; returns its row. Raises NoRowFree, SettingInvalid."""
-        if not math.isfinite(config.start_s):
-            raise SettingInvalid(f"a stream starts at a finite second, got {config.start_s}")
+        if not abs(config.start_s) <= FARTHEST_S:
+            raise SettingInvalid(
+                f"a stream starts at a finite second, at most {FARTHEST_S:.0f} from 0, "
+                f"got {config.start_s}"
+            )
         settings = RowSettings(
             start_s=config.start_s,
             retention=_share(config.retention, self.model.retention),
@@ -283,9 +286,11 @@ class Engine:
         """The verdicts of yes-or-no questions, each put to a row, in one pass over the memories of
         all these rows: the first token's probabilities of a branch that was asked the same, without
         history and without a second look. Raises RowUnknown, QuestionEmpty, QuestionTooLong, and
-        SettingInvalid for a model that cannot judge; nothing is changed, whatever happens."""
+        SettingInvalid for a model that cannot judge or a ``within_s`` that is no length of time;
+        nothing is changed, whatever happens."""
         questions: dict[tuple[int, float | None], list[tuple[int, ...]]] = {}
         for row, query in asked:
+            _check_length(query.within_s)
             ids = self._judged_ids(self._row(row).modalities, query.text)
             questions.setdefault((row, query.within_s), []).append(ids)
         if not questions:
@@ -340,6 +345,13 @@ def _share(wanted: float | None, otherwise: float) -> float:
     if not 0.0 < share <= 1.0:
         raise SettingInvalid(f"retention is a share in (0, 1], got {share}")
     return share
+
+
+def _check_length(within_s: float | None) -> None:
+    if within_s is not None and not 0.0 < within_s <= FARTHEST_S:
+        raise SettingInvalid(
+            f"a question looks back more than 0 and at most {FARTHEST_S:.0f} s, got {within_s}"
+        )
 
 
 def _instruction(wanted: str | None, otherwise: str) -> str:

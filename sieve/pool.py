@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +18,7 @@ from sieve.timeline import Timeline
 from sieve.tokens import (
     AUDIO,
     AUDIO_TOKENS_PER_S,
+    FARTHEST_S,
     LOOKAHEAD_SAMPLES,
     SAMPLE_RATE,
     VIDEO,
@@ -32,6 +32,7 @@ from sieve.tokens import (
 from sieve.vision import MERGE, check_size, patches
 
 _TIME_SLACK_S = 1e-6
+_LOUDEST = 2.0**31  # 32-bit samples left unscaled are heard; power overflows near 1e17
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,11 @@ def check_window(window: RawWindow) -> None:
 
 
 def _check_grids(window: RawWindow) -> None:
-    if not math.isfinite(window.start_s):
-        raise SettingInvalid(f"a window starts at a finite second, got {window.start_s}")
+    if not abs(window.start_s) <= FARTHEST_S:
+        raise SettingInvalid(
+            f"a window starts at a finite second, at most {FARTHEST_S:.0f} from 0, "
+            f"got {window.start_s}"
+        )
     if len(window.grids) != len(window.grid_times_s):
         raise SettingInvalid(
             f"{len(window.grids)} grids with {len(window.grid_times_s)} times: one time each"
@@ -140,8 +144,12 @@ def _check_sound(name: str, samples: np.ndarray | None, most: int) -> None:
             f"{name} are float32 [S], S at most {most} at 16 kHz, "
             f"got {samples.dtype} {list(samples.shape)}"
         )
-    if not np.isfinite(samples).all():
-        raise SettingInvalid(f"{name} hold values that are no numbers: all must be finite")
+    loudest = float(np.abs(samples).max(initial=0.0))
+    if not loudest <= _LOUDEST:
+        raise SettingInvalid(
+            f"{name} hold values that are no sound: all must be finite, at most {_LOUDEST:.0f} "
+            f"(full scale is 1), got {loudest:.3g}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

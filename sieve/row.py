@@ -110,9 +110,10 @@ class Row:
         if settings.method.attention and not before.method.attention:
             self.recent.clear()  # these pools lack what the new method reads
         self.encoder.attention = settings.method.attention
-        self._make_room(0, self._newest_stream_id())
         if settings.instruction != before.instruction:
             self._read_prompt()
+        else:
+            self._make_room(0, self._newest_stream_id())
 
     def check_settings(self, slots: int, instruction: str) -> None:
         """Raise SettingInvalid where these two could not both be had."""
@@ -179,9 +180,10 @@ class Row:
         evicted += self._make_room(len(selection.keep), window_id + _WINDOW_IDS)
         if len(selection.keep):
             self._write(pool, selection, window_id)
-            self._newest_id = max(self._newest_id or 0, int(pool.positions.max()))
+            self._newest_id = max(self._newest_stream_id(), int(pool.positions.max()))
             self._seen[window_id] = (pool.start_s, Counts(pool.video, pool.audio))
-        self._seen = {at: seen for at, seen in self._seen.items() if at in self._windows_held()}
+        held = self._windows_held()
+        self._seen = {at: seen for at, seen in self._seen.items() if at in held}
         if pool.grids:
             self.newest_frame_s = pool.grids[-1].time_s
         return evicted
@@ -232,7 +234,8 @@ class Row:
         return states[0, len(before) :]
 
     def _newest_stream_id(self) -> int:
-        return max(self.prompt.end_id - 1, self._newest_id or 0)
+        last_of_prompt = self.prompt.end_id - 1
+        return last_of_prompt if self._newest_id is None else max(last_of_prompt, self._newest_id)
 
     def visible(self, looked_again: Sequence[float], now_s: float | None) -> NDArray[np.int64]:
         """Slots a question may see at ``now_s``: those within the horizon, without the windows that

@@ -14,6 +14,7 @@ WINDOW_SAMPLES = 32_000
 LOOKAHEAD_SAMPLES = 40  # the last mel frame of a window reads 2.5 ms of the next one
 AUDIO_TOKENS_PER_S = 25
 IDS_PER_S = 25  # position ids a second, TMRoPE and Sync-RoPE alike
+FARTHEST_S = 2.0**33  # 272 years, in s; farther, float64 is coarser than a microsecond
 
 TEXT, VIDEO, AUDIO = 0, 1, 2
 

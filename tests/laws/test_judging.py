@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sieve import Engine, EngineConfig, Model, RowConfig
-from sieve.errors import QuestionEmpty, QuestionTooLong, RowUnknown
+from sieve.errors import QuestionEmpty, QuestionTooLong, RowUnknown, SettingInvalid
 from sieve.row import Row
 from sieve.tokens import TEXT, Query
 from sieve.verdict import Verdict, YesNo
@@ -139,6 +139,13 @@ def test_what_cannot_be_asked_cannot_be_judged(
     engine, (row,) = streams(stream_model, [1], 1)
     with pytest.raises(error):
         engine.judge([(row, Query("is it?")), (row, Query(question))])
+
+
+@pytest.mark.parametrize("within_s", [0.0, -2.0, float("inf"), float("nan"), 1e308])
+def test_what_is_no_length_of_time_is_not_looked_back(within_s: float, stream_model: Model) -> None:
+    engine, (row,) = streams(stream_model, [1], 1)
+    with pytest.raises(SettingInvalid, match=f"looks back .* got {within_s}".replace("+", ".")):
+        engine.judge([(row, Query("is it?", within_s))])
 
 
 def test_a_row_that_is_not_there_is_refused(stream_model: Model) -> None:

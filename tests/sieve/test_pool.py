@@ -154,7 +154,8 @@ GOOD = RawWindow(4.0, (PAIR,), (4.0,), 1.0, SOUND, SOUND[:40])
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"start_s": float("nan")}, "finite second, got nan"),
+        ({"start_s": float("nan")}, "finite second, .* got nan"),
+        ({"start_s": -1e10}, "at most 8589934592 from 0, got -10000000000"),
         ({"grid_times_s": ()}, "1 grids with 0 times"),
         ({"grids": (PAIR.astype(np.float32),)}, "float32"),
         ({"grids": (PAIR[:1],)}, r"\[1, 28, 28, 3\]"),
@@ -171,6 +172,7 @@ GOOD = RawWindow(4.0, (PAIR,), (4.0,), 1.0, SOUND, SOUND[:40])
         ({"samples": np.zeros(32_001, np.float32)}, "at most 32000"),
         ({"samples": np.full(32_000, np.nan, np.float32)}, "samples hold values"),
         ({"lookahead": np.zeros(41, np.float32)}, "lookahead are float32"),
+        ({"samples": np.full(32_000, 3e9, np.float32)}, "full scale is 1"),
         ({"lookahead": np.full(4, np.inf, np.float32)}, "lookahead hold values"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sieve import Engine, EngineConfig, Model, RowConfig
-from sieve.row import join_spans, total
+from sieve.row import Row, join_spans, total
 from sieve.tokens import Counts, Span
 from tests import tiny
 
@@ -66,6 +66,25 @@ def test_a_prompt_begins_at_the_streams_origin_and_ends_right_before_its_first_s
     before = row.prompt.before(row.timeline.id_at(start_s + 8.0))
     assert int(before.positions.max()) == row.timeline.id_at(start_s + 8.0) - 1
     assert len(before) == len(row.prompt.slots)
+
+
+def test_what_is_held_is_looked_up_once_for_a_window(
+    stream_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many windows are remembered."""
+    lookups: list[Row] = []
+    found = Row._windows_held
+
+    def counted(row: Row) -> set[int]:
+        lookups.append(row)
+        return found(row)
+
+    monkeypatch.setattr(Row, "_windows_held", counted)
+    engine = Engine(stream_model, EngineConfig(rows=1))
+    number = engine.open(RowConfig())
+    for index in range(5):
+        engine.ingest(number, tiny.window(index, np.random.default_rng(index)))
+    assert len(lookups) == 5
 
 
 def test_evidence_is_of_windows_of_which_something_is_still_held(stream_model: Model) -> None:

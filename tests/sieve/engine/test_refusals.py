@@ -25,6 +25,8 @@ from tests.sieve.engine.rows import PROMPT, a_window, answer, picture, same, wit
 
 NARROW = replace(a_window(2), grids=(np.zeros((2, 1, 300, 3), np.uint8),), grid_times_s=(4.0,))
 NAN = replace(a_window(2), samples=np.full(32_000, np.nan, np.float32))
+LOUD = replace(a_window(2), samples=np.full(32_000, -1e25, np.float32))
+LATE = replace(a_window(2, video=False), start_s=1e19)
 FLOATS = replace(a_window(2), samples=np.zeros(32_000))
 LONG = replace(a_window(2), samples=np.zeros(32_001, np.float32))
 
@@ -37,6 +39,7 @@ BAD: list[tuple[Call, type[SieveError], str]] = [
     (lambda e: e.open(RowConfig(slots=PROMPT)), SettingInvalid, f"at least {PROMPT + 16}"),
     (lambda e: e.open(RowConfig(instruction="x" * 300)), SettingInvalid, "too small: the prompt"),
     (lambda e: e.open(RowConfig(start_s=float("inf"))), SettingInvalid, "finite second"),
+    (lambda e: e.open(RowConfig(start_s=1e19)), SettingInvalid, "from 0, got 1e.19"),
     (lambda e: e.memory(1), RowUnknown, "no session on row 1"),
     (lambda e: e.close(1), RowUnknown, "row 1"),
     (lambda e: e.retention(7), RowUnknown, "row 7"),
@@ -55,6 +58,8 @@ BAD: list[tuple[Call, type[SieveError], str]] = [
     (lambda e: e.ingest(0, a_window(0, start_s=-2.0)), WindowOutOfOrder, "-2.0 s"),
     (lambda e: e.ingest(0, NARROW), ClipError, "300x1"),
     (lambda e: e.ingest(0, NAN), SettingInvalid, "finite"),
+    (lambda e: e.ingest(0, LOUD), SettingInvalid, "got 1e.25"),
+    (lambda e: e.ingest(0, LATE), SettingInvalid, "from 0, got 1e.19"),
     (lambda e: e.ingest(0, FLOATS), SettingInvalid, "float64"),
     (lambda e: e.ingest(0, LONG), SettingInvalid, "at most 32000"),
     (lambda e: e.ask(1, "what?"), RowUnknown, "row 1"),

@@ -148,6 +148,16 @@ def test_a_new_instruction_replaces_the_prompt_and_leaves_the_stream(stream_mode
     assert all(map(torch.equal, stored, now))
 
 
+def test_a_smaller_memory_with_a_shorter_prompt_keeps_what_then_fits(stream_model: Model) -> None:
+    engine, row = with_row(stream_model, 1, instruction="x" * 100, retention=1.0)
+    before = engine.memory(row)
+    engine.configure(row, instruction="y", slots=before.prompt + 20)
+    after = engine.memory(row)
+    assert after.prompt == before.prompt - 99
+    assert (after.video, after.audio) == (before.video, before.audio)
+    assert engine.check_integrity()
+
+
 def test_an_instruction_given_later_is_the_same_as_one_given_at_once(stream_model: Model) -> None:
     """Of equal length, so that all lies at the same positions."""
     late, row = with_row(stream_model, 0, instruction="Watch the door.")
@@ -221,6 +231,17 @@ def test_the_first_window_with_anything_in_it_decides_the_markers(stream_model: 
     assert told.memory.prompt == PROMPT
     assert told.kept.seen == Counts(18, 50)
     assert engine.check_integrity()
+
+
+def test_half_a_character_is_read_as_a_question_mark(stream_model: Model) -> None:
+    """As a command line in another encoding gives it."""
+    broken, row = with_row(stream_model, 0, instruction="Watch \udce9.")
+    plain, plain_row = with_row(stream_model, 0, instruction="Watch ?.")
+    for engine in (broken, plain):
+        engine.ingest(0, a_window(0))
+    history = [("\udcff?", "\ud83d.")]
+    said = answer(broken, row, "who \ud800?", history=history)
+    assert said == answer(plain, plain_row, "who ??", history=[("??", "?.")])
 
 
 def test_an_empty_window_keeps_nothing_and_tells_no_lie(stream_model: Model) -> None:
