@@ -276,28 +276,29 @@ def tell(db: Db, session: str, event: wire.Event) -> None:
 
 def remove(db: Db, session: str) -> None:
     """Everything of it, in every table that refers to it."""
-    db.execute("DELETE FROM sessions WHERE id = ?", (session,))
+    with note_records.forgetting(db):
+        db.execute("DELETE FROM sessions WHERE id = ?", (session,))
 
 
 def remove_old(db: Db, before_at: float) -> list[str]:
     """Ended sessions that have not changed since, and old events, answers and notes of all. The
     ids."""
-    rows = db.execute(
-        "DELETE FROM sessions WHERE state = 'ended' AND changed_at < ? RETURNING id", (before_at,)
-    ).fetchall()
+    old = "DELETE FROM sessions WHERE state = 'ended' AND changed_at < ? RETURNING id"
+    with note_records.forgetting(db):
+        rows = db.execute(old, (before_at,)).fetchall()
+        note_records.remove_old(db, before_at)
     db.execute("DELETE FROM events WHERE told_at < ?", (before_at,))
     db.execute("DELETE FROM answers WHERE asked_at < ? AND answer IS NOT NULL", (before_at,))
-    note_records.remove_old(db, before_at)
     return [id for (id,) in rows]
 
 
 def remove_oldest(db: Db) -> list[str]:
     """The ended session that was changed longest ago; where there is none, the oldest events and
     answers of all. The ids of sessions that are gone."""
-    rows = db.execute(
-        """DELETE FROM sessions WHERE id = (SELECT id FROM sessions WHERE state = 'ended'
+    oldest = """DELETE FROM sessions WHERE id = (SELECT id FROM sessions WHERE state = 'ended'
         ORDER BY changed_at LIMIT 1) RETURNING id"""
-    ).fetchall()
+    with note_records.forgetting(db):
+        rows = db.execute(oldest).fetchall()
     if not rows:
         db.execute(
             """DELETE FROM events WHERE (session, number) IN

@@ -60,4 +60,5 @@ STEPS: dict[str, str] = {
     "events of watches": watch_records.TOLD,
     "order of answers": FINISHED,
     "counts of watches": watch_records.COUNTED,
+    "words of notes": note_records.FORGOTTEN,
 }

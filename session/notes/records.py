@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from session import wire
 
@@ -42,6 +44,11 @@ CREATE TABLE note_settings (
     session TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
     settings TEXT NOT NULL                  -- wire.NoteSettings
 ) STRICT, WITHOUT ROWID;
+"""
+
+# One session at a time, and also where it had no notes: see `forgetting`.
+FORGOTTEN = """
+DROP TRIGGER notes_forgotten;
 """
 
 _COLUMNS = "notes.id, session, start_s, end_s, noted_at, notes.text, reason"
@@ -94,9 +101,24 @@ def settings(db: sqlite3.Connection, session: str) -> wire.NoteSettings:
 
 
 def remove_old(db: sqlite3.Connection, before_at: float) -> None:
-    """Notes of before a moment (Unix seconds), and their words in the index."""
-    if db.execute("DELETE FROM notes WHERE noted_at < ?", (before_at,)).rowcount:
+    """Notes of before a moment (Unix seconds)."""
+    db.execute("DELETE FROM notes WHERE noted_at < ?", (before_at,))
+
+
+@contextmanager
+def forgetting(db: sqlite3.Connection) -> Iterator[None]:
+    """The words of notes that are removed within are gone from the index after it. It marks what is
+    deleted and forgets it some time; to make it anew takes seconds where there are many notes, so
+    that is done once, and only where some have gone."""
+    before = held(db)
+    yield
+    if held(db) < before:
         db.execute("INSERT INTO notes_text (notes_text) VALUES ('rebuild')")
+
+
+def held(db: sqlite3.Connection) -> int:
+    """How many notes there are of all sessions."""
+    return int(db.execute("SELECT count(*) FROM notes").fetchone()[0])
 
 
 def _note(row: tuple[object, ...]) -> wire.Note:

@@ -23,7 +23,7 @@ def db() -> Iterator[sqlite3.Connection]:
     made.execute("PRAGMA foreign_keys = ON")
     made.execute("CREATE TABLE sessions (id TEXT PRIMARY KEY)")
     made.executemany("INSERT INTO sessions VALUES (?)", [("ses_a",), ("ses_b",)])
-    made.executescript(note_records.TABLES)
+    made.executescript(note_records.TABLES + note_records.FORGOTTEN)
     made.executescript(watch_records.TABLES)
     yield made
     made.close()
@@ -92,7 +92,8 @@ def test_with_a_session_goes_every_word_of_it(db: sqlite3.Connection) -> None:
     settings = wire.WatchCreate(query="a cat")
     watch_records.save(db, session="ses_a", watch="wat_1", settings=settings, state=State())
     assert any(b"secret" in block for (block,) in db.execute(INDEX))
-    db.execute("DELETE FROM sessions WHERE id = 'ses_a'")
+    with note_records.forgetting(db):
+        db.execute("DELETE FROM sessions WHERE id = 'ses_a'")
     assert not any(b"secret" in block for (block,) in db.execute(INDEX))
     assert note_records.settings(db, "ses_a") == wire.NoteSettings()
     assert watch_records.load(db, "ses_a") == []
@@ -100,10 +101,22 @@ def test_with_a_session_goes_every_word_of_it(db: sqlite3.Connection) -> None:
 
 def test_old_notes_leave_with_their_words(db: sqlite3.Connection) -> None:
     notes = filled(db, "a secret", "a buzz")
-    note_records.remove_old(db, notes[1].noted_at)
+    with note_records.forgetting(db):
+        note_records.remove_old(db, notes[1].noted_at)
     assert note_records.within(db, "ses_a", 0.0, 1e9, 10) == notes[1:]
     assert not any(b"secret" in block for (block,) in db.execute(INDEX))
     assert note_records.search(db, "ses_a", "buzz", 10) == notes[1:]
+
+
+def test_the_index_is_made_anew_once_and_only_where_notes_have_gone(db: sqlite3.Connection) -> None:
+    filled(db, "a secret")
+    db.executemany("INSERT INTO sessions VALUES (?)", [("ses_c",), ("ses_d",)])
+    done: list[str] = []
+    db.set_trace_callback(done.append)
+    for sessions, times in (("('ses_b', 'ses_c')", 0), ("('ses_a', 'ses_d')", 1)):
+        with note_records.forgetting(db):
+            db.execute(f"DELETE FROM sessions WHERE id IN {sessions}")
+        assert sum("'rebuild'" in statement for statement in done) == times
 
 
 def test_settings_are_kept_and_replaced(db: sqlite3.Connection) -> None:
