@@ -17,7 +17,7 @@ from sieve.faults import faults, shown
 from sieve.model import StreamLayout
 from sieve.pool import PixelLimits
 from sieve.rope import AbsoluteRotary
-from sieve.tokens import IDS_PER_S
+from sieve.tokens import IDS_PER_S, WINDOW_S
 
 STOCK_SECTIONS, AUTHORS_SECTIONS = (16, 24, 24), (18, 18, 18, 10)
 DEFAULT_RETENTION = 0.2
@@ -95,7 +95,7 @@ def _sections_of(text_config: Mapping[str, Any]) -> Sequence[int] | None:
 class _OurBlock(BaseModel):
     """``echosieve`` in a config: how its model was taught to see streams."""
 
-    horizon_s: float = Field(ge=1 / IDS_PER_S, allow_inf_nan=False)
+    horizon_s: float = Field(ge=WINDOW_S, allow_inf_nan=False)  # the prompt ends before it
     anchor_period_ids: int = Field(ge=1)
     min_pixels: int = Field(ge=1)
     max_pixels: int = Field(ge=1)

@@ -256,7 +256,8 @@ def test_sections_that_do_not_add_up(copy: Path, sections: tuple[int, ...]) -> N
     ("change", "said"),
     [
         ({"text_states": "cooked"}, "text_states must be 'raw' or 'refined', not 'cooked'"),
-        ({"horizon_s": -1}, "horizon_s must be at least 0.04, not -1"),
+        ({"horizon_s": -1}, "horizon_s must be at least 2, not -1"),
+        ({"horizon_s": 1.96}, "horizon_s must be at least 2, not 1.96"),
         ({"horizon_s": "long"}, "horizon_s must be a number, not 'long'"),
         ({"horizon_s": float("inf")}, "horizon_s must be a finite number, not inf"),
         ({"anchor_period_ids": 0}, "anchor_period_ids must be at least 1, not 0"),
