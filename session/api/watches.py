@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -14,6 +16,7 @@ from session.auth import CHANGER, READER, WATCHER
 from session.live.attendant import Attendant, Resting
 from session.live.session import LiveSession
 from session.notes import transcript
+from session.roster.idle import Idle
 
 Words = Annotated[str, Query(max_length=wire.MAX_QUERY_CHARS)]
 Limit = Annotated[int, Query(ge=1, le=wire.MAX_NOTES)]
@@ -26,9 +29,8 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", dependencies=[OWN_PARAMET
 async def add_watch(session_id: str, request: Request, service: Running) -> wire.Watch:
     """Sets a standing query; it is judged from the next window on."""
     settings = await read_json(request, wire.WatchCreate, service.config.limits.json_bytes)
-    watch = await (await attendant_of(service, session_id)).watches.add(settings)
-    await on_file(service, session_id)
-    return watch
+    async with setting(service, session_id) as attendant:
+        return await attendant.watches.add(settings)
 
 
 @router.get("/watches", dependencies=[WATCHER])
@@ -46,18 +48,16 @@ async def patch_watch(
     session_id: str, watch_id: str, request: Request, service: Running
 ) -> wire.Watch:
     patch = await read_json(request, wire.WatchPatch, service.config.limits.json_bytes)
-    watch = await (await attendant_of(service, session_id)).watches.change(watch_id, patch)
-    await on_file(service, session_id)
-    return watch
+    async with setting(service, session_id) as attendant:
+        return await attendant.watches.change(watch_id, patch)
 
 
 @router.delete("/watches/{watch_id}", dependencies=[CHANGER])
 async def delete_watch(session_id: str, watch_id: str, service: Running) -> wire.Watch:
     """Removes it; an event that is open ends. 200 with what it was."""
     clock_s = (await service.manager.find(session_id)).describe().clock_s
-    watch = await (await attendant_of(service, session_id)).watches.remove(watch_id, clock_s)
-    await on_file(service, session_id)
-    return watch
+    async with setting(service, session_id) as attendant:
+        return await attendant.watches.remove(watch_id, clock_s)
 
 
 @router.get("/watch-events", dependencies=[READER])
@@ -83,9 +83,8 @@ async def get_snapshot(session_id: str, event_id: str, service: Running) -> Resp
 async def patch_notes(session_id: str, request: Request, service: Running) -> wire.NoteSettings:
     """Says what is noted from now on."""
     patch = await read_json(request, wire.NoteSettings, service.config.limits.json_bytes)
-    settings = (await attendant_of(service, session_id)).notes.set(patch)
-    await on_file(service, session_id)
-    return settings
+    async with setting(service, session_id) as attendant:
+        return attendant.notes.set(patch)
 
 
 @router.get("/notes", response_model=wire.NoteList, dependencies=[READER])
@@ -106,16 +105,23 @@ async def get_notes(
     return JSONResponse(found.model_dump())
 
 
+@asynccontextmanager
+async def setting(service: Service, session_id: str) -> AsyncIterator[Attendant | Resting]:
+    """What can be set of it, one change after the other; at the end what was changed is on file:
+    what is acknowledged outlives a kill of the service. Raises as `attendant_of`."""
+    async with service.manager.changing(session_id) as session:
+        yield await _attendant(service, session)
+        await session.hub.told()
+
+
 async def attendant_of(service: Service, session_id: str) -> Attendant | Resting:
-    """What can be set of it now. Raises SessionUnknown, JournalFailed."""
-    session = await service.manager.settled(session_id)
+    """What is set of it now. Raises SessionUnknown, JournalFailed."""
+    return await _attendant(service, await service.manager.settled(session_id))
+
+
+async def _attendant(service: Service, session: LiveSession | Idle) -> Attendant | Resting:
     if isinstance(session, LiveSession):
         return session.attendant
     resting = Resting(session.id, session.hub.publish, service.shelf)
     await resting.restore()
     return resting
-
-
-async def on_file(service: Service, session_id: str) -> None:
-    """Wait until what was changed is: what is acknowledged outlives a kill of the service."""
-    await (await service.manager.find(session_id)).hub.told()

@@ -55,10 +55,14 @@ class Idle:
         return await self._tell(wire.SessionCreated(session=self.session))
 
     def set_to(self, patch: wire.SessionPatch) -> Idle:
-        """With other settings. Raises SessionOver."""
+        """With other settings; null leaves one as it is, but takes an instruction away. Raises
+        SessionOver."""
         if self.ended:
             raise SessionOver(f"the session has ended ({self.session.reason})")
-        settings = self.settings.model_copy(update=patch.model_dump(exclude_unset=True))
+        changes = patch.model_dump(exclude_none=True)
+        if "instruction" in patch.model_fields_set:
+            changes["instruction"] = patch.instruction
+        settings = self.settings.model_copy(update=changes)
         return replace(self, session=described(self.session, settings), settings=settings)
 
     async def tell_updated(self) -> None:

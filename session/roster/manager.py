@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from session import wire
 from session.auth import EVERYTHING, Grant
@@ -88,6 +90,7 @@ class Manager:
         self._secrets: dict[str, str] = {}  # secret -> session id
         self._waiting: dict[str, Idle] = {}
         self._attaching: dict[str, asyncio.Event] = {}  # set when a sender is there, or is not
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._arriving = 0  # offers being answered
         self._stopping = False
 
@@ -235,6 +238,13 @@ class Manager:
             await attached.wait()
         return await self.find(session_id)
 
+    @asynccontextmanager
+    async def changing(self, session_id: str) -> AsyncIterator[LiveSession | Idle]:
+        """The same, for one at a time who changes what is on file of the session."""
+        lock = self._changing.setdefault(session_id, asyncio.Lock())
+        async with lock:
+            yield await self.settled(session_id)
+
     async def live(self, session_id: str) -> LiveSession:
         """A session that a sender is in. Raises SessionUnknown, SessionOver, NothingSeen."""
         session = await self.find(session_id)
@@ -280,8 +290,9 @@ class Manager:
     # --- Going ---
 
     async def end(self, session_id: str, reason: str) -> None:
-        """End a session and wait until everything of it is given back. Raises SessionUnknown."""
-        session = await self.find(session_id)
+        """End a session and wait until everything of it is given back; one that a sender is on its
+        way to, when it is there. Raises SessionUnknown, JournalFailed."""
+        session = await self.settled(session_id)
         if isinstance(session, LiveSession):
             session.stop(reason)
         elif idle := self._waiting.pop(session_id, None):
@@ -313,8 +324,12 @@ class Manager:
             await asyncio.sleep(self._config.limits.waiting_s / 100)
             oldest_at = time.time() - self._config.limits.waiting_s
             for idle in self.waiting():
-                if idle.session.created_at < oldest_at:
+                if idle.session.created_at < oldest_at and self._is_waiting(idle.id):
                     await self.end(idle.id, "no sender came")
+
+    def _is_waiting(self, session_id: str) -> bool:
+        """Whether no sender is there, nor on its way, and nobody has ended the session."""
+        return session_id in self._waiting and session_id not in self._attaching
 
     def sent_by(self, room: str, secret: str) -> str:
         """The session of a room that was created with this secret. Raises SessionUnknown."""
@@ -336,5 +351,6 @@ class Manager:
         del self._sessions[session.id], self._tasks[session.id]
         self._secrets = {s: id for s, id in self._secrets.items() if id != session.id}
         self._metrics.subscribers_dropped += session.hub.dropped
+        session.hub.dropped = 0  # the hub stays, where the session is opened again
         self.recent.keep(Idle(session.describe(), session.settings.patch, session.hub))
         asyncio.get_running_loop().call_soon(trim)  # when nothing here holds it any more

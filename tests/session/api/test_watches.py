@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from functools import partial
@@ -247,6 +248,24 @@ async def test_there_is_an_end_to_the_number_of_watches(house: House) -> None:
         await watched(house, session, query="is it there since 0")
     refused = await house.http.post(f"/v1/sessions/{session}/watches", json={"query": "a cat"})
     assert (refused.status_code, refused.json()["error"]["type"]) == (429, "too_many_watches")
+
+
+async def test_what_is_set_at_once_of_a_session_that_waits_is_set_one_after_the_other(
+    house: House,
+) -> None:
+    made = await house.http.post("/v1/sessions", json={"room": "room"})
+    path = f"/v1/sessions/{made.json()['id']}/watches"
+    cats = [house.http.post(path, json={"query": f"cat {number}"}) for number in range(70)]
+    statuses = [answer.status_code for answer in await asyncio.gather(*cats)]
+    assert (statuses.count(201), statuses.count(429)) == (64, 6)
+    watches = (await house.http.get(path)).json()["watches"]
+    assert len(watches) == 64
+    one = f"{path}/{watches[0]['id']}"
+    await asyncio.gather(
+        *(house.http.patch(one, json={name: 5.0}) for name in ("min_s", "cooldown_s"))
+    )
+    changed = (await house.http.get(one)).json()
+    assert (changed["min_s"], changed["cooldown_s"]) == (5.0, 5.0)
 
 
 @pytest.mark.parametrize("event", ["nothing.1", "..", "%2e%2e%2fx", "a" * 80])

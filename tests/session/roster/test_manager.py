@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from session.config import Limits, ServiceConfig
 from session.engine import reports
 from session.live.attendant import Attendant
+from session.roster.idle import Idle
 from tests.session.conftest import House, open_house
 from tests.session.fakes import FakeEngine, eventually
 
@@ -136,7 +138,7 @@ async def test_memory_is_given_back_when_a_session_has_ended(
 async def test_an_opening_that_fails_is_not_told_of_and_leaves_the_session_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = ServiceConfig(rows=4, limits=Limits(open_s=0.05))
+    config = ServiceConfig(rows=4, limits=Limits(open_s=0.5))
     async for house in open_house(FakeEngine(rows=4), config):
         session, _ = await house.join()
         await house.manager.end(session, "enough")
@@ -154,21 +156,77 @@ async def test_an_opening_that_fails_is_not_told_of_and_leaves_the_session_as_it
         assert house.told(session)[-1].type == "session.reopened"
 
 
+async def test_a_listener_that_was_too_slow_is_counted_once(house: House) -> None:
+    session, _ = await house.join()
+    hub = house.manager.get(session).hub
+    hub.subscribe().offer = lambda _: False  # type: ignore[method-assign]
+    await house.manager.end(session, "enough")
+    assert (await attached(house, session)).status_code == 201
+    await house.manager.end(session, "enough")
+    assert house.app.state.service.metrics.subscribers_dropped == 1
+
+
+# --- A session that waits -------------------------------------------------------------------------
+
+
+async def test_a_sender_that_comes_while_others_are_given_up_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closing, go_on, close = asyncio.Event(), asyncio.Event(), Idle.close
+
+    async def slowly(idle: Idle, reason: str) -> Idle:
+        closing.set()
+        await go_on.wait()
+        return await close(idle, reason)
+
+    monkeypatch.setattr(Idle, "close", slowly)
+    config = ServiceConfig(rows=4, limits=Limits(waiting_s=20.0))
+    async for house in open_house(FakeEngine(rows=4), config):
+        late, taken, gone, next_one = [await prepared(house) for _ in range(4)]
+        make_old(house, late, taken, gone)
+        await closing.wait()
+        assert (await attached(house, taken)).status_code == 201
+        go_on.set()
+        await house.manager.remove(gone)
+        make_old(house, next_one)
+        manager = house.manager
+        await eventually(lambda manager=manager: not manager.waiting())  # type: ignore[misc]
+        assert (await manager.find(late)).ended
+        assert not (await manager.find(taken)).ended
+
+
+async def test_a_session_that_is_ended_while_its_sender_comes_has_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await prepared(house)
+    path = f"/v1/sessions/{session}"
+    coming, go_on = await on_its_way(house, session, monkeypatch)
+    ending = asyncio.create_task(house.http.delete(path))
+    for _ in range(3):
+        await house.http.get(f"{path}/notes")  # later requests are through: this one waits
+    assert not ending.done()
+    go_on.set()
+    assert (await coming).status_code == 201
+    assert (await ending).json()["state"] == "ended"
+    assert (await house.http.get(path)).json()["state"] == "ended"
+
+
+async def test_null_leaves_a_setting_of_a_session_that_waits_as_it_is(house: House) -> None:
+    session = await prepared(house, retention=0.5, instruction="watch the door")
+    path = f"/v1/sessions/{session}"
+    nulls = {"retention": None, "instruction": None}
+    assert (await house.http.patch(path, json=nulls)).status_code == 200
+    assert (await attached(house, session)).status_code == 201
+    found = (await house.http.get(path)).json()
+    assert (found["retention"], found["instruction"]) == (0.5, None)
+
+
 async def test_what_is_set_while_a_sender_comes_is_set_in_what_it_finds(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = await house.http.post("/v1/sessions", json={"room": "room"})
-    path = f"/v1/sessions/{made.json()['id']}"
-    begun, go_on, restore = asyncio.Event(), asyncio.Event(), Attendant.restore
-
-    async def slowly(own: Attendant) -> None:
-        await restore(own)
-        begun.set()
-        await go_on.wait()
-
-    monkeypatch.setattr(Attendant, "restore", slowly)
-    coming = asyncio.create_task(attached(house, made.json()["id"]))
-    await begun.wait()
+    session = await prepared(house)
+    path = f"/v1/sessions/{session}"
+    coming, go_on = await on_its_way(house, session, monkeypatch)
     assert (await house.http.get(path)).json()["state"] == "waiting"
     changes = [
         asyncio.create_task(house.http.patch(path, json={"instruction": "watch the door"})),
@@ -181,8 +239,39 @@ async def test_what_is_set_while_a_sender_comes_is_set_in_what_it_finds(
     assert (await coming).status_code == 201
     assert [(await change).status_code for change in changes] == [200, 201]
     assert (await house.http.get(path)).json()["instruction"] == "watch the door"
-    (watch,) = (await house.manager.live(made.json()["id"])).attendant.watches.all()
+    (watch,) = (await house.manager.live(session)).attendant.watches.all()
     assert watch.query == "a cat"
+
+
+async def prepared(house: House, **settings: object) -> str:
+    """A session that waits for its sender."""
+    made = await house.http.post("/v1/sessions", json={"room": "room", **settings})
+    return str(made.json()["id"])
+
+
+def make_old(house: House, *sessions: str) -> None:
+    """They have waited since long ago."""
+    waiting = house.manager._waiting
+    for session in sessions:
+        described = waiting[session].session.model_copy(update={"created_at": 0.0})
+        waiting[session] = replace(waiting[session], session=described)
+
+
+async def on_its_way(
+    house: House, session: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[asyncio.Task[httpx.Response], asyncio.Event]:
+    """A sender that is there, but for what it waits for: what it is answered, and that."""
+    begun, go_on, restore = asyncio.Event(), asyncio.Event(), Attendant.restore
+
+    async def slowly(own: Attendant) -> None:
+        await restore(own)
+        begun.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(Attendant, "restore", slowly)
+    coming = asyncio.create_task(attached(house, session))
+    await begun.wait()
+    return coming, go_on
 
 
 async def attached(house: House, session: str) -> httpx.Response:
