@@ -274,10 +274,14 @@ class Rows:
             self._end(session, turn, "truncated" if step.reason == "length" else "completed")
 
     def _cancel(self, row: Row, job: Cancel) -> None:
+        """What has ended already, ends once."""
         branch = row.branches.pop(job.turn, None)
         if branch is not None:
             self._engine.cancel(branch)
-        self._end(job.session, job.turn, "cancelled")
+        with self._mailbox.schedule() as schedule:
+            ends = schedule.ended(job.session, job.turn)
+        if ends:
+            self._deliver(reports.TurnEnded(job.session, job.turn, "cancelled"))
 
     def _end(
         self,

@@ -124,16 +124,19 @@ class Schedule:
             lane.decoding += 1
             self._branches.append(Advance(session, turn))
 
-    def ended(self, session: str, turn: str) -> None:
-        """A turn is over, whether it has a branch or still waits."""
+    def ended(self, session: str, turn: str) -> bool:
+        """A turn is over; whether it was not before: it had a branch, or still waited."""
         lane = self._lanes.get(session)
         if lane is None:
-            return
-        lane.asks = deque(ask for ask in lane.asks if ask.turn != turn)
+            return False
+        asks = deque(ask for ask in lane.asks if ask.turn != turn)
+        waited, lane.asks = len(asks) < len(lane.asks), asks
         branch = Advance(session, turn)
-        if branch in self._branches:
-            self._branches.remove(branch)
-            lane.decoding -= 1
+        if branch not in self._branches:
+            return waited
+        self._branches.remove(branch)
+        lane.decoding -= 1
+        return True
 
     def ingested(self, session: str) -> None:
         if lane := self._lanes.get(session):

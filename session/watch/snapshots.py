@@ -18,7 +18,7 @@ from PIL import Image
 from session.errors import NotFound
 
 BUDGET_BYTES = 256 * 1024 * 1024
-ROOM = 1 / 8  # of the budget, that is made when it is spent: to look for the oldest costs time
+FREED = 1 / 8  # of the budget, when it is spent: to look for the oldest costs time
 QUALITY = 85
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}(?:\.[0-9]{1,12})?")
 
@@ -70,7 +70,7 @@ class Snapshots:
         for _, size, path in sorted(held):
             path.unlink(missing_ok=True)
             self._at_most_bytes -= size
-            if self._at_most_bytes <= self.budget_bytes * (1 - ROOM):
+            if self._at_most_bytes <= self.budget_bytes * (1 - FREED):
                 return
 
     def _files(self) -> Iterator[tuple[os.stat_result, Path]]:

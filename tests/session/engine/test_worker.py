@@ -162,6 +162,19 @@ def test_cancelling_stops_within_one_step(bench: Bench) -> None:
     assert not bench.engine.branches
 
 
+def test_a_turn_ends_once_however_often_it_is_cancelled(bench: Bench) -> None:
+    bench.open("a")
+    bench.ask("a", "1")
+    bench.work()
+    bench.ask("a", "2", "slowly")
+    bench.work(jobs=3)
+    for turn in ("1", "2", "2"):
+        bench.worker.control(Cancel("a", turn))
+    bench.work()
+    ended = [(r.turn, r.status) for r in bench.reports if isinstance(r, reports.TurnEnded)]
+    assert ended == [("1", "completed"), ("2", "cancelled")]
+
+
 def test_a_question_that_still_waits_can_be_cancelled() -> None:
     bench = Bench(max_branches=1)
     bench.open("a")
