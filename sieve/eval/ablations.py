@@ -18,17 +18,18 @@ from sieve.select import Selection, Selector, Text
 from sieve.tokens import TEXT
 
 Sees = Callable[[Tensor, Tensor], Tensor]
-"""Kinds [L] and times [L] of text and pool -> bool [L, L], who sees whom in the refiner."""
+"""Kinds [L] and times [..., L] of text and pool -> bool [..., L, L], who sees whom in the refiner.
+Arms that are trained so (``sieve.train.demo.sieving``) take the same."""
 
 
 def everything(kinds: Tensor, times: Tensor) -> Tensor:
     """The paper's: bidirectional and joint."""
-    return torch.ones(len(kinds), len(kinds), dtype=torch.bool)
+    return torch.ones(len(kinds), len(kinds), dtype=torch.bool, device=kinds.device)
 
 
 def the_past(kinds: Tensor, times: Tensor) -> Tensor:
     """Causal: nothing that comes later."""
-    return times[None, :] <= times[:, None]
+    return times[..., None, :] <= times[..., :, None]
 
 
 def own_modality(kinds: Tensor, times: Tensor) -> Tensor:

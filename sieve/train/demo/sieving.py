@@ -13,29 +13,34 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sieve.eval.ablations import Sees, everything, own_modality, the_past
 from sieve.rope import prompt_positions
+from sieve.tokens import AUDIO, TEXT, VIDEO
 from sieve.train.demo.batch import Batch
 from sieve.train.demo.decode import additive
 from sieve.train.demo.packing import NO_TARGET
 from sieve.train.demo.sifting import sift_windows
 from sieve.train.demo.tiny import TinyModel
-from sieve.train.estimators import ESTIMATORS
+from sieve.train.estimators import ESTIMATORS, Estimator
 
-Choice = Literal["labels", "scores", "random", "per-modality"]
+Choice = Literal["labels", "scores", "random", "per-modality", "similarity"]
 _PADDING = -1e4  # the score of what is no token
+_SEES: dict[str, Sees] = {"joint": everything, "causal": the_past, "apart": own_modality}
 
 
 @dataclass(frozen=True, slots=True)
 class Sieving:
     """How tokens are kept. ``refined``: whether CS2 reads them; ``choice``: by labels (before the
-    sieve has learned), by scores, at random, or by scores with a fixed share for each modality;
-    ``noise``: scale of the Gumbel noise on scores; ``estimator``: how the loss of the answers
-    reaches the scores, by its name (one of ``ESTIMATORS``, or ``exchange``: then by a loss of its
-    own, ``exchanging.py``); ``aware``: whether CS2 reads the question with an open window;
-    ``room``: share of the kept tokens that the memory has room for; ``method``: CS2, or OmniSIFT
-    trained in its place.
+    sieve has learned), by scores, at random, by scores with a fixed share for each modality, or
+    what is least like the rest of its modality, in the place of scores; ``noise``: scale of the
+    Gumbel noise by which the choice strays from the scores; the gradient does not know of it (the
+    Gumbel estimator's own is another); ``estimator``: how the loss of the answers reaches the
+    scores, by its name (one of ``ESTIMATORS``, or ``exchange``: then by a loss of its own,
+    ``exchanging.py``); ``aware``: whether CS2 reads the question with an open window; ``room``:
+    share of the kept tokens that the memory has room for; ``method``: CS2, or OmniSIFT trained in
+    its place.
 
-    For ablations: ``attention`` of the refiner: over all, over what came before, or within a
+    For ablations: ``attention`` of the refiner: over all, over what is no later, or within a
     modality (and the text); ``text``: what is computed with the text in sight; ``output``: the
     state in which kept tokens enter the decoder; ``positions``: their own, or numbered anew.
     """
@@ -49,7 +54,7 @@ class Sieving:
     room: float = 1.0
     method: Literal["cs2", "omnisift"] = "cs2"
     attention: Literal["joint", "causal", "apart"] = "joint"
-    text: Literal["both", "scores", "states"] = "both"
+    text: Literal["both", "scores", "states", "none"] = "both"
     output: Literal["refined", "raw"] = "refined"
     positions: Literal["absolute", "compacted"] = "absolute"
 
@@ -71,12 +76,17 @@ def sieve(model: TinyModel, batch: Batch, how: Sieving, generator: torch.Generat
     if how.method == "omnisift":
         return _sift(model, batch, how)
     states, scores = refine(model, batch, how)
-    padded = None if scores is None else scores.masked_fill(~batch.valid, _PADDING)
-    kept, used = _choose(batch, padded, how, generator)
+    if how.choice == "similarity":
+        scores = _unlikeness(batch)
+    rated = None if scores is None else scores.masked_fill(~batch.valid, _PADDING)
+    estimator = ESTIMATORS.get(how.estimator or "")
+    if estimator is not None and rated is not None:
+        rated = estimator.explore(rated, generator)
+    kept, used = _choose(batch, rated, how, generator)
     read = batch.tokens if how.output == "raw" else states
     chosen = read.gather(2, kept[..., None].expand(-1, -1, -1, read.shape[-1]))
-    if how.estimator in ESTIMATORS and padded is not None:
-        chosen = chosen * _gate(padded, kept, used, how.estimator)[..., None]
+    if estimator is not None and rated is not None:
+        chosen = chosen * _gate(rated, kept, used, estimator)[..., None]
     return Sieved(chosen, kept, used, scores, read)
 
 
@@ -92,10 +102,10 @@ def _sift(model: TinyModel, batch: Batch, how: Sieving) -> Sieved:
     return Sieved(chosen * gate[..., None], kept, used, scores, batch.tokens)
 
 
-def _gate(scores: Tensor, kept: Tensor, used: Tensor, estimator: str) -> Tensor:
-    """Factors [B, n, K]: 1 forward, and backward the way of the loss to the scores."""
+def _gate(scores: Tensor, kept: Tensor, used: Tensor, estimator: Estimator) -> Tensor:
+    """Factors [B, n, K]: 1 forward, and backward the way of the loss to the scores that chose."""
     keep = torch.zeros_like(scores).scatter_add_(2, kept, used.to(scores.dtype)) > 0
-    return ESTIMATORS[estimator].gate(scores, keep).gather(2, kept)
+    return estimator.gate(scores, keep).gather(2, kept)
 
 
 # -- CS2 --------------------------------------------------------------------------------------
@@ -105,8 +115,8 @@ def refine(model: TinyModel, batch: Batch, how: Sieving) -> tuple[Tensor, Tensor
     """Tokens [B, n, T, d] as they are, or as CS2 makes them of every window, and their scores."""
     if not how.refined:
         return batch.tokens, None
-    states, scores = _read_windows(model, batch, how, sees_text=True)
-    if how.text == "both":
+    states, scores = _read_windows(model, batch, how, sees_text=how.text != "none")
+    if how.text in ("both", "none"):
         return states, scores
     without = _read_windows(model, batch, how, sees_text=False)
     return (without[0], scores) if how.text == "scores" else (states, without[1])
@@ -125,7 +135,7 @@ def _read_windows(
     real = F.pad(batch.valid.flatten(0, 1), (length, 0), value=sees_text)
     if how.aware and sees_text:
         embeds, positions, real = _with_question(model, batch, embeds, positions, real)
-    sees = real[:, None, None, :] & _reach(how.attention, embeds.shape[1], length, batch)
+    sees = real[:, None, None, :] & _reach(how.attention, positions[0], length, batch)
     sees = sees | torch.eye(embeds.shape[1], dtype=torch.bool, device=sees.device)
     states, scores = model.cs2(embeds, positions, additive(sees))
     pool = slice(length, length + size)
@@ -133,18 +143,14 @@ def _read_windows(
     return states[:, pool].view(*shape, width), scores[:, pool].view(shape)
 
 
-def _reach(attention: str, length: int, prompt: int, batch: Batch) -> Tensor:
-    """bool [L, L]: what the refiner's attention may reach at all."""
-    device = batch.tokens.device
-    everything = torch.ones(length, length, dtype=torch.bool, device=device)
-    if attention == "joint":
-        return everything
-    if attention == "causal":
-        return everything.tril()
-    kind = torch.zeros(length, dtype=torch.long, device=device)  # 0: text
-    kind[prompt : prompt + batch.video] = 1
-    kind[prompt + batch.video : prompt + batch.tokens.shape[2]] = 2
-    return (kind[:, None] == kind) | (kind == 0) | (kind[:, None] == 0)
+def _reach(attention: str, times: Tensor, prompt: int, batch: Batch) -> Tensor:
+    """bool [1 or B n, 1, L, L] of ``times`` [1 or B n, L]: what the refiner's attention may reach
+    at all."""
+    length, size = times.shape[1], batch.tokens.shape[2]
+    kinds = torch.full((length,), TEXT, dtype=torch.uint8, device=times.device)
+    kinds[prompt : prompt + size] = AUDIO
+    kinds[prompt : prompt + batch.video] = VIDEO
+    return _SEES[attention](kinds, times).view(-1, 1, length, length)
 
 
 def _with_question(
@@ -183,17 +189,19 @@ def _choose(
     counts = (how.retention * batch.valid.sum(-1, keepdim=True) - 1e-9).ceil().clamp(min=1)
     most = max(1, math.ceil(how.retention * size - 1e-9))
     if most >= size:
-        everything = torch.arange(size, device=batch.valid.device)
-        return everything.expand(batch.valid.shape), batch.valid
-    worth = _worth(batch, scores, how, generator)
+        every = torch.arange(size, device=batch.valid.device)
+        return every.expand(batch.valid.shape), batch.valid
+    worth = _worth(batch, scores, counts, how, generator)
     order = worth.masked_fill(~batch.valid, -math.inf).topk(most, -1).indices
     used = torch.arange(most, device=order.device) < counts
     in_time = order.masked_fill(~used, size).sort(-1).values
     return in_time.clamp(max=size - 1), in_time < size
 
 
-def _worth(batch: Batch, scores: Tensor | None, how: Sieving, generator: torch.Generator) -> Tensor:
-    """What tokens [B, n, T] compete with for the places of their window."""
+def _worth(
+    batch: Batch, scores: Tensor | None, counts: Tensor, how: Sieving, generator: torch.Generator
+) -> Tensor:
+    """What tokens [B, n, T] compete with for the ``counts`` [B, n, 1] places of their window."""
     noise = torch.rand(batch.valid.shape, generator=generator).to(batch.valid.device)
     if how.choice == "labels":
         return batch.salient + 0.5 * noise
@@ -201,13 +209,26 @@ def _worth(batch: Batch, scores: Tensor | None, how: Sieving, generator: torch.G
         return noise
     gumbel = -torch.log(-torch.log(noise.clamp(1e-6, 1 - 1e-6)))
     worth = scores.detach() + how.noise * gumbel
-    return worth if how.choice == "scores" else _by_modality(worth, batch, how.retention)
+    return _by_modality(worth, batch, counts) if how.choice == "per-modality" else worth
 
 
-def _by_modality(worth: Tensor, batch: Batch, retention: float) -> Tensor:
-    """Ranks that give each modality its share of the places."""
-    parts = worth[..., : batch.video], worth[..., batch.video :]
-    ranks = [
-        p.argsort(-1, descending=True).argsort(-1).float() / max(1, p.shape[-1]) for p in parts
-    ]
-    return -torch.cat(ranks, -1)
+def _by_modality(worth: Tensor, batch: Batch, counts: Tensor) -> Tensor:
+    """1 for the best of each modality, as many as are its share of the places; 0 for the others
+    (``sieve.baselines.per_modality``)."""
+    there = batch.valid.sum(-1, keepdim=True).clamp(min=1)
+    seen = batch.valid[..., : batch.video].sum(-1, keepdim=True)
+    video = (counts.double() * seen / there).round()
+    parts = (worth[..., : batch.video], video), (worth[..., batch.video :], counts - video)
+    best = [part.argsort(-1, descending=True).argsort(-1) < share for part, share in parts]
+    return torch.cat(best, -1).float()
+
+
+def _unlikeness(batch: Batch) -> Tensor:
+    """Scores [B, n, T]: one minus the mean cosine to all of the same modality in the window
+    (``sieve.baselines.similarity``)."""
+    unit = F.normalize(batch.tokens, dim=-1) * batch.valid[..., None]
+    alike = []
+    for kind in (slice(batch.video), slice(batch.video, None)):
+        part, there = unit[:, :, kind], batch.valid[..., kind].sum(-1, keepdim=True)
+        alike.append((part * part.sum(2, keepdim=True)).sum(-1) / there.clamp(min=1))
+    return 1.0 - torch.cat(alike, -1)
