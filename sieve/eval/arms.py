@@ -33,6 +33,8 @@ Build = Callable[[Model, Case], Method]
 Group = Literal["control", "method", "ablation", "memory", "trained"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 HORIZON_IDS, ENDLESS_IDS = 32_000, 10**12
+EVERY_WINDOW = 10_000
+EVERYTHING_AGAIN = "look back over everything"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ class Arm:
     ``full``: all tokens, so that budgets below 100 % do not apply (and the others' 100 % does not).
     ``model``: a directory, where it is not the model under evaluation. ``horizon_ids``: oldest to
     newest token in the memory, where it is not the model's own. ``pruner``: drops tokens inside
-    the LLM instead of before it; of a budget below its floor there is no outcome.
+    the LLM instead of before it; of a budget below its floor there is no outcome. ``opened``:
+    whether a question also reads the window that is still open, sieved with the question as text.
     """
 
     name: str
@@ -137,6 +140,7 @@ class Arm:
     full: bool = False
     modes: tuple[Mode, ...] = ("streamed", "offline")
     look_back: int = 0
+    opened: bool = True
     arrange: Arrange = in_place
     horizon_ids: int | None = None
     pruner: Pruner | None = None
@@ -234,6 +238,20 @@ ABLATIONS = (
         "two closed windows are sieved again with the question",
         "ablation",
         look_back=2,
+        modes=LIVE,
+    ),
+    Arm(
+        EVERYTHING_AGAIN,
+        "every window is sieved again, with the question as text",
+        "ablation",
+        look_back=EVERY_WINDOW,
+        modes=LIVE,
+    ),
+    Arm(
+        "second look off",
+        "the window that is open when the question comes is not read",
+        "ablation",
+        opened=False,
         modes=LIVE,
     ),
     Arm("compacted positions", "gaps of time closed", "ablation", arrange=compacted, modes=WHOLE),

@@ -33,7 +33,7 @@ from sieve.workers import end_with_parent
 class Plan:
     """What is run: tasks, arms (by name or group) and modes; ``cases`` of each task and seed.
     ``trained``: a JSON file that names arms which are models of their own. ``left_out``: arms and
-    budgets that cannot be run."""
+    budgets that cannot be run. ``slots``: of the memory, where not those of the tasks about it."""
 
     model: str
     tasks: tuple[str, ...]
@@ -44,6 +44,7 @@ class Plan:
     modes: tuple[Mode, ...]
     trained: str | None = None
     device: str = "cpu"
+    slots: tuple[int, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
     @property
@@ -67,6 +68,8 @@ class Plan:
                         yield Cell(name, seed, index, arm.name, budget.name, mode)
 
     def _trials(self, task: Task) -> Iterator[tuple[Arm, Budget, Mode]]:
+        if self.slots and task.slots:
+            task = replace(task, slots=self.slots)
         budgets = task.budgets([Budget(share) for share in self.retentions])
         for arm in self.arm.values():
             for budget in budgets:

@@ -66,6 +66,19 @@ def paired_difference(of: Tally, against: Tally, seed: int = 0) -> Interval:
     return _interval(accuracy(of) - accuracy(against), resampled, len(of.right))
 
 
+def paired_share(of: Tally, against: Tally, seed: int = 0) -> Interval:
+    """Accuracy of one arm as a share of another's on the same cases, with a paired bootstrap
+    interval; NaN where the other has none right. Raises ValueError as ``paired_difference``."""
+    if not np.array_equal(of.asked, against.asked):
+        raise ValueError("a paired comparison needs the same questions on both sides")
+    weights = np.vstack([np.ones(len(of.right)), _weights(len(of.right), seed)])
+    ours, theirs = _accuracies(of, weights), _accuracies(against, weights)
+    share = np.divide(ours, theirs, out=np.full_like(ours, np.nan), where=theirs > 0)
+    if math.isnan(share[0]):
+        return Interval(math.nan, math.nan, math.nan)
+    return _interval(float(share[0]), share[1:], len(of.right))
+
+
 def _weights(cases: int, seed: int) -> Floats:
     """[RESAMPLES, cases]: how often each case is drawn in each resample."""
     rng = np.random.default_rng([seed, 23])

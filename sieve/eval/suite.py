@@ -20,18 +20,21 @@ from rich.progress import (
 from rich.table import Table
 
 from sieve.errors import BudgetUnreachable, SettingInvalid
-from sieve.eval.arms import ARMS, AS_PUBLISHED, Arm, Budget
+from sieve.eval.arms import ARMS, AS_PUBLISHED, EVERYTHING_AGAIN, Arm, Budget
 from sieve.eval.case import Case
 from sieve.eval.outcomes import Journal, LeftOut, Mode
 from sieve.eval.pace import measured
 from sieve.eval.run import Job, Models, Plan, carry_out, todo
 from sieve.eval.tasks import TASKS
+from sieve.eval.trial import LEAST_SLOTS
 from sieve.model import Model
 from sieve.prune import shares
+from sieve.selectors import REFINED
 
 MODES: tuple[Mode, ...] = ("streamed", "offline")
 SEEDS = (1, 2, 3)
 CASES = 20
+COMPARED_LONG = ("random", "similarity", "fastav")  # of the methods, where an arm costs hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,22 @@ ABILITIES = ("T1", "T2", "T3", "T4", "T5", "T6", "T7", "T7 told", "T8")
 STUDIES = {
     "arms": Study(
         "what each method keeps of the full accuracy, live",
-        ("clips", "streams"),
+        ("clips",),
         ("control", "method", "per-modality top-k"),
+    ),
+    "streams": Study(
+        "the same on streams of half an hour",
+        ("streams",),
+        (
+            "full",
+            "blind",
+            "sieve",
+            "recent-N",
+            "recent-4-frames",
+            "per-modality top-k",
+            *(f"{form}{name}" for name in COMPARED_LONG for form in ("", REFINED)),
+        ),
+        (1.0, 0.2, 0.1, 0.05),
     ),
     "published": Study(
         "what methods that drop tokens inside the LLM reach in their published form",
@@ -75,13 +92,13 @@ STUDIES = {
     "regret": Study(
         "what is lost by sieving window by window, the question unknown",
         ("T9", "clips"),
-        ("full", "sieve"),
+        ("full", "sieve", EVERYTHING_AGAIN),
         modes=MODES,
     ),
     "memory": Study("which way of forgetting", ("memory",), ("memory",)),
     "horizon": Study(
         "what happens after 21.8 minutes",
-        ("horizon",),
+        ("horizon", "old milestones"),
         ("score with age", "no horizon", "as shipped"),
     ),
 }
@@ -97,6 +114,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arms", nargs="+", metavar="ARM", help="by name or group")
     parser.add_argument("--retentions", nargs="+", type=float, metavar="SHARE")
     parser.add_argument("--modes", nargs="+", choices=MODES)
+    parser.add_argument(
+        "--slots", nargs="+", type=int, metavar="N", help="of the memory, in tasks about forgetting"
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--cases", type=int, default=CASES, help="of a task and seed (%(default)s)")
     parser.add_argument("--trained", metavar="JSON", help="models that were trained as arms")
@@ -135,6 +155,8 @@ def plan_of(args: argparse.Namespace) -> Plan:
     retentions = tuple(args.retentions or study.retentions)
     if not all(0.0 < share <= 1.0 for share in retentions):
         raise SettingInvalid(f"retentions are shares in (0, 1], got {list(retentions)}")
+    if min(args.slots or [LEAST_SLOTS]) < LEAST_SLOTS:
+        raise SettingInvalid(f"--slots are {LEAST_SLOTS} or more")
     if args.cases < 1 or args.workers < 1 or min(args.seeds) < 0:
         raise SettingInvalid("--cases and --workers are 1 or more, --seeds 0 or more")
     return Plan(
@@ -145,6 +167,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
         seeds=tuple(args.seeds),
         cases=args.cases,
         modes=tuple(args.modes or study.modes),
+        slots=tuple(args.slots or ()),
         trained=args.trained,
         device=args.device,
     )

@@ -78,7 +78,7 @@ def _config(model: Model, case: Case, arm: Arm, spent: Spent) -> EngineConfig:
 
 def _ask(engine: Engine, row: int, case: Case, arm: Arm, asked: Asked) -> Answered:
     most = most_tokens(engine.model, asked)
-    opened = case.opened(arm.tracks, asked.at_s)
+    opened = case.opened(arm.tracks, asked.at_s) if arm.opened else None
     begun = engine.ask(row, asked.question.text, open_window=opened, max_tokens=most)
     said, confidence = "", None
     while True:

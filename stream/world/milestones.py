@@ -10,6 +10,7 @@ import numpy as np
 
 from stream.world.plot import SEGMENT_S, SOUND_MARGIN_S, recent, sampled
 from stream.world.segment import COLOURS, SHAPES, SOUNDS, SYMBOLS, Segment, Symbol, Thing
+from stream.world.split import Split, together
 
 KINDS = ("now", "during", "sound_of", "order", "with_symbol", "after", "symbol_of")
 
@@ -28,11 +29,13 @@ class Milestones:
     """Silent segments with a thing of one of three colours, or still and empty (``quiet`` of them);
     between them, once in ``length_s`` each, the twelve things of the other colours. Seven come with
     a sound, one with a digit, and these come only then. So a question about a milestone has one
-    answer however long ago it was. Raises ValueError for a length that is too short for twelve.
+    answer however long ago it was. ``split`` says which sounds may come with which things. Raises
+    ValueError for a length that is too short for twelve.
     """
 
     length_s: float
     quiet: float = 0.5
+    split: Split = "any"
 
     def __post_init__(self) -> None:
         if self.length_s < 120.0:
@@ -64,16 +67,26 @@ class Milestones:
         rng = np.random.default_rng([seed, 62])
         colours = rng.permutation(list(COLOURS))[: len(COLOURS) // 2]
         things = [Thing(str(colour), shape) for colour in colours for shape in SHAPES]
-        sounds: list[str | None] = [*SOUNDS, *[None] * (len(things) - len(SOUNDS))]
+        sounds = self._sounds(things, rng)
+        silent = [i for i, sound in enumerate(sounds) if sound is None]
         digits: list[str | None] = [None] * len(things)
-        digits[-1] = SYMBOLS[rng.integers(len(SYMBOLS))]
-        order, company = rng.permutation(len(things)), rng.permutation(len(things))
+        digits[silent[rng.integers(len(silent))]] = SYMBOLS[rng.integers(len(SYMBOLS))]
         step_s = self.length_s / len(things)
         due_s = (np.arange(len(things)) + rng.uniform(0.0, 0.6, len(things))) * step_s
+        order = rng.permutation(len(things))
         return tuple(
-            Milestone(float(at_s), things[i], sounds[j], digits[j])
-            for at_s, i, j in zip(due_s, order, company, strict=True)
+            Milestone(float(at_s), things[i], sounds[i], digits[i])
+            for at_s, i in zip(due_s, order, strict=True)
         )
+
+    def _sounds(self, things: Sequence[Thing], rng: np.random.Generator) -> list[str | None]:
+        """What is heard with each thing: every sound once, in a company that ``split`` allows."""
+        sounds: list[str | None] = [None] * len(things)
+        for name in SOUNDS:
+            free = [i for i, thing in enumerate(things) if sounds[i] is None]
+            free = [i for i in free if together(self.split, [things[i]], name)]
+            sounds[free[rng.integers(len(free))]] = name
+        return sounds
 
 
 def _milestone(

@@ -13,6 +13,7 @@ from sieve import Model
 from sieve.errors import SettingInvalid
 from sieve.eval.arms import (
     ARMS,
+    EVERYTHING_AGAIN,
     Budget,
     arms_of,
     on_the_best,
@@ -21,6 +22,7 @@ from sieve.eval.arms import (
 )
 from sieve.eval.case import Case
 from sieve.eval.tasks import TASKS
+from sieve.eval.trial import outcomes
 from sieve.policy import FixedShare
 
 
@@ -80,6 +82,23 @@ def test_a_horizon_is_the_only_thing_that_changes(stream_model: Model) -> None:
     assert changed.layout.horizon_ids > 10**9
     assert changed.backbone is stream_model.backbone
     assert ARMS["sieve"].changed(stream_model) is stream_model
+
+
+def _kept(model: Model, case: Case, arm: str) -> list[int]:
+    return [sum(o.kept) for o in outcomes(model, case, ARMS[arm], Budget(0.2), "streamed")]
+
+
+def test_a_second_look_that_is_off_leaves_the_open_window_out(
+    stream_model: Model, case: Case
+) -> None:
+    with_it = _kept(stream_model, case, "sieve")
+    without = _kept(stream_model, case, "second look off")
+    assert len(with_it) == len(without) == len(case.asked)
+    assert all(less < more for less, more in zip(without, with_it, strict=True))
+
+
+def test_looking_back_over_everything_keeps_as_many_tokens(stream_model: Model, case: Case) -> None:
+    assert _kept(stream_model, case, EVERYTHING_AGAIN) == _kept(stream_model, case, "sieve")
 
 
 def test_ablations_of_a_model_without_a_sieve_are_refused(stock_model: Model, case: Case) -> None:

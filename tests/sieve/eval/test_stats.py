@@ -16,6 +16,7 @@ from sieve.eval.stats import (
     calibration_error,
     mean_interval,
     paired_difference,
+    paired_share,
     spearman,
 )
 
@@ -54,6 +55,18 @@ def test_arms_that_fail_on_the_same_cases_are_compared_closely() -> None:
     alone = accuracy_interval(one)
     assert apart.value == pytest.approx(0.1)
     assert apart.high - apart.low < 0.01 < alone.high - alone.low
+
+
+def test_a_share_of_another_arm_is_paired_too() -> None:
+    asked = np.full((40, 1), 10.0)
+    full = Tally(np.tile([[4.0], [10.0]], (20, 1)), asked)
+    half = Tally(full.right / 2, asked)
+    found = paired_share(half, full)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+    nothing = Tally(np.zeros_like(asked), asked)
+    assert math.isnan(paired_share(half, nothing).value)
+    with pytest.raises(ValueError, match="same questions"):
+        paired_share(half, Tally(full.right[:10], asked[:10]))
 
 
 def test_one_case_has_no_interval() -> None:

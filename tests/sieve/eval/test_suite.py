@@ -44,6 +44,16 @@ def test_make_runs_every_study() -> None:
     assert line.split()[2:] == list(STUDIES)
 
 
+def test_the_slots_of_a_memory_can_be_said_otherwise() -> None:
+    given = ("--study", "memory", "--cases", "1", "--seeds", "1", "--slots", "1000", "2000")
+    budgets = {cell.budget for cell in plan_of(_arguments(*given)).cells()}
+    assert budgets == {"10 %, 1000 slots", "10 %, 2000 slots"}
+    clips = plan_of(_arguments("--slots", "1000", "--cases", "1")).cells()
+    assert not any("slots" in cell.budget for cell in clips)
+    with pytest.raises(SettingInvalid, match="--slots are 16 or more"):
+        plan_of(_arguments("--slots", "3"))
+
+
 def test_a_name_that_is_no_arm_is_refused() -> None:
     with pytest.raises(SettingInvalid, match="no arm or group of arms is called 'sive'"):
         list(plan_of(_arguments("--arms", "sive")).cells())

@@ -9,6 +9,7 @@ import pytest
 
 from sieve.eval.arms import Budget
 from sieve.eval.tasks import TASKS
+from stream.world.milestones import Milestones
 from stream.world.questions import LATEST_KINDS
 from stream.world.split import held_out
 
@@ -63,6 +64,27 @@ def test_clips_show_compositions_that_training_never_does() -> None:
     ]
     assert together
     assert all(held_out(thing, sound) for thing, sound in together)
+
+
+@pytest.mark.parametrize("name", ["memory", "horizon", "old milestones"])
+def test_milestones_keep_to_compositions_that_training_never_shows(name: str) -> None:
+    (make,) = TASKS[name].plots
+    plot = make(1800.0)
+    assert isinstance(plot, Milestones)
+    loud = [m for m in plot.story(4) if m.sound is not None]
+    assert all(held_out(m.thing, str(m.sound)) for m in loud)
+
+
+def test_what_is_asked_about_is_as_old_as_the_task_says() -> None:
+    task = replace(TASKS["old milestones"], ages_s=(20.0, 60.0))
+    case = task.made(1, 0, 62)
+    ages_s = [case.age_s(asked) for asked in case.asked]
+    assert len(ages_s) >= 10
+    assert all(20.0 <= age_s <= 60.0 for age_s in ages_s)
+
+
+def test_streams_are_half_hours() -> None:
+    assert {TASKS["streams"].windows(seed, 0) for seed in (1, 2, 3)} == {900}
 
 
 def test_streams_are_asked_about_the_newest_only() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from stream.world.milestones import Milestones
 from stream.world.scene import SOUNDS, Scene
+from stream.world.split import SPLITS, Split, together
 
 
 @settings(max_examples=15)
@@ -29,6 +30,14 @@ def test_every_sound_is_heard_once_and_one_digit_is_seen(seed: int) -> None:
     segments = Scene(seed, Milestones(300.0)).segments(0.0, 400.0)
     assert sorted(sound.name for s in segments for sound in s.sounds) == sorted(SOUNDS)
     assert sum(s.symbol is not None for s in segments) == 1
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**20), split=st.sampled_from(SPLITS))
+def test_milestones_keep_to_the_compositions_that_a_split_allows(seed: int, split: Split) -> None:
+    loud = [m for m in Milestones(300.0, split=split).story(seed) if m.sound is not None]
+    assert len(loud) == len(SOUNDS)
+    assert all(together(split, [m.thing], str(m.sound)) for m in loud)
 
 
 def test_questions_reach_from_now_to_the_first_minute() -> None:
