@@ -33,7 +33,7 @@ from sieve.policy import Policy, RecentFirst
 from sieve.prune import Pruner
 from sieve.select import CS2Selector, Method, Selector
 
-TRAINING_FREE = "similarity"  # the default of a model without CS2 weights; docs/METHODS.md: why
+TRAINING_FREE = "fastav"  # the default of a model without CS2 weights; docs/METHODS.md: why
 REFINED = "refined-"
 
 

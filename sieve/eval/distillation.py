@@ -26,7 +26,7 @@ from sieve.errors import TrainingError
 from sieve.eval.accuracy import WORLDS, horizon_s, measure
 from sieve.eval.accuracy import Plan as Measuring
 from sieve.model import Model
-from sieve.selectors import default_name, method_of
+from sieve.selectors import TRAINING_FREE, default_name, method_of
 from sieve.train import main as train
 from sieve.train.saving import claim
 from stream.render import render_file
@@ -100,7 +100,11 @@ def distil(plan: Plan, folder: Path) -> dict[str, Any]:
     taught = load_model(plan.model, sieve=folder / "sieve")
     measuring = _measuring(plan, model)
     found = {
-        "setting": {**decided, "weights": weights_of(plan.model)},
+        "setting": {
+            **decided,
+            "weights": weights_of(plan.model),
+            "selector": TRAINING_FREE,  # of the model without a sieve, below all tokens
+        },
         "without": measure(without_sieve(model), replace(measuring, retentions=(1.0, 0.2, 0.1))),
         "with": measure(taught, measuring),
     }
