@@ -1,37 +1,50 @@
 """``echosieve report``: docs/RESULTS.md from the results in the repository. Pure but for files.
 
 What is named is folded into ``docs/figures`` first: folders of the suite, the JSON of a study of
-trainings, that of a distillation. Then everything is written anew, so the same JSON always gives
-the same text.
+trainings, that of a distillation, that of a training made anew. Then everything is written anew, so
+the same JSON always gives the same text.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sieve.checkpoint import weights_of
 from sieve.errors import SettingInvalid
-from sieve.eval.arms import Budget
 from sieve.eval.outcomes import Journal
+from sieve.eval.report.density import density_section
 from sieve.eval.report.effects import abilities_section, ablations_section, kinds_section
-from sieve.eval.report.markdown import number, points, table
+from sieve.eval.report.memory import horizon_section, memory_section
 from sieve.eval.report.missing import earlier_section, left_out_section, missing_section
+from sieve.eval.report.regret import regret_section
 from sieve.eval.report.results import Results, results
-from sieve.eval.report.targets import targets
+from sieve.eval.report.summary import summary
+from sieve.eval.report.tables import (
+    accuracies,
+    calibration_section,
+    default_section,
+    main_section,
+    settings_section,
+)
+from sieve.eval.report.targets import CARD, Evidence, targets
 from sieve.eval.report.trainings import distilled_section, folded, study_section
+from sieve.selectors import TRAINING_FREE
 
 DOCS = Path("docs")
 STUDIES, TRAININGS, DISTILLED = "results", "trainings", "distilled"  # below docs/figures
+REPRODUCED = "reproduced"
+BEFORE_FASTAV = "similarity"  # the default without CS2 weights when distillations did not name it
+SHIPPED = Path(__file__).parents[2] / "demo" / "accuracy.json"  # the built-in model's card
+WITH_SECTION = ("arms", "streams", "ablations", "abilities", "memory", "horizon", "regret")
 HEAD = """# Results
 
 Written by `echosieve report` (`make report`) from the JSON in `docs/figures`; do not edit it. How
 the figures come about: `docs/EVALUATION.md`. Accuracies are in per cent, the mean over the kinds of
 questions; in brackets the 95 % interval of a bootstrap over cases, for differences a paired one.
+Where all or none of the answers was right a bootstrap knows no spread: there it says of how many.
 A dash: not run, or a budget below the method's floor (`docs/METHODS.md`).
 """
 
@@ -39,13 +52,21 @@ A dash: not run, or a budget below the method's floor (`docs/METHODS.md`).
 @dataclass(frozen=True, slots=True)
 class Findings:
     """All that stands in the repository: the suite's ``studies`` by name, the study of
-    ``trainings``, and what was ``distilled`` from recordings; the ``weights`` that the built-in
-    model has now."""
+    ``trainings``, what was ``distilled`` from recordings, the accuracy of a training that was
+    ``reproduced``; the ``weights`` that the built-in model has now, and its ``card``."""
 
     studies: dict[str, Results] = field(default_factory=dict)
     trainings: Results | None = None
     distilled: Results | None = None
+    reproduced: Results | None = None
     weights: str = ""
+    card: Results | None = None
+
+    @property
+    def evidence(self) -> Evidence:
+        """What targets are held against."""
+        documents = (self.studies, self.trainings, self.distilled, self.reproduced)
+        return Evidence(*documents, self.card, self.weights)
 
     @property
     def measured(self) -> dict[str, Results]:
@@ -60,7 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="RUN",
-        help="to take in: folders of the suite, JSON of make study or of make distil",
+        help="to take in: folders of the suite, JSON of make study, of make distil, or of "
+        "python -m sieve.eval.accuracy for a training made anew",
     )
     parser.add_argument("--docs", type=Path, default=DOCS, metavar="FOLDER")
 
@@ -106,7 +128,11 @@ def _document(path: Path) -> tuple[str, Results]:
         return TRAININGS, folded(found)
     if isinstance(found, dict) and {"setting", "with", "without"} <= found.keys():
         return DISTILLED, found
-    raise SettingInvalid(f"{path} holds neither a study of trainings nor a distillation")
+    if isinstance(found, dict) and {*CARD, "model", "accuracy"} <= found.keys():
+        return REPRODUCED, found
+    raise SettingInvalid(
+        f"{path} holds neither a study of trainings nor a distillation nor a model's accuracy"
+    )
 
 
 def _lines(found: Results) -> str:
@@ -128,7 +154,9 @@ def load(figures: Path) -> Findings:
         {path.stem: json.loads(path.read_text()) for path in studies},
         _load_one(figures / f"{TRAININGS}.json"),
         _load_one(figures / f"{DISTILLED}.json"),
+        _load_one(figures / f"{REPRODUCED}.json"),
         weights_of("demo"),
+        _load_one(SHIPPED),
     )
 
 
@@ -137,157 +165,44 @@ def _load_one(path: Path) -> Results | None:
 
 
 def text(findings: Findings) -> str:
-    """All of docs/RESULTS.md."""
-    found = findings.studies
+    """All of docs/RESULTS.md: first in short, the tables of single abilities last."""
+    found, evidence = findings.studies, findings.evidence
     sections = [
         HEAD,
+        summary(evidence),
+        targets(evidence),
+        main_section(found),
+        kinds_section(found.get("arms")),
+        default_section(found.get("arms")),
+        ablations_section(found.get("ablations")),
+        study_section(findings.trainings),
+        _distilled(findings.distilled),
+        memory_section(found.get("memory")),
+        regret_section(found.get("regret")),
+        horizon_section(found.get("horizon")),
+        density_section(found),
+        _others(found),
+        calibration_section(found),
+        settings_section(found),
         missing_section(found, findings.trainings, findings.distilled),
         earlier_section(findings.measured, findings.weights),
-        _settings(found),
-        targets(found, findings.trainings, findings.distilled),
-        *(_accuracies(name, study) for name, study in found.items()),
-        kinds_section(found.get("arms")),
-        ablations_section(found.get("ablations")),
-        abilities_section(found.get("abilities")),
-        study_section(findings.trainings),
-        distilled_section(findings.distilled),
-        _balance(found),
-        _ages(found.get("memory")),
-        _horizon(found.get("horizon")),
-        _regret(found.get("regret")),
-        _calibration(found),
         left_out_section(found),
+        abilities_section(found.get("abilities")),
+        accuracies("abilities", found.get("abilities")),
     ]
     return "\n".join(section for section in sections if section)
 
 
-def _settings(found: dict[str, Results]) -> str:
-    rows = [
-        (
-            f"{name}: {task}",
-            str(study["setting"]["model"]),
-            ", ".join(str(seed) for seed in told["seeds"]),
-            str(told["cases"]),
-            str(sum(told["questions"].values())),
-            f"{told['majority']:.1f}",
-            f"{told['chance']:.1f}",
-        )
-        for name, study in found.items()
-        for task, told in study["tasks"].items()
-    ]
-    if not rows:
+def _distilled(found: Results | None) -> str:
+    """With the name of the method that was measured, which need not be the default of now."""
+    if found is None:
         return ""
-    columns = ("study: task", "model", "seeds", "cases", "questions", "majority", "chance")
-    said = (
-        "Majority: who always gives a kind's most frequent answer. Chance: who knows what occurs "
-        "in the clip, but neither when nor together with what.\n"
-    )
-    return f"## What was asked\n\n{said}\n{table(columns, rows)}"
+    measured = found["setting"].get("selector", BEFORE_FASTAV)
+    now, then = (f"(below 100 %: {method})" for method in (TRAINING_FREE, measured))
+    return distilled_section(found).replace(now, then)
 
 
-def _accuracies(name: str, study: Results) -> str:
-    """Every arm at every budget, one table for each task and mode."""
-    parts = []
-    for task, mode in _unique((cell["task"], cell["mode"]) for cell in study["cells"]):
-        cells = [cell for cell in study["cells"] if (cell["task"], cell["mode"]) == (task, mode)]
-        budgets = _budgets(cells)
-        at = {(cell["arm"], cell["budget"]): cell["accuracy"] for cell in cells}
-        arms = _unique(cell["arm"] for cell in cells)
-        rows = [(arm, *(points(at.get((arm, budget))) for budget in budgets)) for arm in arms]
-        parts.append(f"## {name}: {task}, {mode}\n\n{table(('arm', *budgets), rows)}")
-    return "\n".join(parts)
-
-
-def _unique(values: Iterable[Any]) -> list[Any]:
-    return list(dict.fromkeys(values))
-
-
-def _budgets(cells: Iterable[Results]) -> list[str]:
-    """Names of budgets, the largest first."""
-    found = (Budget.named(name) for name in _unique(cell["budget"] for cell in cells))
-    return [b.name for b in sorted(found, key=lambda b: (b.retention, b.slots), reverse=True)]
-
-
-def _balance(found: dict[str, Results]) -> str:
-    lines = [line for study in found.values() for line in study["balance"]]
-    rows = [
-        (line["arm"], line["budget"], line["mode"], str(line["cases"]), number(line["spearman"]))
-        for line in lines
-    ]
-    if not rows:
-        return ""
-    said = (
-        "Rank correlation between the share of sound among the kept tokens and its share among "
-        "those that show or sound something (T3). A fixed share a modality cannot follow.\n\n"
-        "![shares](figures/balance.png)\n"
-    )
-    columns = ("arm", "budget", "mode", "cases", "Spearman")
-    return f"## Does the budget follow the content?\n\n{said}\n{table(columns, rows)}"
-
-
-def _ages(study: Results | None) -> str:
-    if study is None:
-        return ""
-    parts = ["## Memory: accuracy by the age of the evidence\n", "![ages](figures/memory.png)\n"]
-    for budget in _budgets(study["ages"]):
-        lines = [line for line in study["ages"] if line["budget"] == budget]
-        ages = sorted(_unique(tuple(line["age_s"]) for line in lines))
-        at = {(line["arm"], tuple(line["age_s"])): line["accuracy"] for line in lines}
-        rows = [
-            (arm, *(_value(at.get((arm, age))) for age in ages))
-            for arm in _unique(line["arm"] for line in lines)
-        ]
-        parts.append(table((budget, *(f"{low:g}-{high:g} s" for low, high in ages)), rows))
-    return "\n".join(parts)
-
-
-def _value(interval: Sequence[float] | None) -> str:
-    return "–" if interval is None else f"{interval[0]:.1f}"
-
-
-def _horizon(study: Results | None) -> str:
-    if study is None:
-        return ""
-    moments = sorted(_unique(tuple(line["at_s"]) for line in study["moments"]))
-    at = {(line["arm"], tuple(line["at_s"])): line["accuracy"] for line in study["moments"]}
-    rows = [
-        (arm, *(points(at.get((arm, moment))) for moment in moments))
-        for arm in _unique(line["arm"] for line in study["moments"])
-    ]
-    said = (
-        "Accuracy by the minute of the stream at which a question was put. The backbone's "
-        "positions reach 21.8 minutes back.\n\n![horizon](figures/horizon.png)\n"
-    )
-    columns = ("arm", *(f"{low / 60:g}-{high / 60:g} min" for low, high in moments))
-    return f"## Past the horizon\n\n{said}\n{table(columns, rows)}"
-
-
-def _regret(study: Results | None) -> str:
-    if study is None:
-        return ""
-    rows = [
-        (line["arm"], line["task"], line["budget"], points(line["regret"], signed=True))
-        for line in study["regret"]
-    ]
-    said = (
-        "Points by which the whole clip, sieved with the question known, is ahead of the stream, "
-        "sieved window by window before it is known. Same questions, same moment. A model that was "
-        "taught on windows, as the built-in one was, reads a whole clip as a window of a length it "
-        "never saw: that alone can make the regret negative.\n"
-    )
-    columns = ("arm", "task", "budget", "regret")
-    return f"## What causality costs\n\n{said}\n{table(columns, rows)}"
-
-
-def _calibration(found: dict[str, Results]) -> str:
-    rows = [
-        (line["arm"], f"{name}: {line['task']}", line["budget"], f"{line['error']:.1f}")
-        for name, study in found.items()
-        for line in study["calibration"]
-        if line["arm"] in ("full", "sieve") and line["mode"] == "streamed"
-    ]
-    if not rows:
-        return ""
-    said = "Expected calibration error of answers with yes or no, ten bins, in points.\n"
-    columns = ("arm", "study: task", "budget", "error")
-    return f"## Calibration\n\n{said}\n{table(columns, rows)}"
+def _others(found: dict[str, Results]) -> str:
+    """Accuracies of studies that have no section of their own."""
+    parts = [accuracies(name, study) for name, study in found.items() if name not in WITH_SECTION]
+    return "\n".join(["## Further accuracies\n", *parts]) if any(parts) else ""

@@ -16,6 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sieve.eval.arms import Budget
+from sieve.eval.report.density import is_constant
+from sieve.eval.report.markdown import FEW
+from sieve.eval.report.memory import groups_of
+from sieve.eval.report.names import called
 
 Results = dict[str, Any]
 PANELS = 6
@@ -24,6 +28,7 @@ SHOWN = (
     "sieve",
     "oracle",
     "per-modality top-k",
+    "refined-fastav",
     "refined-similarity",
     "refined-random",
     "recent-N",
@@ -46,6 +51,7 @@ def _figures(found: dict[str, Results]) -> Iterator[tuple[str, Figure]]:
     if "arms" in found:
         yield "arms", _arms(found["arms"])
     balance = [line for study in found.values() for line in study["balance"]]
+    balance = [line for line in balance if not is_constant(line)]
     if balance:
         yield "balance", _balance(balance)
     if "memory" in found and found["memory"]["ages"]:
@@ -128,11 +134,12 @@ def _memory(study: Results) -> Figure:
         {line["budget"] for line in study["ages"]}, key=lambda b: Budget.named(b).slots
     )
     figure, panels = _panels(budgets)
+    told = [line for line in study["ages"] if line["questions"] >= FEW]
     for panel, budget in zip(panels, budgets, strict=True):
-        lines = [line for line in study["ages"] if line["budget"] == budget]
-        for arm in dict.fromkeys(line["arm"] for line in lines):
-            own = [line for line in lines if line["arm"] == arm]
-            _line(panel, arm, [(_middle(line["age_s"]), line) for line in own])
+        lines = [line for line in told if line["budget"] == budget]
+        for arms in groups_of(study["ages"]).values():
+            own = [line for line in lines if line["arm"] == arms[0]]
+            _line(panel, _together(arms), [(_middle(line["age_s"]), line) for line in own])
         panel.set_xscale("log")
         panel.set_xticks(AGES_S, [f"{age:g}" for age in AGES_S])
         panel.minorticks_off()
@@ -146,13 +153,22 @@ def _middle(band: Sequence[float]) -> float:
     return float((max(band[0], 1.0) * band[1]) ** 0.5)
 
 
+def _together(arms: Sequence[str]) -> str:
+    """Arms that are one line."""
+    return " = ".join(map(called, arms))
+
+
 def _horizon(study: Results) -> Figure:
-    """Accuracy against the minute of the stream."""
-    figure, (panel,) = _panels(["accuracy through the stream"])
-    for arm in dict.fromkeys(line["arm"] for line in study["moments"]):
-        own = [line for line in study["moments"] if line["arm"] == arm]
-        _line(panel, arm, [(sum(line["at_s"]) / 120, line) for line in own])
-    panel.axvline(32_768 / 25 / 60, ls=":", c="0.5")
-    panel.set_xlabel("minute of the stream")
-    _legend(panel)
+    """Accuracy against the minute of the stream, a panel for every task."""
+    told = [line for line in study["moments"] if line["questions"] >= FEW]
+    tasks = list(dict.fromkeys(line["task"] for line in told))
+    figure, panels = _panels(tasks)
+    for panel, task in zip(panels, tasks, strict=True):
+        lines = [line for line in told if line["task"] == task]
+        for arms in groups_of(lines, intervals=False).values():
+            own = [line for line in lines if line["arm"] == arms[0]]
+            _line(panel, _together(arms), [(sum(line["at_s"]) / 120, line) for line in own])
+        panel.axvline(32_768 / 25 / 60, ls=":", c="0.5")
+        panel.set_xlabel("minute of the stream")
+        _legend(panel)
     return figure

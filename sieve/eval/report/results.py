@@ -22,11 +22,13 @@ from sieve.eval.stats import (
     accuracy_interval,
     calibration_error,
     paired_difference,
+    paired_share,
     spearman,
 )
+from sieve.eval.tasks import TASKS
 
-REFERENCE = "sieve"
-AGES_S = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0)
+REFERENCES = ("sieve", "score with age")  # what others are told against: the one that was run
+AGES_S = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 900.0, 1310.0, 4096.0)
 MOMENTS_S = (0.0, 600.0, 1200.0, 1320.0, 1500.0, 1800.0, 2400.0)
 HORIZON_S = 1310.0  # 32,768 ids
 YES_NO = ("yes", "no")
@@ -36,6 +38,7 @@ TOKENS_PER_S = 34  # of the rendered streams
 Group = tuple[str, str, str, str]  # task, mode, arm, budget
 Results = dict[str, Any]
 Which = Callable[[Outcome], bool]
+Compare = Callable[[Tally, Tally], Interval]
 
 
 def results(
@@ -80,6 +83,7 @@ def _tasks(outcomes: Sequence[Outcome]) -> Results:
             "seeds": sorted({line.seed for line in lines}),
             "cases": len({(line.seed, line.case) for line in lines}),
             "questions": {kind: len(of) for kind, of in kinds.items()},
+            "compositions": TASKS[task].compositions if task in TASKS else None,
             "majority": _percent(np.mean([_majority(of) for of in kinds.values()])),
             "chance": _percent(np.mean([np.mean([o.chance for o in of]) for of in kinds.values()])),
         }
@@ -114,6 +118,7 @@ def _cell(key: Group, found: Sequence[Outcome], groups: dict[Group, list[Outcome
         },
         "tokens": [round(float(kept), 1), round(float(seen), 1)],
         "difference": _difference(key, found, groups),
+        "of_full": _of_full(key, found, groups),
     }
 
 
@@ -122,18 +127,33 @@ def _difference(
 ) -> list[float | None] | None:
     """Points above the reference arm at the same budget, on the cases that both have."""
     task, mode, arm, budget = key
-    against = groups.get((task, mode, REFERENCE, budget))
-    if against is None or arm == REFERENCE:
+    there = (name for name in REFERENCES if (task, mode, name, budget) in groups)
+    reference = next(there, arm)
+    if arm == reference:
         return None
-    return _paired(found, against)
+    return _paired(found, groups[task, mode, reference, budget])
 
 
-def _paired(one: Sequence[Outcome], other: Sequence[Outcome]) -> list[float | None] | None:
+def _of_full(
+    key: Group, found: Sequence[Outcome], groups: dict[Group, list[Outcome]]
+) -> list[float | None] | None:
+    """Accuracy in per cent of that with all tokens, on the cases that both have."""
+    task, mode, arm, _ = key
+    full = groups.get((task, mode, "full", "100 %"))
+    if full is None or arm == "full":
+        return None
+    share = _paired(found, full, paired_share)
+    return None if share is None or share[0] is None else share
+
+
+def _paired(
+    one: Sequence[Outcome], other: Sequence[Outcome], compare: Compare = paired_difference
+) -> list[float | None] | None:
     shared = {_question(line) for line in one} & {_question(line) for line in other}
     if not shared:
         return None
     ours, theirs = ([line for line in of if _question(line) in shared] for of in (one, other))
-    return _points(paired_difference(tally(ours), tally(theirs)))
+    return _points(compare(tally(ours), tally(theirs)))
 
 
 def _question(line: Outcome) -> tuple[str, int, int, int]:
@@ -255,7 +275,7 @@ def _calibration(key: Group, found: Sequence[Outcome]) -> Results:
 
 
 def _points(interval: Interval) -> list[float | None]:
-    """Percent: value, low, high; the last two null where one case cannot tell."""
+    """Percent: value, low, high; null where one case cannot tell."""
     edges = (interval.value, interval.low, interval.high)
     return [None if math.isnan(edge) else _percent(edge) for edge in edges]
 

@@ -39,11 +39,27 @@ def _ablated(worse: float, task: str = "clips") -> list[Outcome]:
 
 def test_ablations_say_whether_they_have_the_papers_sign() -> None:
     written = ablations_section(results(_ablated(0.5), {"model": "demo"}))
-    (row,) = [line for line in written.splitlines() if line.startswith("| causal refiner")]
+    row, _ = [line for line in written.splitlines() if line.startswith("| causal refiner")]
     assert row.endswith("| -4.6 | yes |")
     written = ablations_section(results(_ablated(0.0), {"model": "demo"}))
-    (row,) = [line for line in written.splitlines() if line.startswith("| causal refiner")]
-    assert row.endswith("| +0.0 [+0.0, +0.0] | -4.6 | not shown |")
+    row, _ = [line for line in written.splitlines() if line.startswith("| causal refiner")]
+    assert row.endswith("| no difference in any question | -4.6 | not shown |")
+
+
+def test_a_part_switched_off_in_use_stands_apart_from_a_model_trained_without_it() -> None:
+    lines = _ablated(0.5)
+    trained = [replace(o, arm="trained: causal refiner") for o in lines if o.arm != "sieve"]
+    written = ablations_section(results([*lines, *trained], {"model": "demo"}))
+    in_use, apart = written.index("### Switched off in use"), written.index("### Trained without")
+    assert in_use < written.index("| causal refiner |") < apart
+    assert apart < written.index("| trained: causal refiner |")
+    assert "These are 2 comparisons" in written
+    assert "0.1 of them would leave 0 outside by chance" in written
+
+
+def test_accuracies_of_the_ablations_stand_below_their_effects() -> None:
+    written = ablations_section(results(_ablated(0.5), {"model": "demo"}))
+    assert written.index("## Ablations at 20 %") < written.index("### ablations: clips, streamed")
 
 
 def test_every_ablation_stands_beside_every_task() -> None:
@@ -52,7 +68,8 @@ def test_every_ablation_stands_beside_every_task() -> None:
     assert "| arm | T1 | T6 |" in written
     (row,) = [line for line in written.splitlines() if line.startswith("| causal refiner")]
     assert row.split("|")[2].strip().startswith("-")
-    assert row.split("|")[3].strip() == "+0.0 [+0.0, +0.0]"
+    assert row.split("|")[3].strip() == "alike"
+    assert "These are 2 comparisons" in written
     assert "| sieve |" not in written
 
 
@@ -62,3 +79,10 @@ def test_kinds_tell_what_is_not_known_with_all_tokens() -> None:
     (row,) = [line for line in written.splitlines() if line.startswith("| order")]
     assert row == "| order | 36 | 0 | 0 | 0 | 0 | 0 |"
     assert kinds_section(None) == ""
+
+
+def test_of_few_questions_of_a_kind_it_is_told_how_many_were_right() -> None:
+    lines = [replace(o, right=True) for o in made.run({"sieve": 1.0}, cases=3)]
+    written = kinds_section(results(lines, {"model": "demo"}))
+    (row,) = [line for line in written.splitlines() if line.startswith("| order")]
+    assert row == "| order | 9 | 9/9 |"

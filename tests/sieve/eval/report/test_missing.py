@@ -24,7 +24,13 @@ def test_a_study_that_was_run_in_part_says_what_it_lacks() -> None:
     lines = [line for line in made.study() if line.seed < 3]
     written = missing_section({"arms": results(lines, {"model": "demo"})}, None, made.distilled())
     (row,) = [line for line in written.splitlines() if line.startswith("| `results/arms.json`")]
-    assert row.endswith("| task streams, 40 % kept, 1 of 3 seeds of clips |")
+    lacking = row.split(" | ")[-1].removesuffix(" |").split("; ")
+    assert lacking[0] == "40 % kept"
+    assert "1 of 3 seeds of clips" in lacking
+    assert "12 of 20 cases a seed of clips" in lacking
+    (arms,) = [part for part in lacking if part.startswith("arms ")]
+    assert "oracle" in arms
+    assert "sieve" not in arms.removeprefix("arms ").split(", ")
     assert "make study" in written
     assert "make distil" not in written
 
@@ -32,9 +38,25 @@ def test_a_study_that_was_run_in_part_says_what_it_lacks() -> None:
 def test_a_study_of_trainings_says_which_arms_and_seeds_it_lacks() -> None:
     written = missing_section({}, folded(made.trainings(seeds=2)), None)
     (row,) = [line for line in written.splitlines() if line.startswith("| `trainings.json`")]
-    assert "intra-modal attention, " in row
-    assert "causal refiner, " not in row
+    assert "intra-modal attention; " in row
+    assert "causal refiner; " not in row
     assert "seeds of full method and causal refiner" in row
+
+
+def test_a_distillation_that_was_run_smaller_says_so() -> None:
+    made_small = made.distilled()
+    made_small["setting"] |= {"steps": 400, "streams": 8}
+    written = missing_section({}, None, made_small)
+    (row,) = [line for line in written.splitlines() if line.startswith("| `distilled.json`")]
+    assert row.endswith("| 400 of 700 steps; 8 of 16 streams |")
+
+
+def test_an_arm_that_was_left_out_with_its_reason_is_not_missing() -> None:
+    refused = [LeftOut("omnisift", "", "no weights")]
+    found = results(made.study(), {"model": "demo"}, refused)
+    written = missing_section({"arms": found}, None, made.distilled())
+    assert "refined-omnisift" in written
+    assert ", omnisift" not in written
 
 
 def test_results_of_other_weights_than_the_built_in_model_has_are_named() -> None:

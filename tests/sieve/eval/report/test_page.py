@@ -11,7 +11,7 @@ import pytest
 from sieve.checkpoint import weights_of
 from sieve.errors import SettingInvalid
 from sieve.eval.outcomes import Journal
-from sieve.eval.report.page import Findings, add_arguments, load, run, take_in, text
+from sieve.eval.report.page import SHIPPED, Findings, add_arguments, load, run, take_in, text
 from sieve.eval.report.results import results
 from tests.sieve.eval import made
 
@@ -20,6 +20,54 @@ DOCS = Path(__file__).parents[4] / "docs"
 
 def test_the_results_in_the_repository_are_what_the_command_writes() -> None:
     assert text(load(DOCS / "figures")) == (DOCS / "RESULTS.md").read_text()
+
+
+def test_it_begins_in_short_and_ends_with_single_abilities() -> None:
+    written = text(load(DOCS / "figures"))
+    order = (
+        "## In short",
+        "## Targets",
+        "## What each method keeps, live",
+        "## Ablations at 20 %",
+        "## Memory",
+        "## What causality costs",
+        "## Past the horizon",
+        "## Does the budget follow the content?",
+        "## What is missing",
+        "## Which ability needs which part",
+        "### abilities: T1, streamed",
+    )
+    places = [written.index(heading) for heading in order if heading in written]
+    assert len(places) > 5
+    assert places == sorted(places)
+    assert "\n## " not in written[places[-1] :]
+
+
+def test_every_plot_that_is_drawn_is_shown() -> None:
+    written = (DOCS / "RESULTS.md").read_text()
+    drawn = [path.name for path in (DOCS / "figures").glob("*.png")]
+    assert [name for name in drawn if f"](figures/{name})" not in written] == []
+
+
+def test_a_distillation_names_the_method_that_was_measured_beside_it() -> None:
+    found = made.distilled()
+    assert "| no sieve (below 100 %: similarity) |" in text(Findings(distilled=found))
+    found["setting"]["selector"] = "uniform"
+    assert "| no sieve (below 100 %: uniform) |" in text(Findings(distilled=found))
+
+
+def test_a_study_without_a_section_of_its_own_is_told_too() -> None:
+    written = text(Findings({"mine": results(made.study(), {"model": "demo"})}))
+    assert "### mine: clips, streamed" in written
+
+
+def test_the_accuracy_of_a_training_made_anew_is_taken_in(tmp_path: Path) -> None:
+    again = json.loads(SHIPPED.read_text())
+    path = tmp_path / "again.json"
+    path.write_text(json.dumps(again | {"model": "runs/again"}))
+    docs = tmp_path / "docs"
+    assert run(_arguments(str(path), "--docs", str(docs))) == 0
+    assert load(docs / "figures").reproduced == again | {"model": "runs/again"}
 
 
 def test_every_plot_it_shows_is_there() -> None:
@@ -48,7 +96,7 @@ def test_a_run_is_taken_in_told_and_drawn(
     assert run(_arguments(str(arms), "--docs", str(docs))) == 0
     written = (docs / "RESULTS.md").read_text()
     assert "## arms: clips, streamed" in written
-    assert "| clips: ahead of random at 10 % | ≥ 25 |" in written
+    assert "| clips: ahead of random on refined tokens at 10 % | ≥ 25 |" in written
     picture = docs / "figures" / "arms.png"
     assert str(picture) in capsys.readouterr().out
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -68,7 +116,9 @@ def test_results_on_disk_are_the_results(arms: Path, tmp_path: Path) -> None:
     take_in(arms, tmp_path / "figures")
     told = results(made.study(), {"model": "demo", "trained": None})
     studies = {"arms": json.loads(json.dumps(told))}
-    assert load(tmp_path / "figures") == Findings(studies, weights=weights_of("demo"))
+    card = json.loads(SHIPPED.read_text())
+    expected = Findings(studies, weights=weights_of("demo"), card=card)
+    assert load(tmp_path / "figures") == expected
 
 
 def test_ablations_stand_beside_the_papers() -> None:
@@ -95,7 +145,7 @@ def test_a_study_of_trainings_and_a_distillation_are_taken_in_beside_the_suite(
     written = (docs / "RESULTS.md").read_text()
     assert "## Ablations by training" in written
     assert "## A sieve from recordings without labels" in written
-    assert "| distilled from recordings at 20 %, per cent of full | ≥ 97 | 100.0 | yes |" in written
+    assert "| distilled from recordings at 20 %, per cent of full | ≥ 97 | 100.0 |" in written
     assert run(_arguments("--docs", str(docs))) == 0
     assert (docs / "RESULTS.md").read_text() == written
 

@@ -42,6 +42,32 @@ def test_arms_are_compared_with_the_sieve_at_their_own_budget() -> None:
     assert value == pytest.approx(expected, abs=0.2)
 
 
+def test_a_share_of_full_is_paired_by_case() -> None:
+    found = results(made.study(), {})
+    value, low, high = _cell(found, "sieve")["of_full"]
+    sieve, full = (_cell(found, *at)["accuracy"][0] for at in (("sieve",), ("full", "100 %")))
+    assert value == pytest.approx(100 * sieve / full, abs=0.2)
+    assert low < value < high
+    assert _cell(found, "full", "100 %")["of_full"] is None
+
+
+def test_ways_of_forgetting_are_compared_with_the_default() -> None:
+    fields = {"task": "memory", "budget": "10 %, 96 slots"}
+    found = results(list(made.run({"score with age": 0.9, "recent first": 0.3}, **fields)), {})
+    default, other = (
+        _cell(found, arm, "10 %, 96 slots") for arm in ("score with age", "recent first")
+    )
+    assert default["difference"] is None
+    assert other["difference"][2] < -30.0
+
+
+def test_a_task_says_which_compositions_it_shows() -> None:
+    told = results(made.study(), {})["tasks"]["clips"]
+    assert told["compositions"] == "held-out"
+    other = [replace(line, task="first") for line in made.study()]
+    assert results(other, {})["tasks"]["first"]["compositions"] == "any"
+
+
 def test_a_comparison_is_of_the_questions_that_both_were_asked() -> None:
     lines = [o for o in made.study() if o.arm != "causal refiner" or o.case < 3]
     worse = [replace(o, right=o.case >= 3) if o.arm == "sieve" else o for o in lines]

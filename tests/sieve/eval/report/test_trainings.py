@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from sieve.eval.report.paper import difference
-from sieve.eval.report.targets import targets
 from sieve.eval.report.trainings import (
     Lines,
     distilled_section,
@@ -61,13 +60,6 @@ def test_arms_without_labels_are_told_as_a_share_of_full() -> None:
 def test_one_seed_has_no_interval() -> None:
     written = study_section(folded(made.trainings(seeds=1)))
     assert _line(written, "causal refiner").startswith("| causal refiner | 91.0 | -4.0 |")
-
-
-def test_the_best_without_labels_and_the_distilled_sieve_have_targets() -> None:
-    told = targets({}, folded(made.trainings()), made.distilled())
-    assert "| softmax, no labels, the best so: at 20 %, per cent of full | ≥ 97 | 97.9 |" in told
-    assert "at 10 %, per cent of full | ≥ 94 | 93.8 | no |" in told
-    assert "| distilled from recordings at 20 %, per cent of full | ≥ 97 | 100.0 | yes |" in told
 
 
 def test_a_distilled_sieve_is_told_against_all_tokens_without_one() -> None:
