@@ -1,7 +1,7 @@
 """What sieves that were trained apart have shown. Pure.
 
 Two documents: a study of ablations and estimators (``sieve.train.demo.study``), every arm trained
-alike from one checkpoint; and a distillation (``sieve.eval.distillation``), a sieve from recordings
+alike; and a distillation (``sieve.eval.distillation``), a sieve from recordings
 without labels.
 """
 
@@ -23,6 +23,22 @@ from sieve.train.demo.study import ARMS
 
 Results = dict[str, Any]
 REFERENCE = "full method"
+ABOUT = (
+    "The full method is the recipe of the built-in model: labels of what matters, the softmax "
+    "estimator, and a choice that strays from the scores by Gumbel noise of half the usual size, "
+    "of which the gradient does not know. Arms named after an estimator choose by the scores as "
+    "they are; Gumbel by noisy ones, whose gradient it takes. None is noisy when examined. Arms "
+    "begin after the stage `refine`; OmniSIFT, raw-embedding output and those without labels one "
+    "stage earlier, as `full method, from read` does, to compare with. Other rotary axes than the "
+    "checkpoint's have to be learned anew."
+)
+LABEL_FREE = (
+    "Without labels: nothing is learned but the answers. No loss on scores, refined tokens or the "
+    "decoder's middle, no memory made too small, no answer left out because of what labels say "
+    "that a memory has lost. What remains of labels: these arms begin with the decoder of the "
+    "stage `read`, which learned on tokens chosen by label, and to say what each of them shows; "
+    "the sieve begins untrained."
+)
 WORLDS = {"compositions": "compositions never seen in training", "seeds": "the training's own"}
 _NO_KINDS = ("mean", "calibration error")
 
@@ -105,11 +121,11 @@ def study_section(study: Results | None) -> str:
         return ""
     seeds = {seed for line in study["lines"] for seed in line["by_seed"]}
     said = (
-        f"Every arm was trained for {study['steps']} steps from the same checkpoint, with "
-        f"{len(seeds)} seeds, and differs in one thing. In brackets the 95 % interval of Student's "
-        "t over the seeds. Differences are points against the full method, paired by seed; beside "
-        "them the paper's, on Daily-Omni with Qwen2.5-Omni-3B, which has one figure for both sides "
-        "of the text.\n"
+        f"Every arm was trained for {study['steps']} steps with {len(seeds)} seeds, and differs in "
+        f"one thing (docs/TRAINING.md). {ABOUT}\n\n"
+        "In brackets the 95 % interval of Student's t over the seeds. Differences are points "
+        "against the full method, paired by seed; beside them the paper's, on Daily-Omni with "
+        "Qwen2.5-Omni-3B, which has one figure for both sides of the text.\n"
     )
     parts = [f"## Ablations by training\n\n{said}"]
     for world, words in WORLDS.items():
@@ -150,9 +166,8 @@ def _label_free(lines: Lines) -> str:
         for arm in arms
     ]
     said = (
-        "Without labels of what matters: the scores learn from the answers alone, and begin where "
-        "none were learned before. The last columns: per cent of what the full method reaches with "
-        "all tokens.\n"
+        f"{LABEL_FREE} The last columns: per cent of what the full method reaches with all "
+        "tokens.\n"
     )
     columns = ("arm", *budgets, "of full at 20 %", "of full at 10 %")
     return f"{said}\n{table(columns, rows)}"

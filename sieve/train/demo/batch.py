@@ -22,7 +22,14 @@ from sieve.train.demo.bank import Bank
 from sieve.train.demo.packing import Conversation, Packed, Packer, Progress, Turn, in_other_words
 from sieve.train.demo.replay import HORIZON_IDS, WINDOW_IDS
 from sieve.train.demo.tiny import INSTRUCTIONS
-from sieve.train.world.truth import AUDIO_TOKENS, GRIDS, VIDEO_TOKENS, WINDOW_S, WINDOW_TOKENS
+from sieve.train.world.truth import (
+    AUDIO_TOKENS,
+    GRIDS,
+    UNSURE,
+    VIDEO_TOKENS,
+    WINDOW_S,
+    WINDOW_TOKENS,
+)
 from stream.world.plot import Plot
 from stream.world.questions import AUDIO_KINDS, VIDEO_KINDS
 from stream.world.scene import OBJECTS, Question, Scene
@@ -84,6 +91,13 @@ class Batch:
     def positions(self) -> Tensor:
         """[3, B, n, T]."""
         return self.within[:, None, None] + self.starts[None, :, :, None]
+
+    def unlabelled(self) -> Batch:
+        """Without what the world says of its tokens: nothing matters, nothing can be told of any.
+        Nobody then knows which answers a memory can still give: all count."""
+        unsure = torch.full_like(self.labels.object, UNSURE)
+        labels = TokenLabels(unsure, unsure, unsure, unsure)
+        return replace(self, salient=torch.zeros_like(self.salient), labels=labels)
 
     def to(self, device: torch.device) -> Batch:
         moved: Batch = _moved(self, device)

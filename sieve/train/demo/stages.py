@@ -24,6 +24,7 @@ from sieve.train.precision import autocast
 from sieve.train.team import Team
 
 AWARE_WINDOWS = 8
+LABEL_LOSSES = ("token_loss", "refined_loss", "score_loss")  # learned from labels of the tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,12 @@ class StageConfig:
     log_every: int = 100
     exam_every: int = 1000
     exam_crops: int = 10
+
+    @property
+    def labelled(self) -> bool:
+        """Whether anything is learned from what the world says of its tokens."""
+        by_loss = any(getattr(self, name) for name in LABEL_LOSSES)
+        return by_loss or self.sieving.choice == "labels"
 
 
 class Stage:
@@ -107,6 +114,8 @@ class Stage:
         rng = np.random.default_rng([*place, self._team.rank])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         batch = self._sampler.draw(shape, rng, self.progress).to(self.model.device)
+        if not self.config.labelled:
+            batch = batch.unlabelled()
         with autocast(self.model.device):
             outcome = forward(self.model, batch, sieving, generator)
             loss = self._total(outcome, batch, sieving, done)

@@ -1,4 +1,4 @@
-"""Ablations and estimators: from one checkpoint every arm is trained alike, but for one thing.
+"""Ablations and estimators: every arm is trained alike, but for one thing (docs/TRAINING.md).
 
 ``python -m sieve.train.demo.study --starts STARTS --run RUN --out study.json``: STARTS holds the
 models that the arms begin from (``sieve.train.demo.starts``), RUN the films, which are made where
@@ -23,7 +23,7 @@ import torch
 from sieve.errors import TrainingError
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import RECIPES, Recipe
-from sieve.train.demo.stages import StageConfig
+from sieve.train.demo.stages import LABEL_LOSSES, StageConfig
 from sieve.train.demo.starts import give_towers, load
 from sieve.train.optimise import Schedule
 from sieve.train.team import Team, together
@@ -35,9 +35,10 @@ _T, _H, _W = 0, 1, 2
 @dataclass(frozen=True, slots=True)
 class Arm:
     """What is different: fields of the stage's sieving, fields of the stage, the axes of the rotary
-    pairs. ``begin``: the stage whose result it starts from; a sieve that is to learn without labels
-    cannot start from one that has seen them. ``used_as``: the suite's arm (``sieve.eval.arms``)
-    that switches the same off in use; None: a model's files cannot say it."""
+    pairs. ``begin``: the stage whose result it starts from: ``refine``, or ``read`` where the
+    scores may not have seen labels, or the decoder reads tokens as the towers made them.
+    ``used_as``: the suite's arm (``sieve.eval.arms``) that switches the same off in use; None: a
+    model's files cannot say it."""
 
     name: str
     sieving: Mapping[str, Any] = field(default_factory=dict)
@@ -48,46 +49,61 @@ class Arm:
 
     @property
     def has_labels(self) -> bool:
-        """Whether the scores learn from labels of what matters."""
-        return self.stage.get("score_loss") != 0.0
+        """Whether anything is learned from labels of the tokens."""
+        return any(self.stage.get(name) != 0.0 for name in LABEL_LOSSES)
 
 
-def _without_labels(estimator: str, noise: float) -> Arm:
-    how = {"estimator": estimator, "noise": noise}
-    return Arm(f"{estimator}, no labels", how, {"score_loss": 0.0}, begin="read")
+def _estimated(estimator: str | None) -> dict[str, Any]:
+    """The choice by the scores as they are, or as the estimator itself strays from them."""
+    return {"estimator": estimator, "noise": 0.0}
 
 
-def _ablation(name: str, **sieving: Any) -> Arm:
+def _without_labels(name: str, sieving: Mapping[str, Any]) -> Arm:
+    """Nothing is learned but the answers. A memory always has room, as nobody could say what a
+    crowded one still can answer."""
+    nothing = dict.fromkeys((*LABEL_LOSSES, "crowded"), 0.0)
+    return Arm(f"{name}, no labels", sieving, nothing, begin="read")
+
+
+def _ablation(name: str, begin: str = "refine", **sieving: Any) -> Arm:
     """What is switched off in training is in use, too."""
-    return Arm(name, sieving, used_as=name)
+    return Arm(name, sieving, begin=begin, used_as=name)
 
 
 def _turned(name: str, axes: tuple[int, ...]) -> Arm:
     return Arm(name, axes=axes, used_as=None)
 
 
-ARMS = (
+ARMS = (  # what is most worth knowing comes first: a study may be stopped before its end
     Arm("full method"),
+    _without_labels("softmax", _estimated("softmax")),
+    Arm("Gumbel", _estimated("gumbel")),
+    _turned("without Sync-RoPE", (_T,) * 4 + (_H,) * 6 + (_W,) * 6),
     _ablation("causal refiner", attention="causal"),
     _ablation("intra-modal attention", attention="apart"),
+    _ablation("per-modality top-k", choice="per-modality"),
+    Arm(
+        "refined-similarity",
+        {"choice": "similarity", **_estimated(None)},
+        {"score_loss": 0.0},
+        used_as="refined-similarity",
+    ),
+    Arm("OmniSIFT", {"method": "omnisift"}, begin="read", used_as="omnisift"),
+    Arm("full method, from read", begin="read"),
+    _without_labels("full method", {}),
+    Arm("softmax", _estimated("softmax")),
+    Arm("identity", _estimated("identity")),
+    Arm("sigmoid", _estimated("sigmoid")),
+    Arm("exchange", _estimated("exchange")),
+    Arm("labels alone", {"estimator": None}),
+    _ablation("without text", text="none"),
     _ablation("selection without text", text="states"),
     _ablation("absorption without text", text="scores"),
-    _ablation("per-modality top-k", choice="per-modality"),
-    Arm("Gumbel", {"estimator": "gumbel", "noise": 1.0}),
-    _turned("without Sync-RoPE", (_T,) * 4 + (_H,) * 6 + (_W,) * 6),
+    Arm("question-blind", stage={"aware_share": 0.0}, used_as="question-blind"),
+    _ablation("raw-embedding output", begin="read", output="raw"),
     _turned("mid-band rotary", (_H,) * 4 + (_T,) * 8 + (_W,) * 4),
     _ablation("compacted positions", positions="compacted"),
-    _ablation("raw-embedding output", output="raw"),
-    Arm("OmniSIFT", {"method": "omnisift"}, used_as="omnisift"),
-    Arm("labels alone", {"estimator": None}),
-    Arm("identity", {"estimator": "identity"}),
-    Arm("sigmoid", {"estimator": "sigmoid"}),
-    Arm("exchange", {"estimator": "exchange"}),
-    Arm("softmax, from read", begin="read"),
-    _without_labels("softmax", 0.5),
-    _without_labels("identity", 0.5),
-    _without_labels("sigmoid", 0.5),
-    _without_labels("gumbel", 1.0),
+    *(_without_labels(name, _estimated(name)) for name in ("identity", "sigmoid", "gumbel")),
 )
 
 
@@ -189,7 +205,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file")
     parser.add_argument("--steps", type=int, default=400, help="of every arm (%(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="of every arm (%(default)s)")
-    parser.add_argument("--arms", nargs="+", default=[], metavar="NAME", help="only these")
+    parser.add_argument(
+        "--arms", nargs="+", default=[], metavar="NAME", help="only these, in their own order"
+    )
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="keep a model of each arm")
     parser.add_argument("--threads", type=int, default=2, help="processor threads (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda ... (%(default)s)")

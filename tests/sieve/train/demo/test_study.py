@@ -14,9 +14,12 @@ from sieve.errors import TrainingError
 from sieve.eval.arms import ARMS as EVALUATED
 from sieve.eval.arms import trained_arms
 from sieve.selectors import available
+from sieve.train.demo.bank import Bank
+from sieve.train.demo.batch import Sampler
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import REHEARSAL
-from sieve.train.demo.starts import keep
+from sieve.train.demo.stages import Stage, StageConfig
+from sieve.train.demo.starts import give_towers, keep
 from sieve.train.demo.study import ARMS, Arm, Plan, _config, main, study
 from sieve.train.demo.tiny import deepen
 from sieve.train.world.render import render_stream
@@ -57,6 +60,100 @@ def test_an_arm_is_a_stage_with_one_thing_changed(run: Run, arm: Arm) -> None:
     assert config.schedule.steps == 5
     assert (config.score_loss == 0) == ("score_loss" in arm.stage)
     assert arm.axes is None or len(arm.axes) == len(run.model.lm.rotary_emb.axis_of_pair)
+
+
+def test_what_is_most_worth_knowing_is_trained_first() -> None:
+    assert [arm.name for arm in ARMS[:9]] == [
+        "full method",
+        "softmax, no labels",
+        "Gumbel",
+        "without Sync-RoPE",
+        "causal refiner",
+        "intra-modal attention",
+        "per-modality top-k",
+        "refined-similarity",
+        "OmniSIFT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arm", "estimator", "noise"),
+    [
+        ("full method", "softmax", 0.5),  # as the recipe has it
+        ("full method, no labels", "softmax", 0.5),
+        ("labels alone", None, 0.5),
+        ("softmax", "softmax", 0.0),
+        ("identity", "identity", 0.0),
+        ("sigmoid", "sigmoid", 0.0),
+        ("exchange", "exchange", 0.0),
+        ("Gumbel", "gumbel", 0.0),  # that of the estimator itself is in its gradient, too
+        ("softmax, no labels", "softmax", 0.0),
+        ("gumbel, no labels", "gumbel", 0.0),
+    ],
+)
+def test_an_estimator_s_arm_is_that_estimator(
+    run: Run, arm: str, estimator: str | None, noise: float
+) -> None:
+    sieving = _config(run, _named(arm), 5).sieving
+    assert (sieving.estimator, sieving.noise) == (estimator, noise)
+
+
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_who_reads_raw_tokens_or_no_labels_begins_before_the_refiner(arm: Arm) -> None:
+    raw = arm.sieving.get("output") == "raw" or arm.sieving.get("method") == "omnisift"
+    early = raw or not arm.has_labels or arm.name.endswith("from read")
+    assert arm.begin == ("read" if early else "refine")
+
+
+def _named(name: str) -> Arm:
+    return next(arm for arm in ARMS if arm.name == name)
+
+
+def _other_labels(bank: Bank) -> Bank:
+    """The same streams, of which the world says something else."""
+    rolled = {
+        name: getattr(bank, name).roll(1, 1) for name in ("segment", "object", "sound", "symbol")
+    }
+    flipped = {name: ~getattr(bank, name) for name in ("salient", "open_salient")}
+    return replace(bank, **rolled, **flipped)
+
+
+def _gradients(run: Run, config: StageConfig, bank: Bank) -> list[torch.Tensor]:
+    """Of the sieve and the decoder, after two steps."""
+    sampler = Sampler(bank, run.recipe.filming.plot, run.packer)
+    stage = Stage(config, run.model, run.words, sampler, seed=0)
+    run.model.zero_grad()
+    for step in range(2):
+        stage._loss(step).backward()
+    learned = (*run.model.cs2.parameters(), *run.model.lm.parameters())
+    return [p.grad.clone() for p in learned if p.grad is not None]
+
+
+@pytest.mark.parametrize("estimator", ["softmax", "full method", "gumbel"])
+def test_what_learns_without_labels_does_not_feel_them(
+    run: Run, starts: Path, estimator: str
+) -> None:
+    give_towers(run, starts, "read")
+    arm, bank = _named(f"{estimator}, no labels"), run.sampler.bank
+    config = _config(run, arm, 5)
+    assert not arm.has_labels
+    assert not config.labelled
+    one, other = (_gradients(run, config, b) for b in (bank, _other_labels(bank)))
+    assert all(map(torch.equal, one, other))
+    (score,) = (g for n, g in _named_gradients(run) if n == "score_head.0.weight")
+    assert score.abs().sum() > 0
+
+
+def test_what_learns_from_labels_feels_them(run: Run, starts: Path) -> None:
+    give_towers(run, starts, "read")
+    config, bank = _config(run, _named("full method"), 5), run.sampler.bank
+    assert config.labelled
+    one, other = (_gradients(run, config, b) for b in (bank, _other_labels(bank)))
+    assert not all(map(torch.equal, one, other))
+
+
+def _named_gradients(run: Run) -> list[tuple[str, torch.Tensor]]:
+    return [(n, p.grad) for n, p in run.model.cs2.named_parameters() if p.grad is not None]
 
 
 def test_a_study_trains_what_is_missing_and_leaves_the_model_s_rotary(
