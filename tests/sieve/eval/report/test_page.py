@@ -13,6 +13,7 @@ from sieve.errors import SettingInvalid
 from sieve.eval.outcomes import Journal
 from sieve.eval.report.page import SHIPPED, Findings, add_arguments, load, run, take_in, text
 from sieve.eval.report.results import results
+from sieve.eval.report.tables import TIGHT, cells_of
 from tests.sieve.eval import made
 
 DOCS = Path(__file__).parents[4] / "docs"
@@ -41,6 +42,15 @@ def test_it_begins_in_short_and_ends_with_single_abilities() -> None:
     assert len(places) > 5
     assert places == sorted(places)
     assert "\n## " not in written[places[-1] :]
+
+
+def test_the_readme_quotes_the_figures_of_the_comparison() -> None:
+    study = load(DOCS / "figures").studies["arms"]
+    full = cells_of(study, "clips", "100 %")["full"]["accuracy"][0]
+    kept = [cells_of(study, "clips", budget)["sieve"]["accuracy"][0] for budget in TIGHT]
+    shares = "{:.0f}, {:.0f} and {:.0f}".format(*(100 * accuracy / full for accuracy in kept))
+    quoted = f"({full:.1f} on clips; of that the sieve keeps {shares} per cent"
+    assert quoted in (DOCS.parent / "README.md").read_text()
 
 
 def test_every_plot_that_is_drawn_is_shown() -> None:
