@@ -15,6 +15,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.multiprocessing.spawn import spawn
 
+from sieve.workers import end_with_parent
+
 
 class Team:
     """Member ``rank`` of ``size``; alone by default."""
@@ -62,7 +64,7 @@ def _gradient(parameter: nn.Parameter) -> torch.Tensor:
 
 def together(size: int, meet: Path, work: Callable[..., None], *arguments: Any) -> None:
     """Runs ``work(team, *arguments)`` in ``size`` processes of one thread, this one among them;
-    they find each other by the file ``meet``. Should one end early, all do."""
+    they find each other by the file ``meet``. Should one end early, all do, however that came."""
     torch.set_num_threads(1)
     if size == 1:
         work(Team(), *arguments)
@@ -75,6 +77,7 @@ def together(size: int, meet: Path, work: Callable[..., None], *arguments: Any) 
 
 
 def _member(number: int, *settings: Any) -> None:
+    end_with_parent()
     torch.set_num_threads(1)
     _join(number + 1, *settings)
 

@@ -24,6 +24,7 @@ from sieve.train.demo.recipe import DEMO, REHEARSAL
 from sieve.train.demo.replay import HORIZON_IDS
 from sieve.train.world.render import render_stream
 from sieve.train.world.windows import closed_window
+from tests.sieve.train.processes import needs_proc, started_by, wait_until_ended
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -82,6 +83,33 @@ def test_a_killed_run_goes_on_to_the_same_model_from_its_last_checkpoint(
     finished = torch.load(rehearsed / "finished.pt", weights_only=True)
     for name, value in run.model.state_dict().items():
         assert torch.equal(value, finished[name]), name
+
+
+@needs_proc
+def test_a_killed_team_leaves_nobody_and_goes_on_to_the_same_model(
+    rehearsed: Path, tmp_path: Path
+) -> None:
+    finished = []
+    for name in ("whole", "killed"):
+        folder = _begun(rehearsed, tmp_path / name, ("read",))
+        arguments = ["--recipe", "rehearsal", "--threads", "2"]
+        arguments += ["--run", str(folder), "--out", str(folder / "out")]
+        if name == "killed":
+            command = [sys.executable, "-m", "sieve.train", *arguments]
+            leader = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            while not (folder / "stage-refine.pt").exists():
+                assert leader.poll() is None
+                time.sleep(0.01)
+            members = started_by(leader.pid)
+            assert members
+            os.kill(leader.pid, signal.SIGKILL)
+            leader.wait()
+            wait_until_ended(members)
+            assert not (folder / "stage-sieve.pt").exists()
+        assert main(arguments) == 0
+        finished.append(torch.load(folder / "stage-sieve.pt", weights_only=True)["model"])
+    whole, killed = finished
+    assert all(torch.equal(value, killed[name]) for name, value in whole.items())
 
 
 def test_another_recipe_does_not_go_on_in_the_same_folder(rehearsed: Path) -> None:
