@@ -17,12 +17,12 @@ from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from sieve import Engine, EngineConfig, Model, RowConfig, load_model
-from sieve.baselines import Similarity
 from sieve.checkpoint import DEMO, save_model, weights_of
 from sieve.errors import NoTokenizer
 from sieve.model import StreamLayout
 from sieve.pool import PixelLimits
 from sieve.select import CS2Selector
+from sieve.selectors import TRAINING_FREE, method_of
 from tests import tiny
 from tests.sieve.checkpoint.directories import (
     SECTIONS,
@@ -58,7 +58,7 @@ def with_new_names(tensors: dict[str, Tensor]) -> None:
 def test_a_thinker_alone_loads_as_the_stock_model(stock: Path) -> None:
     model = load_model(stock)
     assert model.cs2 is None
-    assert isinstance(model.selector, Similarity)
+    assert type(model.selector) is type(method_of(model, TRAINING_FREE).selector)
     assert model.layout == StreamLayout(text_states="raw")
     assert model.retention == 0.2
     assert model.backbone.rotary.sections == (2, 3, 3)

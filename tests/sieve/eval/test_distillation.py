@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sieve.baselines import Similarity
 from sieve.checkpoint import load_model
 from sieve.errors import TrainingError
 from sieve.eval import distillation
 from sieve.eval.accuracy import WORLDS
 from sieve.eval.distillation import Plan, distil, main, questions, record, without_sieve
+from sieve.selectors import TRAINING_FREE, method_of
 from sieve.train.backbone.tuning import tuning_of
 
 TINY = Plan(world="first", minutes=0.15, steps=2, streams=1, stream_s=8.0, moments=1, threads=1)
@@ -79,7 +79,7 @@ def test_questions_are_of_every_kind_and_none_comes_twice(world: str) -> None:
 def test_without_its_sieve_a_model_keeps_tokens_as_one_that_never_had_any() -> None:
     bare = without_sieve(load_model("demo"))
     assert bare.cs2 is None
-    assert isinstance(bare.selector, Similarity)
+    assert type(bare.selector) is type(method_of(bare, TRAINING_FREE).selector)
 
 
 def test_numbers_out_of_range_are_refused(
