@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sieve.eval.report.markdown import points
+from sieve.eval.report.names import listed
 from sieve.eval.report.tables import TIGHT, cells_of
 from sieve.eval.report.targets import MET, MISSED, OPEN, UNMEASURED, Evidence, Target, all_targets
 
@@ -22,8 +23,8 @@ def _asked(found: Evidence) -> str:
     tasks = [told for study in found.studies.values() for told in study["tasks"].values()]
     cases = sum(told["cases"] for told in tasks)
     questions = sum(sum(told["questions"].values()) for told in tasks)
-    earlier = [f"`{name}`" for name, study in found.studies.items() if found.other(study)]
-    of = f"; {' and '.join(earlier)} with other weights" if earlier else ""
+    earlier = [name for name, study in found.studies.items() if found.other(study)]
+    of = f"; {listed(earlier)} with other weights" if earlier else ""
     return (
         f"**Asked.** {len(found.studies)} studies put {questions} questions about {cases} streams "
         "of the synthetic world to the built-in model, every arm of a study the same ones; things "

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sieve.eval.arms import EVERYTHING_AGAIN
 from sieve.eval.report.markdown import NOTHING, Triple, points
+from sieve.eval.report.regret import knowing
 from sieve.eval.report.tables import cells_of, untrained
 from sieve.eval.report.trainings import Lines, distilled_share
 from sieve.eval.stats import mean_interval
@@ -236,12 +236,8 @@ _Line = tuple[str, str, Triple, int]
 
 
 def _knowing(study: Results | None) -> Sequence[_Line]:
-    cells = study["cells"] if study else []
-    return [
-        (cell["task"], cell["budget"], cell["difference"], cell["questions"])
-        for cell in cells
-        if cell["arm"] == EVERYTHING_AGAIN and cell["difference"] is not None
-    ]
+    cells = knowing(study) if study else []
+    return [(cell["task"], cell["budget"], cell["difference"], cell["questions"]) for cell in cells]
 
 
 def _whole(study: Results | None) -> Sequence[_Line]:
