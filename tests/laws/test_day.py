@@ -6,6 +6,8 @@ an hour and after a day of one session.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from sieve import Engine, EngineConfig, Model, RowConfig
@@ -14,8 +16,16 @@ from sieve.train.world.windows import closed_window, open_window
 
 HOUR_S = 3600.0
 WINDOWS = 15
-# What the model is sure of: where two answers are as likely, what lies farthest back decides.
-QUESTIONS = ("what do you see now?", "what was the first sound?", "what was the last sound?")
+SURE = ("what do you see now?", "what was the first sound?", "what was the last sound?")
+UNSURE = "how many sounds were there?"  # two numbers are as likely: what is far away decides
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a showing of the stream cost, and what was said about it, by question."""
+
+    costs: list[object]
+    said: dict[str, list[int]]
 
 
 @pytest.fixture(scope="module")
@@ -31,27 +41,32 @@ def test_a_day_later_the_same_scene_costs_the_same_and_gets_the_same_answers(
     engine = Engine(model, EngineConfig(rows=1))
     row = engine.open(RowConfig())
     first, hour, day = (shown_twice(engine, row, stream, at_s) for at_s in (0, HOUR_S, 24 * HOUR_S))
-    assert first == hour == day
+    assert first.costs == hour.costs == day.costs
+    assert hour.said == day.said
+    for question in SURE:  # in the first minutes the prompt is nearer than a horizon
+        assert first.said[question] == day.said[question]
     assert engine.check_integrity()
 
 
-def shown_twice(engine: Engine, row: int, stream: Stream, start_s: float) -> list[object]:
+def shown_twice(engine: Engine, row: int, stream: Stream, start_s: float) -> Shown:
     """The second time there is something to remember; what was before the first is forgotten."""
     show(engine, row, stream, start_s)
     return show(engine, row, stream, start_s + 60.0)
 
 
-def show(engine: Engine, row: int, stream: Stream, start_s: float) -> list[object]:
+def show(engine: Engine, row: int, stream: Stream, start_s: float) -> Shown:
     """Play the stream from ``start_s`` on and ask: bytes, slots, what questions read and say."""
-    told: list[object] = []
+    costs: list[object] = []
     for index in range(WINDOWS):
         ingested = engine.ingest(row, closed_window(stream, index).moved(start_s))
-        told.append((ingested.kept.kept, ingested.kept.audio_kept, ingested.memory.bytes))
-    told.append(ingested.memory.used)
+        costs.append((ingested.kept.kept, ingested.kept.audio_kept, ingested.memory.bytes))
+    costs.append(ingested.memory.used)
     now = open_window(stream, 2.0 * WINDOWS + 1.3).moved(start_s)
-    for question in QUESTIONS:
+    said: dict[str, list[int]] = {}
+    for question in (*SURE, UNSURE):
         begun = engine.ask(row, question, open_window=now, max_tokens=8)
-        told.append((begun.seen, begun.kept))
+        costs.append((begun.seen, begun.kept))
+        said[question] = []
         while not (step := engine.step(begun.branch)).done:
-            told.append(step.token)
-    return told
+            said[question].append(step.token)
+    return Shown(costs, said)
