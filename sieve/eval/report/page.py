@@ -31,12 +31,10 @@ from sieve.eval.report.tables import (
 )
 from sieve.eval.report.targets import CARD, Evidence, targets
 from sieve.eval.report.trainings import distilled_section, folded, study_section
-from sieve.selectors import TRAINING_FREE
 
 DOCS = Path("docs")
 STUDIES, TRAININGS, DISTILLED = "results", "trainings", "distilled"  # below docs/figures
 REPRODUCED = "reproduced"
-BEFORE_FASTAV = "similarity"  # the default without CS2 weights when distillations did not name it
 SHIPPED = Path(__file__).parents[2] / "demo" / "accuracy.json"  # the built-in model's card
 WITH_SECTION = ("arms", "streams", "ablations", "abilities", "memory", "horizon", "regret")
 HEAD = """# Results
@@ -176,7 +174,7 @@ def text(findings: Findings) -> str:
         default_section(found.get("arms")),
         ablations_section(found.get("ablations")),
         study_section(findings.trainings),
-        _distilled(findings.distilled),
+        distilled_section(findings.distilled),
         memory_section(found.get("memory")),
         regret_section(found.get("regret")),
         horizon_section(found.get("horizon")),
@@ -191,15 +189,6 @@ def text(findings: Findings) -> str:
         accuracies("abilities", found.get("abilities")),
     ]
     return "\n".join(section for section in sections if section)
-
-
-def _distilled(found: Results | None) -> str:
-    """With the name of the method that was measured, which need not be the default of now."""
-    if found is None:
-        return ""
-    measured = found["setting"].get("selector", BEFORE_FASTAV)
-    now, then = (f"(below 100 %: {method})" for method in (TRAINING_FREE, measured))
-    return distilled_section(found).replace(now, then)
 
 
 def _others(found: dict[str, Results]) -> str:
