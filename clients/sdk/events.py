@@ -50,30 +50,41 @@ class EventStream:
         self._met = False  # whether the service was ever reached
 
     async def __aiter__(self) -> AsyncGenerator[wire.Event]:
-        """Events up to the end of the session (`session.closed`).
+        """Events up to the end of the session (`session.closed`); of one that has ended, those that
+        are on record.
 
         Raises EchoSieveError where the service cannot be reached at first, and later on where
         coming back is of no use (the session was deleted, the token has expired).
         """
+        over = False  # whether the session had ended before this connection
         while True:
-            last = self._is_last()
+            last, more = self._is_last(), False
             try:
                 async with aclosing(self._connected()) as events:
                     async for event in events:
+                        more = True
                         yield event
                         if self._ends(event):
                             return
+                if last or (over and not more):
+                    return
+                over = await self._is_over()
+                if not over:  # something between us and the service ended it
+                    await self._pause(ConnectionLost("the stream was ended"))
             except PASSING as error:
                 if not self._met and not isinstance(error, ConnectionLost):
                     raise
+                over = False
                 await self._pause(error)
-            else:
-                if last:
-                    return
-                await self._pause(ConnectionLost("the service ended the stream"))
 
     def _ends(self, event: wire.Event) -> bool:
         return isinstance(event, wire.SessionClosed)
+
+    async def _is_over(self) -> bool:
+        """Whether the session has ended. It may have done so after the stream was: only the next
+        connection that brings no more has told all of it."""
+        session = await self._transport.call("GET", self._path, wire.Session)
+        return session.state == "ended"
 
     def _is_last(self) -> bool:
         """Whether the connection that comes next is the last, where it is not cut: the service ends
@@ -133,6 +144,9 @@ class Following(EventStream):
 
     def _ends(self, event: wire.Event) -> bool:
         return False
+
+    async def _is_over(self) -> bool:
+        return False  # it may be opened again
 
     def _is_last(self) -> bool:
         return self._goes_on is not None and not self._goes_on()

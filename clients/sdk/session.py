@@ -118,9 +118,11 @@ class Session:
 
     def events(self, *, after: int | None = None) -> EventStream:
         """What happens in the session, from now on, or after the event with the number `after`
-        (0: from the first that is held). Raises Unusable for what is no such number. One that was
-        never given begins with `wire.EventsMissed` and goes on from now: a service whose record was
-        lost begins its numbers anew, and who comes back to it stays. See `EventStream`."""
+        (0: from the first that is held), to its end; of a session that has ended, what is on record
+        after that number, which is nothing "from now on". Raises Unusable for what is no such
+        number. One that was never given begins with `wire.EventsMissed` and goes on from now: a
+        service whose record was lost begins its numbers anew, and who comes back to it stays. See
+        `EventStream`."""
         return EventStream(self._transport, self._path, after=after, backoff=self._backoff)
 
     def follow(

@@ -51,6 +51,59 @@ async def test_following_can_begin_after_an_event(line: Line) -> None:
     assert await collected(session.events(after=1)) == whole[1:]
 
 
+@pytest.mark.parametrize(("after", "told"), [(None, []), (50, ["events.missed"])])
+async def test_events_of_a_session_that_has_ended_end_at_once(
+    line: Line, after: int | None, told: list[str]
+) -> None:
+    session, _ = await line.join()
+    await session.close()
+    events = await collected(session.events(after=after))
+    assert [event.type for _, event in events] == told
+
+
+async def test_events_from_the_end_on_go_on_where_the_session_was_opened_again(line: Line) -> None:
+    """Also where that happens between two looks at it."""
+    session, _ = await line.join()
+    await session.close()
+    stream = session.events()
+    looked = stream._is_over
+
+    async def looked_and_opened() -> bool:
+        over = await looked()
+        if not line.house.manager.all():
+            await attach(line.house, session.id)
+        return over
+
+    stream._is_over = looked_and_opened  # type: ignore[method-assign]
+    following = asyncio.create_task(collected(stream))
+    await eventually(lambda: bool(line.house.manager.all()))
+    await line.house.ask(session.id, "what now")
+    await line.house.manager.end(session.id, "ended by request")
+    kinds = [event.type for _, event in await following]
+    assert (kinds[0], kinds[-1]) == ("session.reopened", "session.closed")
+    assert "answer.done" in kinds
+
+
+async def test_a_stream_that_is_ended_in_order_before_its_session_is_begun_again(
+    line: Line,
+) -> None:
+    """As a proxy does that lost the service."""
+    session, _ = await line.join()
+    hub = line.house.manager.get(session.id).hub
+    stream = session.events(after=0)
+    following = asyncio.create_task(collected(stream))
+    await eventually(lambda: hub.listening == 1 and bool(stream.last_id))
+    for subscription in hub._subscriptions:
+        subscription.end()
+    hub._subscriptions.clear()
+    await session.ask("what now")
+    await session.close()
+    events = await following
+    numbers = numbers_of(events)
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert events[-1][1].type == "session.closed"
+
+
 async def test_no_event_is_lost_or_doubled_however_the_network_is_cut(line: Line) -> None:
     """Cut a hundred times, at random bytes of the replies."""
     session, _ = await line.join()
