@@ -1,4 +1,4 @@
-"""Several things at once, of which one ends the others."""
+"""Several things at once, and what ends them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,17 @@ async def until_first(ends: Iterable[Work], beside: Iterable[Work] = ()) -> None
         for task in ending | others:
             task.cancel()
         await asyncio.gather(*ending, *others, return_exceptions=True)
+
+
+async def all_of(works: Iterable[Work]) -> None:
+    """Run all to their ends; where one fails before, raise that and cancel the rest."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def unless(beside: asyncio.Task[Any], work: Work) -> None:

@@ -41,12 +41,12 @@ from clients.mqtt.wanted import set_watches
 from clients.sdk import Backoff, EchoSieve, Session
 from clients.sdk.client import CheckedRole, check_role
 from clients.sdk.errors import EchoSieveError, Forbidden, NotFound, Unauthorized
-from clients.together import Work, until_first
+from clients.together import Work, all_of, until_first
 from session import wire
 
 log = logging.getLogger("echosieve")
 
-LATE_S = 45.0  # that it is noticed late at most; nothing is heard while the broker is away either
+LATE_S = 45.0  # that it is noticed late at most
 LAST_REPORTS_S = 10.0  # for webhooks, when everything has ended
 NO_NOTES = NotesTable(every_s=None)
 
@@ -82,11 +82,12 @@ class Monitor:
         self._states: dict[str, SourceState] = {}  # by name
         self._clocks: dict[str, tuple[str, float]] = {}  # by name: session, how far it has come
         self._heard_at: dict[str, float] = {}  # by name: Unix seconds
-        self._places = Places(config.folder / "places.db")
+        self._places = Places(config.folder / "places.db")  # of record and webhooks
+        self._told = told_of(config, self._places)
         self._outbox = Outbox(config.folder / "outbox.db")
         self._record = Record(config.folder / "record.db")
         self._reached = Reached(config.folder / "reached.db")
-        self._bridge = Bridge(config.mqtt, self._places) if config.mqtt else None
+        self._bridge = Bridge(config.mqtt, self._told) if config.mqtt and self._told else None
         self._webhooks = [
             Webhook(hook.url, secret or "", self._outbox, give_up_s=hook.give_up_s)
             for hook, secret in zip(config.webhook, webhook_secrets(config), strict=True)
@@ -105,8 +106,9 @@ class Monitor:
             ) from error
         finally:
             await self._client.close()
-            for file in (self._places, self._outbox, self._record, self._reached):
-                file.close()
+            for file in (self._places, self._outbox, self._record, self._reached, self._told):
+                if file is not None:
+                    file.close()
 
     @property
     def report(self) -> Path:
@@ -188,9 +190,10 @@ class Monitor:
         """Finish what an earlier run left, except what its own media goes on with: by name, the
         newest session of each."""
         own = {source.name for source in self._config.source if not isinstance(source, RoomSource)}
-        stories = [place.story for place in self._places.unfinished()]
-        newest = {story.name: story.session for story in stories if story.name in own}
-        for story in stories:
+        heard = [place.story for place in self._places.unfinished()]
+        untold = [place.story for place in self._told.unfinished()] if self._told else []
+        newest = {story.name: story.session for story in heard if story.name in own}
+        for story in {story.session: story for story in untold + heard}.values():
             if newest.get(story.name) != story.session:
                 await self._keeper(story.name).run(partial(self._finish, story))
         return newest
@@ -201,7 +204,8 @@ class Monitor:
             session = await self._client.sessions.get(story.session)
         except NotFound:
             log.warning("what was left of %s is gone with its session", story.name)
-            self._places.forget(story.session)
+            for places in filter(None, (self._places, self._told)):
+                places.forget(story.session)
             return
         if session.info.state != "ended":
             return  # whoever watches the room finds it
@@ -261,17 +265,16 @@ class Monitor:
         self._record.prepared(session.id, digest)
 
     async def follow(self, name: str, session: Session, goes_on: Callable[[], bool]) -> None:
-        """Tell everything of it, to the broker first."""
+        """Tell everything of it: on record and to webhooks, and to the broker when that is there;
+        neither waits for the other."""
+        telling = [follow(self._places, Topics(), session, name, self._heard, goes_on)]
         if self._bridge is not None:
-            await self._bridge.follow(session, name, heard=self._heard, goes_on=goes_on)
-            return
+            telling.append(self._bridge.follow(session, name, goes_on))
+        await all_of(telling)
 
-        async def hear(before: Story, story: Story, number: int | None, event: wire.Event) -> None:
-            await self._heard(story, number, event)
-
-        await follow(self._places, Topics(), session, name, hear, goes_on)
-
-    async def _heard(self, story: Story, number: int | None, event: wire.Event) -> None:
+    async def _heard(
+        self, before: Story, story: Story, number: int | None, event: wire.Event
+    ) -> None:
         match event:
             case wire.SessionCreated() | wire.SessionReopened():
                 self._record.begins(story.name, story.session)
@@ -300,6 +303,18 @@ class Monitor:
         self._record.watched(Stretch(story.name, story.session, event.start_s, event.end_s))
         for blank in blanks_of(story, event):
             self._record.blank(blank)
+
+
+def told_of(config: MonitorConfig, heard: Places) -> Places | None:
+    """How far the broker has been told, where there is one: the first time, as far as was heard."""
+    path = config.folder / "mqtt.db"
+    if config.mqtt is None:
+        return None
+    is_new = not path.exists()
+    places = Places(path)
+    if is_new:
+        places.begin_as(heard)
+    return places
 
 
 def report_of(story: Story, delivery: str, event: Recorded) -> bytes:

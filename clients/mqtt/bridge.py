@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self
@@ -44,8 +44,6 @@ STATS_S = 30.0
 MOST_AT_ONCE = 8  # requests being carried out
 MOST_WAITING = 64  # requests that are not answered yet, with those that are refused
 RETAINED = "a request must not be retained, as it would come again: send it without the retain flag"
-
-Heard = Callable[[Story, int | None, wire.Event], Awaitable[None]]
 
 
 class BridgeStats(BaseModel):
@@ -124,13 +122,10 @@ class Bridge:
         self,
         session: Session,
         name: str,
-        heard: Heard | None = None,
         goes_on: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Tell everything of a session, from where it was left, up to its end (see `follow`).
-
-        `heard` is given every event when the broker has it. Raises EchoSieveError where the service
-        gives no more of it.
+        """Tell everything of a session, from where it was left, up to its end (see `follow`); while
+        the broker is away this waits. Raises EchoSieveError where the service gives no more of it.
         """
         self._sessions[name] = session
         await self._take_up(session, name)
@@ -139,8 +134,6 @@ class Bridge:
             _, out = tell(self.topics, before, number, event)
             await self._send(session, before, story, out)
             self._events += 1
-            if heard is not None:
-                await heard(story, number, event)
 
         await follow(self._places, self.topics, session, name, hear, goes_on)
 
@@ -263,12 +256,14 @@ class Bridge:
         """Whatever is wrong with a request is told to whoever made it."""
         name, kind = requests.name_of(self.topics, received.topic)
         reply = self._replies.to(received, name)
+        if received.retained and not received.payload:
+            return  # what was retained there has been taken away
         if self._busy >= MOST_AT_ONCE:
             await reply.refuse("busy", f"{MOST_AT_ONCE} requests are being carried out")
         elif received.retained:
             await reply.refuse("retained", RETAINED)
         elif (session := self._sessions.get(name)) is None:
-            await reply.refuse("session_unknown", f"there is no session {name[:64]!r}")
+            await reply.refuse("session_unknown", self._nobody(name))
         else:
             self._busy += 1
             try:
@@ -280,6 +275,11 @@ class Bridge:
                 await reply.fail(error)
             finally:
                 self._busy -= 1
+
+    def _nobody(self, name: str) -> str:
+        if name in self._states:
+            return f"nothing has come of {name} yet: there is no session to ask"
+        return f"there is no session {name[:64]!r}"
 
     async def _carry_out(self, name: str, session: Session, request: Request, reply: Reply) -> None:
         match request:

@@ -150,6 +150,10 @@ class Broker:
                 if self._marked:
                     await self._look()
                 async with self._connected() as client:
+                    if failures:
+                        log.warning(
+                            "the MQTT broker at %s:%d: we are back", *self._settings.address
+                        )
                     failures = 0
                     if not first.done():
                         first.set_result(None)

@@ -1,8 +1,8 @@
-"""How far each session has been told: the number of the last event that the broker acknowledged.
+"""How far each session has been told to somebody: the number of the last event that was taken.
 
-The service's journal is the outbox; this is the reader's place in it, one SQLite file (WAL). Number
-and story are written together, so after a kill both are of the same moment. What was acknowledged
-and not noted is told again, under the same key.
+The service's journal is the outbox; this is a reader's place in it, one SQLite file (WAL) for each
+reader. Number and story are written together, so after a kill both are of the same moment. What was
+taken and not noted is told again, under the same key.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ class Places:
 
     def close(self) -> None:
         self._db.close()
+
+    def begin_as(self, other: Places) -> None:
+        """Of a new reader: everything that another has been told has been told to this one."""
+        rows = other._db.execute("SELECT * FROM places ORDER BY rowid").fetchall()
+        self._db.executemany("INSERT INTO places VALUES (?, ?, ?, ?)", rows)
 
     def note(self, number: int, story: Story) -> None:
         """Everything up to `number` has been told."""

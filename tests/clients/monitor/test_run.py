@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from clients.media import Delivered
 from clients.monitor.bot import packed
 from clients.monitor.config import BotsTable, MonitorConfig
-from clients.monitor.run import Monitor
+from clients.monitor.run import Monitor, told_of
 from clients.monitor.sources import Bots
 from clients.monitor.streams import Streams
 from clients.mqtt.mapping import Story
@@ -32,6 +32,7 @@ from session.auth import Gate, new_token
 from session.wire import NOTHING_CAME
 from stream.window import Sound
 from tests.clients.monitor.happened import skipped, window
+from tests.clients.mqtt.mosquitto import mosquitto, receiving
 from tests.clients.mqtt.recorded import info
 from tests.clients.sdk.conftest import QUICK, Line, served
 from tests.session.api.test_watches import SEEN_FROM_4_TO_8, shown
@@ -93,6 +94,68 @@ async def played(line: Line, session: Session, peer: FakePeer, end_s: float) -> 
     for count in range(1 + int(peer.clock_s // 2), 1 + int(end_s // 2)):
         await peer.play(2.0 * count + 0.5)
         await eventually(partial(taken_in, count))
+
+
+async def test_record_and_webhooks_do_not_wait_for_a_broker_that_is_away(
+    line: Line, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    (tmp_path / "broker").mkdir()
+    (tmp_path / "secret").write_text("a secret of thirty-two characters")
+    with mosquitto(tmp_path / "broker") as broker:
+        await broker.listening()
+        config = MonitorConfig.model_validate(
+            {
+                "folder": tmp_path,
+                "source": [{"kind": "room", "name": "door", "room": "room"}],
+                "watch": [{"query": SEEN_FROM_4_TO_8}],
+                "mqtt": {"host": "127.0.0.1", "port": broker.port, "prefix": "es"},
+                "webhook": [
+                    {
+                        "url": f"http://127.0.0.1:{unused_tcp_port}/",
+                        "secret_file": tmp_path / "secret",
+                    }
+                ],
+            }
+        )
+        monitor = Monitor(config, client=EchoSieve(line.url, backoff=QUICK))
+        running = asyncio.create_task(monitor.run())
+        session, peer = await line.join()
+        live = await line.house.manager.live(session.id)
+        await eventually(lambda: len(live.attendant.watches.all()) == 1)
+        broker.kill()
+        await shown(line.house, session.id, peer, 14.0)
+        await eventually(lambda: ended(monitor))
+        report = monitor._outbox.first(config.webhook[0].url)
+        assert report is not None
+        broker.start()
+        async with receiving(broker.port) as receiver:
+            await receiver.until(lambda: len(receiver.on("es/alerts")) == 2)
+        assert monitor._told is not None
+        assert [place.story.name for place in monitor._told.unfinished()] == ["door"]
+        running.cancel()
+        await asyncio.wait({running})
+
+
+def test_a_broker_of_a_monitor_that_is_updated_is_told_what_it_has_not_been_told(
+    tmp_path: Path,
+) -> None:
+    """One file held the place of all who were told, once."""
+    config = MonitorConfig.model_validate(
+        {
+            "folder": tmp_path,
+            "source": [{"kind": "room", "name": "door"}],
+            "mqtt": {"host": "127.0.0.1"},
+        }
+    )
+    heard = Places(":memory:")
+    heard.note(7, Story(name="door", session="a"))
+    for number in (7, 7):
+        told = told_of(config, heard)
+        assert told is not None
+        assert [place.number for place in told.unfinished()] == [number]
+        told.close()
+        heard.note(9, Story(name="door", session="a"))
+    heard.close()
 
 
 async def test_a_camera_that_goes_dark_is_a_gap_in_the_report_though_nothing_happened(

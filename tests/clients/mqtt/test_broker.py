@@ -58,6 +58,8 @@ async def test_a_broker_that_goes_away_is_not_taken_for_one_that_was_never_there
     async with Bridge(settings, places, backoff=QUICK):
         broker.kill()
         await eventually(lambda: "back in" in caplog.text)
+        broker.start()
+        await eventually(lambda: f"127.0.0.1:{broker.port}: we are back" in caplog.text)
     places.close()
     (said, *_) = [one.getMessage() for one in caplog.records if "back in" in one.getMessage()]
     assert said.startswith(f"the MQTT broker at 127.0.0.1:{broker.port}: the connection is lost (")

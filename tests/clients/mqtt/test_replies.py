@@ -10,6 +10,7 @@ from typing import Unpack
 import pytest
 
 from clients.monitor.bench.mosquitto import Mosquitto
+from clients.mqtt.mapping import SourceState
 from clients.mqtt.replies import Reply
 from clients.sdk.session import Settings
 from session import wire
@@ -109,6 +110,33 @@ async def test_what_is_to_be_retained_is_refused_at_once_and_whenever_the_bridge
     for reply in answers(receiver, "error"):
         assert reply["error"]["type"] == "retained"
         assert "without the retain flag" in reply["error"]["message"]
+
+
+async def test_who_takes_a_retained_request_away_is_not_refused(
+    line: Line, broker: Mosquitto, tmp_path: Path
+) -> None:
+    session, _ = await line.join()
+    async with bridged(broker, tmp_path, session), receiving(broker.port) as receiver:
+        await known(receiver)
+        await request(receiver, "kitchen/ask", b"", b"away", retain=True)
+        await ask(receiver, b"still there?", b"after")
+        await receiver.until(lambda: answers(receiver, "done"))
+    assert not by_correlation(receiver, b"away")
+
+
+async def test_who_asks_a_source_of_which_nothing_has_come_is_told_so(
+    line: Line, broker: Mosquitto, tmp_path: Path
+) -> None:
+    session, _ = await line.join()
+    async with bridged(broker, tmp_path, session) as bridge, receiving(broker.port) as receiver:
+        bridge.turn("door", SourceState(status="up", since=0.0))
+        await request(receiver, "door/ask", b"who is there?", b"door")
+        await request(receiver, "cellar/ask", b"who is there?", b"cellar")
+        await receiver.until(lambda: by_correlation(receiver, b"cellar"))
+        await receiver.until(lambda: by_correlation(receiver, b"door"))
+    (door,), (cellar,) = by_correlation(receiver, b"door"), by_correlation(receiver, b"cellar")
+    assert door["error"]["message"] == "nothing has come of door yet: there is no session to ask"
+    assert cellar["error"]["message"] == "there is no session 'cellar'"
 
 
 async def test_settings_are_made_and_shown(line: Line, broker: Mosquitto, tmp_path: Path) -> None:
