@@ -55,12 +55,13 @@ def failures(extra: str = "media") -> Iterator[None]:
         ) from error
     try:
         yield
+    # What these say is said again: of them, only what they come from is worth a traceback.
     except NotInstalledError as error:
-        raise NotInstalled(str(error)) from error
+        raise NotInstalled(str(error)) from error.__cause__
     except CutError as error:
-        raise MediaCut(str(error)) from error
+        raise MediaCut(str(error)) from error.__cause__
     except MediaError as error:
-        raise MediaFailed(str(error)) from error
+        raise MediaFailed(str(error)) from error.__cause__
     except PublishError as error:
         raise ConnectionLost(str(error)) from error
 

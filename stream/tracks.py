@@ -22,11 +22,14 @@ class TrackSource:
     """
 
     def __init__(self, tracks: Sequence[MediaStreamTrack], *, max_side: int = MAX_SIDE) -> None:
-        """Raises MediaError for none, or two of a kind."""
-        kinds = [track.kind for track in tracks]
+        """Raises MediaError for none, two of a kind, or what is no track."""
+        kinds = [t.kind if isinstance(t, MediaStreamTrack) else type(t).__name__ for t in tracks]
         if not kinds or len(set(kinds)) < len(kinds) or not set(kinds) <= {"audio", "video"}:
             listed = ", ".join(kinds) or "none"
-            raise MediaError(f"give one video track, one audio track, or both; not: {listed}")
+            raise MediaError(
+                "a list is of tracks: give one video track, one audio track, or both; not: "
+                f"{listed}"
+            )
         self._tracks = tuple(tracks)
         self._max_side = max_side
 

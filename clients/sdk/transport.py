@@ -154,9 +154,9 @@ class Transport:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise ServiceUnreachable(self.url, str(error) or "no reply") from error
-        except httpx.TimeoutException as error:
-            raise ServiceTimeout(f"{method} {self.url}{path} was not answered in time") from error
+            raise ServiceUnreachable(self.url, str(error) or "no reply") from None
+        except httpx.TimeoutException:
+            raise ServiceTimeout(f"{method} {self.url}{path} was not answered in time") from None
         except UnicodeEncodeError:
             raise Unusable(NO_TEXT) from None
         except httpx.TransportError as error:

@@ -77,3 +77,9 @@ async def test_one_track_is_enough() -> None:
 def test_none_or_two_of_a_kind_are_refused(tracks: list[type[MediaStreamTrack]]) -> None:
     with pytest.raises(MediaError, match="one video track, one audio track, or both"):
         TrackSource([track() for track in tracks])
+
+
+@pytest.mark.parametrize("tracks", [["clip.webm", "clip.webm"], (1, 2), [Tone(), "clip.webm"]])
+def test_what_is_no_track_is_refused(tracks: list[MediaStreamTrack]) -> None:
+    with pytest.raises(MediaError, match=r"a list is of tracks: .* not: \w+, \w+$"):
+        TrackSource(tracks)

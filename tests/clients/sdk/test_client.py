@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -349,6 +350,28 @@ async def test_what_is_no_media_is_refused(media: object) -> None:
     async with EchoSieve("http://127.0.0.1:9") as client:
         with pytest.raises(errors.MediaFailed, match="is no media: give a file"):
             await client.publish(media).start()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("media", [["clip.webm", "clip.webm"], (1, 2), [], [None]])
+async def test_a_list_of_what_are_no_tracks_is_refused(media: object) -> None:
+    async with EchoSieve("http://127.0.0.1:9") as client:
+        with pytest.raises(errors.MediaFailed, match="a list is of tracks: give one video track"):
+            await client.publish(media).start()  # type: ignore[arg-type]
+
+
+async def test_what_went_wrong_with_media_is_told_in_one_traceback(tmp_path: Path) -> None:
+    """Of what a file is not, the error says all: that of the decoder says the same again."""
+    async with EchoSieve("http://127.0.0.1:9") as client:
+        with pytest.raises(errors.MediaFailed, match="there is no such file") as failed:
+            await client.publish(tmp_path / "clip.webm").start()
+    assert "\n\nThe above exception" not in "".join(format_exception(failed.value))
+
+
+async def test_what_is_not_reached_is_told_in_one_traceback() -> None:
+    async with EchoSieve("http://127.0.0.1:9") as client:
+        with pytest.raises(errors.ServiceUnreachable) as failed:
+            await client.ready()
+    assert "\n\nThe above exception" not in "".join(format_exception(failed.value))
 
 
 async def test_a_folder_without_media_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
