@@ -35,6 +35,8 @@ from session.options import (
 )
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from session.config import ServiceConfig
     from session.engine.loading import Loaded
     from stream.source import FileSource
@@ -110,17 +112,30 @@ def serve(args: argparse.Namespace) -> None:
         limits=replace(config.limits, questions_a_minute=args.questions_per_minute),
     )
     from session.app import create_app
-    from session.journal.journal import JournalError, probe
-    from session.server import ServeError, bound, run, url_of
+    from session.server import run, url_of
 
+    listener = listener_of(args, journal)
+    print(f"EchoSieve is on {url_of(listener)} (model: {args.model})", flush=True)
+    run(create_app(config, loaded), listener)
+
+
+def listener_of(args: argparse.Namespace, journal: str | None) -> socket:
+    """The service's socket, when its journal can be used too. Raises CommandError; of a service
+    that runs already, which has both, for the socket."""
+    from session.journal.journal import JournalError, probe
+    from session.server import ServeError, bound
+
+    try:
+        listener = bound(args.host, args.port)
+    except ServeError as error:
+        raise CommandError(str(error)) from error
     try:
         if journal is not None:
             probe(journal)
-        listener = bound(args.host, args.port)
-    except (ServeError, JournalError) as error:
+    except JournalError as error:
+        listener.close()
         raise CommandError(str(error)) from error
-    print(f"EchoSieve is on {url_of(listener)} (model: {args.model})", flush=True)
-    run(create_app(config, loaded), listener)
+    return listener
 
 
 def key_of(args: argparse.Namespace) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -39,8 +40,24 @@ def bound(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise ServeError(f"cannot listen on {host}:{port}: {remedy(error)}") from error
     return listener
+
+
+def remedy(error: OSError) -> str:
+    """What is wrong with the address and what can be done."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                "something listens there already, perhaps an EchoSieve: use that one, stop it, or "
+                "name another port by --port"
+            )
+        case errno.EACCES:
+            return "this port takes rights that you have not: name one above 1023 by --port"
+        case errno.EADDRNOTAVAIL:
+            return "this machine has no such address: name one that it has by --host"
+        case _:
+            return error.strerror or str(error)
 
 
 def url_of(listener: socket.socket) -> str:

@@ -16,6 +16,8 @@ import torch
 
 from clients.cli import BENCHES, CLIENTS, main
 from clients.monitor.claim import claimed
+from session.journal.journal import opened
+from session.journal.schema import STEPS
 from sieve import load_model
 from stream.render import render_file
 from stream.source import SceneSource
@@ -240,6 +242,23 @@ def test_a_port_that_is_taken_is_one_clear_line(call: Call, model: Path) -> None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert port in call("serve", "--port", port, "--model", str(model)).complaint
+
+
+def test_of_a_service_that_is_there_already_the_port_is_told_and_not_its_journal(
+    call: Call, model: Path, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal.db"
+    held = opened(str(journal), STEPS)
+    arguments = ("serve", "--model", str(model), "--journal", str(journal), "--port")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        complaint = call(*arguments, str(taken.getsockname()[1])).complaint
+        assert "something listens there already" in complaint
+        assert "--port" in complaint
+        assert "journal" not in complaint
+    complaint = call(*arguments, "0").complaint
+    held.close()
+    assert "held by another process" in complaint
+    assert "--journal" in complaint
 
 
 MONITOR = """
