@@ -2,7 +2,10 @@
 
 import { call } from "./api.js";
 import { at, onSubmit } from "./dom.js";
+import { shareMoved, showShare } from "./slider.js";
 import { percent } from "./text.js";
+
+const ALL = 100; // percent
 
 export class Settings {
   #inForce = null; // the Session of session/wire/, as last told
@@ -14,18 +17,18 @@ export class Settings {
     this.#configure = configure;
     const set = (settings) => this.#set(settings);
     onSubmit(at("tune"), () => set({ instruction: at("instruction").value.trim() || null }));
-    at("retention").addEventListener("change", () => set({ retention: at("retention").value / 100 }));
+    at("retention").addEventListener("change", () => set({ retention: shareMoved(at("retention")) }));
     at("selector").addEventListener("input", () => this.#explain());
     at("selector").addEventListener("change", () => set({ selector: at("selector").value }));
     at("retention").addEventListener("input", () => {
-      at("retention-text").textContent = percent(at("retention").value / 100);
+      at("retention-text").textContent = percent(shareMoved(at("retention")));
     });
   }
 
   /** Show the settings that are in force. */
   show(session) {
     this.#inForce = session;
-    at("retention").value = Math.round(session.retention * 100);
+    showShare(at("retention"), session.retention, ALL);
     at("retention-text").textContent = percent(session.retention);
     list(session.selector);
     at("selector").value = session.selector;

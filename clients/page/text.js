@@ -22,9 +22,9 @@ export function spansText(spans) {
   return joined.map(spanText).join(", ");
 }
 
-/** 0.2 -> "20 %". */
+/** A share, as it was set: 0.2 -> "20 %", 0.333 -> "33.3 %". */
 export function percent(share) {
-  return `${Math.round(share * 100)} %`;
+  return `${Number((100 * share).toFixed(2))} %`;
 }
 
 /** 12.34 -> "12 ms", 4210 -> "4.2 s". */

@@ -2,7 +2,10 @@
 
 import { may } from "./api.js";
 import { button, make } from "./dom.js";
+import { shareMoved, showShare } from "./slider.js";
 import { percent } from "./text.js";
+
+const MOST_SURE = 99; // percent: a threshold is below 1
 
 const STATES = {
   waiting: "waits for a first look",
@@ -98,13 +101,13 @@ export class Watches {
     bar.setAttribute("aria-label", `${name}: ${query}`);
     bar.setAttribute("aria-valuemin", "0");
     bar.setAttribute("aria-valuemax", "100");
-    const threshold = make("input", { type: "range", min: 5, max: 95, step: 5 });
+    const threshold = make("input", { type: "range" });
     threshold.ariaLabel = `Told from this probability on: ${query}`;
     const output = make("output");
     threshold.addEventListener("input", () => {
-      told({ bar, output }, threshold.value / 100);
+      told({ bar, output }, shareMoved(threshold));
     });
-    threshold.addEventListener("change", () => this.#setThreshold(id, threshold.value / 100));
+    threshold.addEventListener("change", () => this.#setThreshold(id, shareMoved(threshold)));
     const gone = button("Remove", () => this.#remove(id), `Remove: ${query}`);
     gone.hidden = threshold.disabled = !may("ask");
     const head = make("p", { className: "head" }, make("b", {}, query), gone);
@@ -140,7 +143,7 @@ function fill({ item, state, judged, bar, now, threshold, output }, watch) {
   now.textContent = watch.probability === null ? "" : `${likely} %`;
   bar.setAttribute("aria-valuetext", now.textContent || "not looked yet");
   if (document.activeElement === threshold) return; // it is being moved
-  threshold.value = Math.round(100 * watch.threshold);
+  showShare(threshold, watch.threshold, MOST_SURE);
   told({ bar, output }, watch.threshold);
 }
 

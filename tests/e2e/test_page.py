@@ -193,7 +193,7 @@ async def test_the_settings_reach_the_service_and_every_control_has_a_name(
 
     await until(watches_for_it)
     session = await only_session(service)
-    assert (session["retention"], session["selector"]) == (pytest.approx(0.25), "keep-all")
+    assert (session["retention"], session["selector"]) == (pytest.approx(0.21), "keep-all")
 
 
 async def caption_keeps(page: Page, retention: float) -> None:

@@ -82,7 +82,7 @@ async def test_the_mark_on_the_bar_goes_where_the_handle_goes(page: Page, line: 
     assert await meter.evaluate(MARK) == pytest.approx(0.8, abs=0.01)
     slider = page.get_by_label(f"Told from this probability on: {JUDGED}")
     await slider.focus()
-    for _ in range(4):
+    for _ in range(20):
         await page.keyboard.press("ArrowLeft")
     await expect(page.locator("#watch-list output")).to_have_text("60 %")
     assert await meter.evaluate(MARK) == pytest.approx(0.6, abs=0.01)

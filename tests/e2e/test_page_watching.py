@@ -79,7 +79,7 @@ async def test_a_watch_is_set_judged_moved_and_removed(live: Page, service: str)
     async def moved() -> bool:
         async with httpx.AsyncClient(base_url=service) as client:
             (watch,) = (await client.get(path)).json()["watches"]
-        return bool(watch["threshold"] == pytest.approx(0.85))
+        return bool(watch["threshold"] == pytest.approx(0.81))
 
     await until(moved)
     await live.get_by_role("button", name="Remove: is there a red circle now?").click()
