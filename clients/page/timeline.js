@@ -9,6 +9,8 @@ const HELD = 200;
 export class Timeline {
   #list;
   #items = new Map(); // id of an event, a number or a note -> its item
+  #events = new Map(); // id of an event -> as it was told of last
+  #alone = new Map(); // id of a note of an event that is not here (yet) -> the note
 
   constructor(list) {
     this.#list = list;
@@ -16,7 +18,7 @@ export class Timeline {
 
   clear() {
     for (const item of this.#items.values()) forget(item);
-    this.#items.clear();
+    for (const held of [this.#items, this.#events, this.#alone]) held.clear();
     this.#list.replaceChildren();
   }
 
@@ -29,6 +31,8 @@ export class Timeline {
     item.querySelector(".when").textContent = `${clockText(event.started_s)} to ${end}`;
     item.querySelector(".what").textContent = event.query;
     if (event.sentence) item.querySelector(".said").textContent = event.sentence;
+    if (this.#items.has(event.id)) this.#events.set(event.id, event); // it is not too old to stay
+    for (const note of this.#alone.values()) this.#joined(note, event);
     if (event.snapshot) picture(item, event.snapshot, clockText(event.started_s));
     if (live && isNew) announce(`${event.query}, at ${clockText(event.started_s)}`);
   }
@@ -43,16 +47,26 @@ export class Timeline {
     if (live) announce(`${query}: ${count}`);
   }
 
+  /** A Note of session/wire/; that of an event stands with the event. */
   note(note) {
     if (this.#items.has(note.id)) return;
+    if ([...this.#events.values()].some((event) => this.#joined(note, event))) return;
+    if (note.reason === "event") this.#alone.set(note.id, note);
     const item = this.#place(note.id, note.start_s, "note");
     item.querySelector(".when").textContent = spanText(note);
     item.querySelector(".said").textContent = note.text;
   }
 
-  /** Show only what is in `ids`, in their order; everything where it is null. */
-  only(ids) {
-    for (const [id, item] of this.#items) item.hidden = ids !== null && !ids.includes(id);
+  /** Let `note` stand with `event`, where it is about that; whether it is. */
+  #joined(note, event) {
+    const sentence = sentenceOf(note, event);
+    if (sentence === null) return false;
+    const item = this.#items.get(event.id);
+    if (!item) return false;
+    item.classList.add("noted");
+    if (!event.sentence) item.querySelector(".said").textContent = sentence; // it is told later
+    if (this.#alone.has(note.id)) this.#drop(this.#items.get(note.id));
+    return true;
   }
 
   #place(id, start_s, kind) {
@@ -67,8 +81,17 @@ export class Timeline {
   #drop(item) {
     forget(item);
     item.remove();
-    for (const [id, held] of this.#items) if (held === item) this.#items.delete(id);
+    const [id] = [...this.#items].find(([, held]) => held === item);
+    for (const known of [this.#items, this.#events, this.#alone]) known.delete(id);
   }
+}
+
+/** What a note says of an event, or null where it is not about it (see session/notes/taker.py). */
+function sentenceOf({ reason, start_s, text }, { query, started_s }) {
+  const words = (said) => said.trim().split(/\s+/).join(" ");
+  const about = `${words(query)}: `;
+  const its = reason === "event" && start_s === started_s && text.startsWith(about);
+  return its ? text.slice(about.length) : null;
 }
 
 /** Put the picture at `path` into `item`, once. It is fetched: a picture's address has no token. */
