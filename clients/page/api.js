@@ -17,6 +17,8 @@ export const token = {
   set: (text) => sessionStorage.setItem(KEY, text),
 };
 
+const SENDS_NOTHING =
+  "This token sends no picture and sound: join a session or look back at one, or give a token with the role publish.";
 const MAY = { ask: ["ask", "watch"], admin: ["publish", "ask", "watch", "admin"] };
 
 /**
@@ -26,6 +28,14 @@ const MAY = { ask: ["ask", "watch"], admin: ["publish", "ask", "watch", "admin"]
 export function may(role) {
   const own = roles(token.get());
   return !own || own.some((one) => one === role || MAY[one]?.includes(role));
+}
+
+/** What the token lacks for the page, said to the person in front; null where it lacks nothing. */
+export function lacking() {
+  if (may("publish") && may("watch")) return null;
+  if (may("watch")) return SENDS_NOTHING;
+  const own = roles(token.get()).join(" and ");
+  return `This page sends a stream and shows what becomes of it: it takes a token with the roles publish and watch (and ask, to put questions). This token has ${own} alone.`;
 }
 
 /** Those that stand in a token (a JWT); null where it is none. */

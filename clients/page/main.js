@@ -1,7 +1,7 @@
 // The page: picks a source or a session, and lets every part hear what the session says.
 
 import { exchange } from "./answers.js";
-import { call, may, Refused, token } from "./api.js";
+import { call, lacking, Refused, token } from "./api.js";
 import { at, onSubmit } from "./dom.js";
 import { hearing } from "./hearing.js";
 import { showMemory } from "./memory.js";
@@ -25,8 +25,7 @@ import { Watches } from "./watches.js";
 const TABS = ["tab-ask", "tab-watches", "tab-timeline", "tab-settings"];
 const OF_THE_PAST = ["tab-ask", "tab-timeline"];
 const NEW_ONE = "The session before is gone, and its record with it: this is a new one.";
-const SENDS_NOTHING =
-  "This token sends no picture and sound: join a session or look back at one, or give a token with the role publish.";
+const WANTS_TOKEN = "This service wants an access token: enter it below.";
 
 const video = at("video");
 const recorder = new Recorder(video, () => session?.clock_s ?? 0);
@@ -175,8 +174,17 @@ function leave() {
 
 function fail(error) {
   leave();
-  problem(error.message, source !== null);
+  if (error.status === 401) return wantsToken(error);
+  problem((error.status === 403 && lacking()) || error.message, source !== null);
   if (!(error instanceof NoSource || error instanceof Refused)) throw error;
+}
+
+/** What was wanted takes a token, or another one: it is entered below. */
+function wantsToken({ message }) {
+  const refused = `The access token was refused (${message}): enter another one below.`;
+  problem(token.get() ? refused : WANTS_TOKEN);
+  at("access").hidden = false;
+  at("token").focus();
 }
 
 function notGoingOn() {
@@ -187,9 +195,8 @@ function notGoingOn() {
 /** The service wants a token, or a better one. */
 function locked(error) {
   const refused = [401, 403].includes(error?.status);
-  const barred = !may("publish") || !may("watch");
-  at("access").hidden = !refused && !barred;
-  const trouble = error?.message ?? (barred ? SENDS_NOTHING : "");
+  const trouble = (error?.status === 401 ? null : lacking()) ?? error?.message ?? "";
+  at("access").hidden = !refused && !lacking();
   at("access-text").textContent = token.get() ? trouble : "";
 }
 

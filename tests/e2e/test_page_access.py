@@ -13,6 +13,7 @@ from tests.session.test_auth import KEY, bearer
 
 pytestmark = pytest.mark.browser
 
+SCENE = "**/v1/demo/*"
 LOOKING_ON = ["Join", "Look back"]
 GOING_ON = ["Go on", "Go on"]  # with what waits, and with what has ended
 
@@ -56,6 +57,47 @@ async def test_what_the_token_may_is_offered_and_nothing_else(
     await expect(another).to_be_visible(visible=not sends)
     if not sends:
         await expect(page.locator("#access-text")).to_contain_text("sends no picture and sound")
+
+
+async def test_a_token_that_only_sends_is_told_what_the_page_takes(page: Page, line: Line) -> None:
+    await give(page, "publish")
+    told = page.locator("#access-text")
+    await expect(told).to_contain_text("takes a token with the roles publish and watch")
+    await expect(told).to_contain_text("ask, to put questions")
+    await expect(told).to_contain_text("This token has publish alone")
+    await expect(page.get_by_label("Access token")).to_have_accessible_description(
+        await told.inner_text()
+    )
+    await expect(page.get_by_role("button", name="Demo scene")).to_be_hidden()
+    assert len(line.house.manager.all()) == 1, "nothing was begun"
+
+
+async def test_without_a_token_a_click_says_that_one_is_wanted_and_leads_to_its_field(
+    page: Page,
+) -> None:
+    await page.unroute(SCENE)  # the service is asked for it
+    field = page.get_by_label("Access token")
+    await expect(field).to_be_visible()
+    await page.get_by_role("button", name="Demo scene").click()
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("This service wants an access token: enter it below.")
+    await expect(page.get_by_role("button", name="Connect again")).to_be_hidden()
+    await expect(field).to_be_focused()
+    await page.keyboard.type(bearer("publish watch")["Authorization"].split()[1])
+    await page.keyboard.press("Enter")
+    await expect(alert).to_be_hidden()
+    await expect(field).to_be_hidden()
+
+
+async def test_a_token_that_was_refused_is_told_so_and_leads_to_its_field(page: Page) -> None:
+    await page.unroute(SCENE)
+    await page.get_by_label("Access token").fill("nonsense")
+    await page.get_by_label("Access token").press("Enter")
+    await expect(page.locator("#access-text")).to_contain_text("no token of this service")
+    await page.get_by_role("button", name="Demo scene").click()
+    refused = "The access token was refused (this is no token of this service): enter another one"
+    await expect(page.get_by_role("alert")).to_contain_text(refused)
+    await expect(page.get_by_label("Access token")).to_be_focused()
 
 
 async def test_a_token_takes_the_place_of_another(page: Page) -> None:
