@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
     if args.check:
         print(f"{args.config}: {summary(config)}")
         return 0
+    print(f"{args.config}: {summary(config)}; Ctrl-C ends it", flush=True)
     path = asyncio.run(until_told(Monitor(config)))
     print(f"the report is {path}")
     return 0

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -343,27 +343,49 @@ def _validated(tables: Mapping[str, Any], base: Path) -> MonitorConfig:
 def _complaints(
     text: str, tables: Mapping[str, Any], base: Path, errors: list[ErrorDetails]
 ) -> list[str]:
-    """Everything that is wrong, once each: the `errors` of the tables, and what does not fit
-    together, which is looked for also where a table is wrong elsewhere."""
-    found = [_complaint(text, one) for one in errors]
-    others = [*misfits(tables), *_unusable_certificates(tables, base)]
-    found += [f"{_where(text, keys)}: {said}" for keys, said in others]
-    return list(dict.fromkeys(found))
+    """Everything that is wrong, once each and by lines: the `errors` of the tables, and what does
+    not fit together, which is looked for also where a table is wrong elsewhere."""
+    found = [_complaint(one) for one in errors]
+    for error in errors:
+        if error["type"].startswith("union_tag_") and isinstance(error["input"], dict):
+            found += _of_no_kind(error)
+    found += [*misfits(tables), *_unusable_certificates(tables, base)]
+    found.sort(key=lambda one: line_of(text, one[0]) or 0)
+    return list(dict.fromkeys(f"{_where(text, keys)}: {said}" for keys, said in found))
 
 
-def _complaint(text: str, error: ErrorDetails) -> str:
-    """Line, key, what is wrong and what would be right."""
+def _of_no_kind(error: ErrorDetails) -> Iterator[Misfit]:
+    """What would be wrong with a source, whichever kind is meant."""
+    found: list[dict[tuple[object, ...], ErrorDetails]] = []
+    for kind in get_args(get_args(SourceTable)[0]):
+        try:
+            kind.model_validate(error["input"])
+        except ValidationError as errors:
+            told = errors.errors(include_url=False)
+            found.append({(*one["loc"], one["type"]): one for one in told})
+    for key, one in found[0].items():
+        keys = [*_keys(error)[:-1], *map(str, one["loc"])]
+        if keys[-1] == "kind" or not all(key in others for others in found):
+            continue
+        if one["type"] == "extra_forbidden":
+            yield keys, f"there is no such key{SECRETS if keys[-1] in SECRET else ''}"
+        else:
+            yield keys, _complaint(one)[1]
+
+
+def _complaint(error: ErrorDetails) -> Misfit:
+    """The keys, what is wrong and what would be right."""
     keys = _keys(error)
-    key, where = ".".join(keys), _where(text, keys)
+    key = ".".join(keys)
     if error["type"] == "extra_forbidden":
         known = ", ".join(faults.fields_at(MonitorConfig, error["loc"][:-1]))
         secret = SECRETS if keys[-1] in SECRET else ""
-        return f"{where}: there is no such key; there are {known}{secret}"
+        return keys, f"there is no such key; there are {known}{secret}"
     may_be_a_date = isinstance(error["input"], list)
     told = keys[-1] not in UNTOLD and not _is_table(keys) and not may_be_a_date
     said = _plain(error["type"], key) or faults.sentence(error, told=told, patterns=PATTERNS)
     tag = error.get("ctx", {}).get("tag")
-    return f"{where}: {said}" + (f", not {tag!r}" if tag else "")
+    return keys, said + (f", not {tag!r}" if tag else "")
 
 
 def _where(text: str, keys: list[str]) -> str:

@@ -85,7 +85,7 @@ def _of_no_source(sources: list[dict[str, Any]], watches: list[dict[str, Any]]) 
                 known = ", ".join(names)
                 yield (
                     ["watch", str(place), "sources"],
-                    f"no source is called {name!r}: {known}",
+                    f"no source is called {name!r}; there is {known}",
                 )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -42,11 +43,18 @@ CREATE TABLE IF NOT EXISTS blanks (
     from_s REAL NOT NULL,
     to_s REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS runs (  -- of the monitor
+    from_at REAL NOT NULL, -- Unix seconds
+    to_at REAL NOT NULL,
+    ended INTEGER NOT NULL -- as its sources had come to their ends
+);
 CREATE TABLE IF NOT EXISTS prepared (
     session TEXT PRIMARY KEY,
     digest TEXT NOT NULL   -- of the configuration that it was last set to
 )
 """
+AWAY_S = 10.0  # without a sign of a monitor: then there was none
+ALL = "(all)"  # what no source is called
 BLANK_S = 2.0  # a window: shorter ones are the jitter of a network, or a sender that connects
 SEAM_S = 1e-3  # blanks that follow each other so closely are one
 Recorded = wire.WatchEvent | wire.WatchCounted | wire.WatchUnanswered | wire.NoteAdded
@@ -108,11 +116,18 @@ class Seen:
     blanks: Sequence[Blank] = ()
 
     @property
-    def sessions(self) -> list[tuple[str, str]]:
-        """Source and session, of what was watched or told of."""
+    def sessions(self) -> dict[tuple[str, str], str]:
+        """Of what was watched or told of, by source and session: the source's name, with a number
+        where it had several."""
         watched = [(one.source, one.session) for one in self.stretches]
         told = [(one.source, one.session) for one in self.entries]
-        return list(dict.fromkeys(watched + told))
+        found = list(dict.fromkeys(watched + told))
+        names = [source for source, _ in found]
+        numbers = (names[: place + 1].count(source) for place, source in enumerate(names))
+        return {
+            one: f"{one[0]} {number}" if names.count(one[0]) > 1 else one[0]
+            for one, number in zip(found, numbers, strict=True)
+        }
 
 
 def key_of(event: Recorded) -> str:
@@ -156,8 +171,29 @@ class Record:
         self._db.execute(query, (at, source))
 
     def gaps(self) -> list[Gap]:
-        """In the order in which they began."""
-        return [Gap(*row) for row in self._db.execute("SELECT * FROM gaps ORDER BY rowid")]
+        """In the order in which they began; what no monitor could see comes first."""
+        rows = self._db.execute("SELECT * FROM gaps ORDER BY rowid")
+        return [*self._away(), *(Gap(*row) for row in rows)]
+
+    def runs(self, at: float) -> None:
+        """There is a monitor. Where there was none for `AWAY_S`, this is another run of it."""
+        newest = "rowid = (SELECT max(rowid) FROM runs)"
+        goes_on = f"UPDATE runs SET to_at = ? WHERE {newest} AND NOT ended AND to_at > ? - ?"
+        if not self._db.execute(goes_on, (at, at, AWAY_S)).rowcount:
+            self._db.execute("INSERT INTO runs VALUES (?, ?, FALSE)", (at, at))
+
+    def ends(self) -> None:
+        """There is nothing to watch any more: what comes after is no gap."""
+        self._db.execute("UPDATE runs SET ended = TRUE WHERE rowid = (SELECT max(rowid) FROM runs)")
+
+    def _away(self) -> list[Gap]:
+        """From each run that was stopped or killed to the next."""
+        runs = self._db.execute("SELECT from_at, to_at, ended FROM runs ORDER BY rowid").fetchall()
+        return [
+            Gap(ALL, None, None, until, again, "the monitor was not running")
+            for (_, until, ended), (again, _, _) in pairwise(runs)
+            if not ended
+        ]
 
     def entries(self) -> list[Entry]:
         """In the order in which they were first told."""

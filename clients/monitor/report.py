@@ -63,9 +63,9 @@ def markdown(seen: Seen, *, timeline: bool) -> str:
     if timeline:
         lines += ["", "![What was watched and seen over time](timeline.png)"]
     lines += _gaps(seen)
-    for source, session in seen.sessions:
+    for (source, session), name in seen.sessions.items():
         mine = [e for e in seen.entries if (e.source, e.session) == (source, session)]
-        lines += ["", f"## {escaped(source)} ({escaped(session)})"]
+        lines += ["", f"## {escaped(name)} ({escaped(session)})"]
         lines += _watched([one for one in seen.stretches if one.session == session])
         lines += _events(mine) + _counts(mine) + _unjudged(mine) + _notes(mine)
     return "\n".join(lines) + "\n"

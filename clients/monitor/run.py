@@ -28,6 +28,7 @@ from clients.monitor.keeping import PATIENT, Keeper
 from clients.monitor.reached import Reached
 from clients.monitor.record import Entry, Gap, Record, Recorded, Stretch
 from clients.monitor.report import write
+from clients.monitor.roles import check_roles
 from clients.monitor.sources import Bots, watch_media, watch_room
 from clients.monitor.streams import FAREWELL_S, Streams
 from clients.monitor.webhook import Outbox, Webhook
@@ -39,7 +40,6 @@ from clients.mqtt.settings import from_environment, from_file
 from clients.mqtt.topics import Topics
 from clients.mqtt.wanted import set_watches
 from clients.sdk import Backoff, EchoSieve, Session
-from clients.sdk.client import CheckedRole, check_role
 from clients.sdk.errors import EchoSieveError, Forbidden, NotFound, Unauthorized
 from clients.together import Work, all_of, until_first
 from session import wire
@@ -47,6 +47,7 @@ from session import wire
 log = logging.getLogger("echosieve")
 
 LATE_S = 45.0  # that it is noticed late at most
+PULSE_S = 1.0  # how far apart it is put on record that there is a monitor
 LAST_REPORTS_S = 10.0  # for webhooks, when everything has ended
 NO_NOTES = NotesTable(every_s=None)
 
@@ -121,16 +122,23 @@ class Monitor:
                 if self._bridge is not None:
                     await stack.enter_async_context(self._bridge)
                 await self._watch()
+            self._record.ends()
         finally:
             path = write(self._record, self._config.folder)
         return path
 
     async def _watch(self) -> None:
-        beside = [hook.run() for hook in self._webhooks]
+        beside = [*(hook.run() for hook in self._webhooks), self._run_on()]
         ends = [self._sources()]
         if self._bridge is not None:
             ends.append(self._bridge.ended())
         await until_first(ends, beside)
+
+    async def _run_on(self) -> None:
+        """Leave on record that there is a monitor."""
+        while True:
+            self._record.runs(time.time())
+            await asyncio.sleep(PULSE_S)
 
     async def _sources(self) -> None:
         away = await self._check_token()
@@ -163,13 +171,11 @@ class Monitor:
         return Keeper(name, self, self._backoff)
 
     async def _check_token(self) -> EchoSieveError | None:
-        """One that the service does not take, or that lacks a role for what is configured, is for
+        """One that the service does not take, or that lacks roles for what is configured, is for
         the user; a service that is not there yet may come: why it is not. Raises Unauthorized,
         Forbidden."""
         try:
-            await self._client.sessions.list()
-            for role in roles_for(self._config):
-                await check_role(self._client, role)
+            await check_roles(self._client, self._config)
         except (Unauthorized, Forbidden):
             raise
         except EchoSieveError as error:
@@ -326,14 +332,6 @@ def report_of(story: Story, delivery: str, event: Recorded) -> bytes:
         "event": event.model_dump(mode="json", exclude={"kept"}),
     }
     return json.dumps(report).encode()
-
-
-def roles_for(config: MonitorConfig) -> Iterator[CheckedRole]:
-    """What a token must have beside the role watch."""
-    if config.watch or config.notes:
-        yield "ask"
-    if any(source.kind != "room" or source.instruction is not None for source in config.source):
-        yield "publish"
 
 
 def client_of(config: MonitorConfig) -> EchoSieve:

@@ -53,10 +53,7 @@ def rows_of(seen: Seen) -> list[Row]:
     """For each session a row of its presence, then one for each query of which there was an
     event."""
     rows = []
-    names = [source for source, _ in seen.sessions]
-    for place, (source, session) in enumerate(seen.sessions):
-        number = names[: place + 1].count(source)
-        name = f"{source} {number}" if names.count(source) > 1 else source
+    for (_, session), name in seen.sessions.items():
         rows.append(Row(name, [*_presence(seen, session)], [*_moments(seen, session)]))
         rows += _queries(seen, session, name)
     return rows

@@ -160,6 +160,24 @@ def test_what_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], said: s
     assert said in str(raised.value)
 
 
+def test_all_that_is_wrong_is_told_by_lines_also_in_a_source_of_no_kind(tmp_path: Path) -> None:
+    changed = WHOLE.replace('kind = "media"', 'kind = "file"').replace('"yard"\n', '"yard 1"\n')
+    changed = changed.replace('address = "rtsp', 'adress = "rtsp').replace("22:00", "24:00")
+    with pytest.raises(ConfigError) as raised:
+        load(written(tmp_path, changed))
+    told = [
+        line.removeprefix(f"{tmp_path}/monitor.toml: ") for line in str(raised.value).split("\n")
+    ]
+    assert told[0] == (
+        "line 13, source.1.kind: a source is one of the kinds room, media, bot, not 'file'"
+    )
+    assert told[1].startswith("line 14, source.1.name: must be 1 to 64 of the characters")
+    assert told[2] == "line 15, source.1.adress: there is no such key"
+    assert told[3].startswith("line 24, watch.1.sources: no source is called 'yard'; there is ")
+    assert told[4].startswith("line 25, watch.1.quiet.0.start: a time of the day")
+    assert len(told) == 5
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "none.toml")

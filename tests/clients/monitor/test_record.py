@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients.monitor.blanks import NO_PICTURE, NO_SOUND
-from clients.monitor.record import Blank, Entry, Record, Stretch
+from clients.monitor.record import Blank, Entry, Gap, Record, Stretch
 from session import wire
 from tests.clients.mqtt.recorded import happened
 
@@ -93,3 +93,33 @@ def test_before_a_sender_brings_something_nothing_is_missing(record: Record) -> 
     watched(record, 10.0)
     blank(record, 9.0, 12.0)
     assert blanks(record) == [(NO_PICTURE, 8.0, 12.0)]
+
+
+def gaps(record: Record) -> list[tuple[str, float, float | None, str]]:
+    return [(one.source, one.from_at, one.to_at, one.reason) for one in record.gaps()]
+
+
+def test_between_two_runs_nothing_was_watched(record: Record) -> None:
+    for at in (100.0, 101.0, 102.0, 160.0, 161.0):
+        record.runs(at)
+    record.down(Gap("yard", None, None, 160.5, None, "no service"))
+    assert gaps(record) == [
+        ("(all)", 102.0, 160.0, "the monitor was not running"),
+        ("yard", 160.5, None, "no service"),
+    ]
+
+
+def test_a_monitor_that_is_held_up_for_a_moment_was_running(record: Record) -> None:
+    for at in (100.0, 109.0):
+        record.runs(at)
+    assert not record.gaps()
+
+
+def test_after_everything_has_come_to_its_end_nothing_is_missed(record: Record) -> None:
+    record.runs(100.0)
+    record.ends()
+    record.runs(101.0)
+    record.runs(102.0)
+    assert not record.gaps()
+    record.runs(200.0)
+    assert gaps(record) == [("(all)", 102.0, 200.0, "the monitor was not running")]

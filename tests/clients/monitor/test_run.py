@@ -287,6 +287,16 @@ async def test_a_token_that_lacks_a_role_ends_the_monitor_though_nobody_has_come
     assert monitor.report.exists()
 
 
+async def test_all_roles_that_a_token_lacks_are_told_at_once(tmp_path: Path) -> None:
+    token = new_token(Gate(KEY), ("watch",), wire.ALL_SESSIONS, 86_400.0, "a monitor")
+    async with served(KEY) as line, asyncio.timeout(20.0):
+        config = asking(tmp_path, {"kind": "bot", "name": "standup"})
+        monitor = Monitor(config, client=EchoSieve(line.url, token))
+        said = "takes the role ask; the token has watch; what is configured also takes publish"
+        with pytest.raises(Forbidden, match=said):
+            await monitor.run()
+
+
 async def test_a_room_takes_no_more_roles_than_it_needs_and_one_session_is_enough(
     tmp_path: Path,
 ) -> None:
