@@ -24,6 +24,7 @@ from clients.sdk.errors import (
     NotFound,
 )
 from clients.service import add_service, client_of
+from clients.signals import ran_to_its_end
 from clients.talk import Talk
 from clients.together import until_first
 from session import wire
@@ -32,6 +33,7 @@ from session.options import positive, text
 if TYPE_CHECKING:
     from clients.media import Media
 
+EVERY_S = 10.0
 REST_S = 3.0  # longer than a file takes to follow on another
 RESTING = "every file here has been watched: asking goes on with the next that comes, Ctrl-C ends"
 
@@ -67,15 +69,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ask this again and again",
     )
     parser.add_argument(
-        "--every", type=positive, default=10.0, metavar="SECONDS", help="how often (default 10)"
+        "--every",
+        type=positive,
+        metavar="SECONDS",
+        help=f"how often --ask is asked (default {EVERY_S:g})",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Raises EchoSieveError, ValueError for what cannot be watched."""
     check(args.source, wait=args.wait)
-    with suppress(KeyboardInterrupt):  # the way to end it
-        asyncio.run(watch(args, Console()))
+    if args.every is not None and not args.ask:
+        raise ValueError("--every says how often --ask is asked, which is missing: --ask QUESTION")
+    ran_to_its_end(watch(args, Console()))
     return 0
 
 
@@ -118,7 +124,7 @@ async def watch(args: argparse.Namespace, console: Console) -> None:
         beside = [report(feed, console, tell)]
         if args.ask:
             talk = Talk(console, lambda: feed.session)
-            beside.append(ask_often(talk, args.ask, args.every, more))
+            beside.append(ask_often(talk, args.ask, args.every or EVERY_S, more))
         await until_first([feed.finished()], beside)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -15,6 +14,7 @@ from rich.markup import escape
 from clients.feed import Feed
 from clients.sdk.errors import EchoSieveError, MediaFailed, NotInstalled
 from clients.service import add_service, client_of
+from clients.signals import ran_to_its_end
 from clients.talk import Talk, lines_of
 from clients.together import until_first
 from session import wire
@@ -63,9 +63,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     if args.list:
         return list_devices(console)
-    try:
-        asyncio.run(converse(args, console))
-    except KeyboardInterrupt:
+    if not ran_to_its_end(converse(args, console)):
         console.print()
     return 0
 

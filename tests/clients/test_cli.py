@@ -261,6 +261,10 @@ def test_of_a_service_that_is_there_already_the_port_is_told_and_not_its_journal
     assert "--journal" in complaint
 
 
+def test_how_often_to_ask_without_what_to_ask_is_refused(call: Call, film: Path) -> None:
+    assert "--ask QUESTION" in call("watch", str(film), "--every", "5").complaint
+
+
 MONITOR = """
 [[source]]
 kind = "room"

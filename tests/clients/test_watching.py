@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import io
 import shutil
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -232,6 +234,20 @@ def damage(clip: Path, path: Path) -> None:
     whole = path.read_bytes()
     head = whole.index(b"\x1f\x43\xb6\x75") + 12  # into the first cluster (Matroska)
     path.write_bytes(whole[:head] + bytes(len(whole) - head))
+
+
+async def test_who_is_told_to_end_ends_its_session(tmp_path: Path) -> None:
+    """By SIGTERM, as systemd does it."""
+    app = create_app(ServiceConfig(rows=4), Loaded(FakeEngine(rows=4), 0.2, "cs2"))
+    async with asyncio.timeout(PATIENCE_S), serving(app) as url, EchoSieve(url) as client:
+        arguments = ("-m", "clients.cli", "watch", str(tmp_path), "--wait", "--url", url)
+        process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=PIPE)
+        assert process.stdout is not None
+        assert b"is watched in session" in await process.stdout.readline()
+        (session,) = await client.sessions.list()
+        process.terminate()
+        assert await process.wait() == 0
+        assert (await session.refresh()).reason == "the sender ended it"
 
 
 async def test_a_camera_that_is_cut_is_watched_on_in_the_same_session(clip: Path) -> None:
