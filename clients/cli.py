@@ -216,6 +216,8 @@ def ask(args: argparse.Namespace) -> None:
     check_question(args.question)
     try:
         source = FileSource(args.file, fps=args.fps)
+        if args.at is not None:
+            source.check_reaches(args.at)
         _ask_about(source, args)
     except MediaError as error:
         raise CommandError(str(error)) from error

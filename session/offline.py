@@ -75,8 +75,8 @@ def ask_file(
 
     Raises MediaError, also where the file ends before `at_s`, and SieveError.
     """
-    if at_s is not None and source.duration_s is not None and at_s > source.duration_s:
-        raise MediaError(f"the file ends at {source.duration_s:.1f} s, before {at_s:g} s")
+    if at_s is not None:
+        source.check_reaches(at_s)
     windower = Windower(
         fps=config.fps,
         lateness_s=LATENESS_S,

@@ -119,6 +119,11 @@ class FileSource:
         """Whether the file has a picture track."""
         return self._has_video
 
+    def check_reaches(self, time_s: float) -> None:
+        """Raises MediaError where the file says that it ends before."""
+        if self.duration_s is not None and time_s > self.duration_s:
+            raise MediaError(f"the file ends at {self.duration_s:.1f} s, before {time_s:g} s")
+
     def items(self, from_s: float = 0.0) -> Generator[Item]:
         """All items that end after ``from_s``, synchronously; what lies well before is not decoded.
         Raises MediaError where nothing of the file can be decoded."""

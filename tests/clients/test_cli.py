@@ -158,6 +158,11 @@ def test_a_file_that_cannot_be_asked_about_is_one_clear_line(
     assert message in call(*arguments, *(["--at", at] if at else [])).complaint
 
 
+def test_a_moment_after_the_end_is_told_before_a_model_is_loaded(call: Call, film: Path) -> None:
+    arguments = ("what?", "--at", "60", "--model", "/nowhere")
+    assert "ends at 5.0 s, before 60 s" in call("ask", str(film), *arguments).complaint
+
+
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_damaged_file_is_answered_as_far_as_it_goes_and_that_is_told(
     call: Call, film: Path, model: Path, tmp_path: Path, form: tuple[str, ...]
