@@ -47,10 +47,12 @@ class Shelf:
         return wire.NoteList(settings=await self.note_settings(session), notes=found)
 
     async def recalled(self, session: str, question: str, now_s: float) -> list[wire.Note]:
-        """The notes that a question is answered from, oldest first: those of the time it names, or
-        those that hold its words."""
+        """The notes that a question is answered from, oldest first: those of the time it names,
+        those that hold its words, or the newest where it names nothing."""
         if stretch := recall.named_time(question, now_s):
             return await self._within(session, *stretch, recall.MOST_NOTES)
+        if recall.names_nothing(question):
+            return await self._within(session, 0.0, FOR_EVER_S, recall.MOST_NOTES)
         found = await self.notes(session, question, recall.MOST_NOTES)
         return sorted(found, key=lambda note: note.start_s)
 

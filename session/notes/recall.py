@@ -4,6 +4,9 @@ The rule: where the request says `only`, or where it leaves it to the service (`
 question names a time that lies before the oldest moment still remembered. What the question calls a
 time: "5 minutes ago", "an hour ago", "at 3:20", "at 1:02:03", "between 1:00 and 2:00", "in the
 first minute" (times on the session clock).
+
+Which: those of that time; without one, those that hold words of the question; where it names
+nothing ("what happened?"), the newest. At most `MOST_NOTES`.
 """
 
 from __future__ import annotations
@@ -18,6 +21,19 @@ ABOUT_S = 30.0  # around a named moment
 MOST_NOTES = 8
 CAUTION = "From the notes: "
 
+# Words that ask and name nothing.
+_EVERYDAY = """
+    a about after again all also an and any anything are at be been before briefly by can could did
+    do does else ever everything far for from give gone going had happen happened happening happens
+    has have hear heard how i in is it it's its just know last later latest let's list me more most
+    much my new news newest note noted notes now of on or our overview please recap recent recently
+    record recorded remember report said saw say see seen shall short should show since so some
+    something still story sum summaries summarise summarised summarize summarized summary tell than
+    that that's the their them then there there's these they thing things this those through to
+    today told until up us was watched we were what what's when where which while who why will with
+    would yet you your
+"""
+EVERYDAY = frozenset(_EVERYDAY.split())
 _UNIT_S = {"second": 1.0, "minute": 60.0, "hour": 3_600.0}
 _AGO = re.compile(r"\b(an?|\d{1,6})\s+(second|minute|hour)s?\s+ago\b", re.IGNORECASE)
 _AT = re.compile(r"\bat\s+((?:\d{1,3}:)?\d{1,3}:\d{2})\b", re.IGNORECASE)
@@ -42,6 +58,12 @@ def named_time(question: str, now_s: float) -> tuple[float, float] | None:
     if found := _FIRST.search(question):
         return 0.0, int(found[1] or 1) * _UNIT_S[found[2].lower()]
     return None
+
+
+def names_nothing(question: str) -> bool:
+    """Whether no word of it could tell one note from another: "what happened?", "summarise"."""
+    words = {word.lower() for word in re.findall(r"[^\W_]+(?:'[^\W_]+)?", question)}
+    return bool(words) and words <= EVERYDAY
 
 
 def about(moment_s: float) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import pytest
 from session import wire
 from session.config import Limits, ServiceConfig
 from session.notes import records as note_records
+from session.notes.recall import MOST_NOTES
 from tests.session.api.test_event_stream import parsed
 from tests.session.conftest import House, open_house
 from tests.session.fakes import FakeEngine
@@ -51,6 +52,20 @@ async def test_a_session_that_has_ended_answers_from_its_notes(
     assert not house.engine.asked
     (kept,) = (await house.http.get(f"/v1/sessions/{session}/answers")).json()["answers"]
     assert {"code": 200, **kept} == answer
+
+
+@pytest.mark.parametrize("question", ["what happened?", "summarise what was there"])
+async def test_a_question_that_names_nothing_is_answered_from_the_newest_notes(
+    house: House, question: str
+) -> None:
+    session = await noted(house)
+    for number in range(1, MOST_NOTES + 2):
+        written = partial(note_records.add, note=note(number, "a buzz", session))
+        await house.app.state.service.shelf.journal.do(written)
+    answer = await ask(house, session, question, notes="only")
+    newest = range(2, MOST_NOTES + 2)
+    assert answer["notes"] == [f"note_{session}_{number}" for number in newest]
+    assert answer["text"].count("a buzz") == MOST_NOTES
 
 
 async def test_where_nothing_was_noted_that_is_the_answer(house: House) -> None:

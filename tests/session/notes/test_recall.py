@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from session.notes.recall import given, named_time, told, wants_notes
+from session.notes.recall import given, named_time, names_nothing, told, wants_notes
 from tests.session.notes.test_records import note
 
 NOW_S = 7_200.0
@@ -35,6 +35,30 @@ def test_a_time_that_a_question_names(question: str, start_s: float, end_s: floa
 )
 def test_a_question_that_names_none(question: str) -> None:
     assert named_time(question, NOW_S) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what happened?",
+        "What was there?",
+        "what's happened so far?",
+        "summarise",
+        "Please summarize what you saw.",
+        "tell me everything",
+        "what did you see and hear?",
+        "give me a summary of the notes",
+    ],
+)
+def test_a_question_that_names_nothing_is_about_all(question: str) -> None:
+    assert names_nothing(question)
+
+
+@pytest.mark.parametrize(
+    "question", ["was there a red circle?", "what about dogs?", "what happened to Ada?", "7?", "?"]
+)
+def test_a_question_that_names_something_is_about_that(question: str) -> None:
+    assert not names_nothing(question)
 
 
 def test_notes_are_used_for_what_is_no_longer_remembered() -> None:
