@@ -29,7 +29,7 @@ OTHERWISE = {
 def told(error: Exception, advice: Advice = OPTIONS) -> str:
     """The text of an error as a command shows it."""
     match error:
-        case ServiceUnreachable():
+        case ServiceUnreachable(advice=None):
             return f"{error.said}: {START}: {advice.url}"
         case Refused(code="unauthorized"):
             return f"{error.said} (give a token: {advice.token}; `echosieve token` makes one)"

@@ -58,12 +58,15 @@ class NotInstalled(EchoSieveError, ImportError):
 
 
 class ServiceUnreachable(EchoSieveError):
-    """Nothing answers at the service's URL. `said`: the text without its advice."""
+    """Nothing answers at the service's URL. `said`: the text without its advice; `advice`: where
+    another than to start the service would be right."""
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, advice: str | None = None) -> None:
         self.url = url
         self.said = f"nothing answers at {url} ({reason})"
-        super().__init__(f"{self.said}: {START}: EchoSieve('http://host:port')")
+        self.advice = advice
+        python = f"{START}: EchoSieve('http://host:port')"
+        super().__init__(f"{self.said}: {advice or python}")
 
 
 class ServiceTimeout(EchoSieveError):

@@ -32,6 +32,7 @@ M = TypeVar("M", bound=BaseModel)
 
 SAFE_AGAIN = frozenset({"GET", "PATCH", "DELETE"})  # doing them twice does no harm
 EVENT_STREAM = "text/event-stream"
+STRANGER = " (nothing there has spoken HTTP yet: is this the port of an EchoSieve?)"
 NO_TEXT = "a text that was given holds half of a character (UTF-16), which UTF-8 cannot write"
 CLOSED = "this client is closed: make another, and use it inside of `async with EchoSieve()`"
 ELSEWHERE = (
@@ -59,6 +60,7 @@ class Transport:
             base_url=self.url, headers=headers, timeout=timeout, transport=transport
         )
         self._loop: asyncio.AbstractEventLoop | None = None  # of the first request
+        self._heard = False  # whether anything there ever spoke HTTP
 
     async def close(self) -> None:
         """Raises Misused on another event loop than that of the requests."""
@@ -121,6 +123,7 @@ class Transport:
             async with self._http.stream(
                 method, path, headers=headers, timeout=timeout, **options
             ) as response:
+                self._heard = True
                 if response.status_code >= 400:
                     await response.aread()
                     raise refused(response)
@@ -144,6 +147,7 @@ class Transport:
         self._must_be_open()
         with self._failures(method, path):
             response = await self._http.request(method, path, **options)
+        self._heard = True
         if response.status_code >= 400:
             raise refused(response)
         return response
@@ -154,7 +158,7 @@ class Transport:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise ServiceUnreachable(self.url, str(error) or "no reply") from None
+            raise unreachable(self.url, error) from None
         except httpx.TimeoutException:
             raise ServiceTimeout(f"{method} {self.url}{path} was not answered in time") from None
         except UnicodeEncodeError:
@@ -163,7 +167,16 @@ class Transport:
             if self._http.is_closed:
                 raise Misused(CLOSED) from error
             reason = str(error) or type(error).__name__
-            raise ConnectionLost(f"{method} {self.url}{path} was cut: {reason}") from error
+            hint = "" if self._heard else STRANGER
+            raise ConnectionLost(f"{method} {self.url}{path} was cut: {reason}{hint}") from error
+
+
+def unreachable(url: str, error: httpx.TransportError) -> ServiceUnreachable:
+    """Where no connection came about. What listens may speak HTTP without TLS."""
+    reason = str(error) or "no reply"
+    tls = url.startswith("https://") and "SSL" in reason and "CERTIFICATE" not in reason
+    advice = f"if it speaks no TLS, give http://{url.removeprefix('https://')}" if tls else None
+    return ServiceUnreachable(url, reason, advice)
 
 
 async def wait_for(error: Refused, deadline: float) -> None:
@@ -217,23 +230,30 @@ def segment(id: str) -> str:
 def checked(url: str) -> str:
     """The URL without a slash at its end. Raises Unusable, which shows it unless a password may
     stand in it."""
+    shown = "this" if "@" in str(url) else repr(url)
     if not _is_url(url):
-        shown = "this" if "@" in str(url) else repr(url)
         raise Unusable(
             f"{shown} is no URL of a service: give http://host:port, such as http://127.0.0.1:8080"
         )
-    return url.rstrip("/")
+    if httpx.URL(url).userinfo:
+        raise Unusable(
+            f"{shown} is no URL of a service, as it holds a user or a password, which would be in "
+            "every log: give http://host:port, and a token where the service asks for one"
+        )
+    bare = url.rstrip("/")
+    if bare.endswith("/v1"):
+        raise Unusable(f"{shown} leads too far: leave /v1 out, {bare.removesuffix('/v1')}")
+    return bare
 
 
 def _is_url(url: str) -> bool:
-    """A port that cannot be raises ValueError when it is read; a password would be in every log,
-    and access goes by tokens."""
+    """A port that cannot be raises ValueError when it is read."""
     try:
         parts, split = httpx.URL(url), urlsplit(url)
         port = split.port
     except (httpx.InvalidURL, ValueError, TypeError):
         return False
-    plain = not (parts.userinfo or parts.query or parts.fragment)
+    plain = not (parts.query or parts.fragment)
     return parts.scheme in ("http", "https") and bool(split.hostname) and port != 0 and plain
 
 

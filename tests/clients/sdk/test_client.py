@@ -12,11 +12,13 @@ from unittest.mock import AsyncMock
 import httpx
 import pytest
 
+from clients.advice import told
 from clients.sdk import EchoSieve, Session, errors
 from clients.sdk.client import takes_questions
 from clients.sdk.session import Publication
 from session import wire
 from tests.clients.sdk.conftest import Line
+from tests.clients.sdk.cuts import network
 from tests.session.fakes import eventually
 
 
@@ -231,6 +233,51 @@ def test_an_address_with_a_password_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(errors.Unusable) as refused:
         EchoSieve(url)
     assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["http://me:hush@here:8080", "https://hush@here/v1"])
+def test_that_a_user_or_a_password_is_the_trouble_with_an_address_is_told(url: str) -> None:
+    with pytest.raises(errors.Unusable, match=r"holds a user or a password.*and a token") as told:
+        EchoSieve(url)
+    assert "hush" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["http://here:8080/v1", "http://here:8080/v1/"])
+def test_an_address_that_leads_into_the_service_is_told_which_would_be_right(url: str) -> None:
+    with pytest.raises(errors.Unusable, match=r"leave /v1 out, http://here:8080$"):
+        EchoSieve(url)
+
+
+async def test_a_service_without_tls_is_told_of_as_one(line: Line) -> None:
+    async with EchoSieve(line.url.replace("http", "https")) as client:
+        with pytest.raises(errors.ServiceUnreachable, match=f"no TLS, give {line.url}$") as missed:
+            await client.ready()
+    assert told(missed.value) == str(missed.value)
+
+
+async def test_a_port_that_speaks_something_else_is_told_of_as_that() -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, EchoSieve(url) as client:
+        with pytest.raises(errors.ConnectionLost, match="is this the port of an EchoSieve"):
+            await client.ready()
+
+
+async def test_a_service_that_was_there_is_not_taken_for_something_else(line: Line) -> None:
+    session, _ = await line.join()
+    async with network(line.url) as net, EchoSieve(net.url) as client:
+        asking = (await client.sessions.get(session.id)).ask("slowly", max_tokens=256)
+        deltas = aiter(asking)
+        await anext(deltas)
+        net.cut()
+        with pytest.raises(errors.ConnectionLost) as cut:
+            _ = [delta async for delta in deltas]
+    assert "of an EchoSieve?" not in str(cut.value)
 
 
 @pytest.mark.parametrize("token", ["two words", "with its line end\n", "schlüssel"])
