@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 Command = Callable[[argparse.Namespace], int]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+KEY_WRITTEN = (
+    "echosieve: the key is in {0}: keep it secret, as who has it can make every token; "
+    "`echosieve serve --key-file {0}` asks for tokens, `echosieve token --key-file {0}` makes them"
+)
 MAX_SEED = 2**31 - 1
 
 # A module with `add_arguments` and `run`, and what `--help` says of it.
@@ -182,6 +186,7 @@ def token(args: argparse.Namespace) -> None:
             raise CommandError(
                 f"no key was written to {args.new_key}: {reason_of(error)}"
             ) from error
+        print(KEY_WRITTEN.format(args.new_key), file=sys.stderr)
         return
     key = key_of(args)
     if key is None:
@@ -320,7 +325,7 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--session",
-        type=text,
+        type=session_id,
         default=wire.ALL_SESSIONS,
         metavar="ID",
         help="in which session (default: in all)",
@@ -357,6 +362,16 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_row(parser)
     parser.set_defaults(carry_out=ask, sessions=1)
+
+
+def session_id(given: str) -> str:
+    """Raises ArgumentTypeError for what can be the id of no session."""
+    from clients.sdk.transport import segment
+
+    try:
+        return given if given == wire.ALL_SESSIONS else segment(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def of_here(file: str) -> Path:

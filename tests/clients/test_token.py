@@ -26,12 +26,16 @@ def no_key_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ECHOSIEVE_KEY", raising=False)
 
 
-def test_a_new_key_is_for_its_owner_alone_and_printed_nowhere(call: Call, tmp_path: Path) -> None:
+def test_a_new_key_is_for_its_owner_alone_and_told_is_where_it_lies(
+    call: Call, tmp_path: Path
+) -> None:
     path = tmp_path / "key"
     run = call("token", "--new-key", str(path))
-    assert (run.code, run.out, run.err) == (0, "", "")
+    assert (run.code, run.out) == (0, "")
+    assert f"the key is in {path}: keep it secret" in run.err
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(path.read_text().strip()) >= 32
+    assert path.read_text().strip() not in run.err
 
 
 def test_a_key_that_is_there_is_not_overwritten(call: Call, key_file: Path) -> None:
@@ -60,6 +64,16 @@ def test_a_token_holds_for_its_roles_session_and_hours(call: Call, key_file: Pat
     grant = Gate(read_key(key_file, {})).admit(f"Bearer {run.out.strip()}")
     assert (grant.holder, grant.roles, grant.session) == ("Ada", {"publish", "ask"}, "ses_1")
     assert 7_190 < grant.expires_at - time.time() <= 7_200
+
+
+@pytest.mark.parametrize("session", ["bad id!", "", "../ses_1", "-"])
+def test_a_token_for_what_can_be_no_session_is_refused(
+    call: Call, key_file: Path, session: str
+) -> None:
+    run = call("token", "--key-file", str(key_file), f"--session={session}")
+    assert (run.code, run.out) == (2, "")
+    assert "--session: " in run.err
+    assert "is no id" in run.err
 
 
 def test_without_more_words_a_token_watches_for_a_day(call: Call, key_file: Path) -> None:
