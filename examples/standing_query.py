@@ -1,4 +1,5 @@
-"""Be told when something happens: a standing query on a stream, and its events."""
+"""Be told when something happens (python examples/standing_query.py clip.webm "a yellow cross
+appears"): a standing query on a stream, and its events."""
 
 import asyncio
 import sys
@@ -15,9 +16,9 @@ async def tell(session: Session) -> None:
                 print(f"{event.ended_s:.0f} s: {event.query}: it is over")
 
 
-async def main(file: str) -> None:
+async def main(file: str = "clip.webm", query: str = "a yellow cross appears") -> None:
     async with EchoSieve() as client, client.publish(file) as live:
-        watch = await live.session.watches.create("a red circle appears")
+        watch = await live.session.watches.create(query)
         telling = asyncio.create_task(tell(live.session))
         await live.finished()
         watch = await live.session.watches.get(watch.id)
@@ -25,4 +26,4 @@ async def main(file: str) -> None:
         telling.cancel()
 
 
-asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "clip.webm"))
+asyncio.run(main(*sys.argv[1:]))

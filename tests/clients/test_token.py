@@ -26,9 +26,7 @@ def no_key_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ECHOSIEVE_KEY", raising=False)
 
 
-def test_a_new_key_is_for_its_owner_alone_and_told_is_where_it_lies(
-    call: Call, tmp_path: Path
-) -> None:
+def test_a_new_key_is_for_its_owner_alone_and_its_place_is_told(call: Call, tmp_path: Path) -> None:
     path = tmp_path / "key"
     run = call("token", "--new-key", str(path))
     assert (run.code, run.out) == (0, "")

@@ -9,14 +9,15 @@ import re
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from stream.render import render_file
-from stream.source import SceneSource
+from stream.source import FileSource, SceneSource
 from stream.world.scene import Scene
 
 ROOT = Path(__file__).parents[2]
-CLIP_S = 7.0
+SEED, CLIP_S = 0, 7.0  # the beginning of what the pages say how to get
 PATIENCE_S = 90.0
 PAGES = [ROOT / "README.md", ROOT / "docs" / "SDK.md"]
 ALONE = sorted(set((ROOT / "examples").glob("*.py")) - {ROOT / "examples" / "follow_events.py"})
@@ -39,7 +40,7 @@ def text_of(example: str) -> str:
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
-    render_file(SceneSource(Scene(5), CLIP_S).items(), folder / "clip.webm")
+    render_file(SceneSource(Scene(SEED), CLIP_S).items(), folder / "clip.webm")
     return folder
 
 
@@ -64,6 +65,25 @@ async def test_an_example_runs_and_says_something(
     service: str, workplace: Path, path: Path
 ) -> None:
     assert (await run(text_of(path.name), service, workplace)).strip()
+
+
+async def test_the_standing_query_finds_what_it_is_about(service: str, workplace: Path) -> None:
+    told = await run(text_of("standing_query.py"), service, workplace)
+    assert "a yellow cross appears: it began" in told
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_where_the_clip_comes_from_is_said_before_it_is_sent(
+    service: str, page: Path, tmp_path: Path
+) -> None:
+    text = page.read_text()
+    said = re.search(r"curl -o clip\.webm 'http://127\.0\.0\.1:8080(/\S+)'", text)
+    assert said is not None
+    assert said.start() < text.index('publish("clip.webm")')
+    assert f"seed={SEED}&" in said[1]
+    film = httpx.get(service + said[1], timeout=PATIENCE_S)
+    (tmp_path / "clip.webm").write_bytes(film.content)
+    assert (FileSource(tmp_path / "clip.webm").duration_s or 0.0) > CLIP_S
 
 
 async def test_the_events_of_a_running_session_are_followed(service: str, workplace: Path) -> None:

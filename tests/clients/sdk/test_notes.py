@@ -9,6 +9,7 @@ import pytest
 from clients.sdk import Session, SyncEchoSieve, errors
 from session import wire
 from tests.clients.sdk.conftest import Line
+from tests.clients.sdk.test_restarts import attach
 from tests.session.journal.test_shelf import shown
 
 
@@ -50,6 +51,20 @@ async def test_a_question_is_answered_from_the_notes_where_that_is_wanted(line: 
     assert (again.text, again.notes) == (answer.text, answer.notes)
     with pytest.raises(errors.Conflict, match="answers from its notes alone"):
         await session.ask("describe it")
+
+
+async def test_notes_and_watches_of_a_session_that_has_ended_are_set_for_when_it_goes_on(
+    line: Line,
+) -> None:
+    session, _ = await line.join()
+    await session.close()
+    watch = await session.watches.create("a dog")
+    await session.notes.set(every_s=20.0)
+    with pytest.raises(errors.Conflict, match="session_over"):
+        await session.update(retention=0.5)
+    await attach(line.house, session.id)
+    assert [one.id for one in await session.watches.list()] == [watch.id]
+    assert await session.notes.settings() == wire.NoteSettings(every_s=20.0)
 
 
 async def test_notes_need_no_await(line: Line) -> None:
