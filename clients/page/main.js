@@ -1,5 +1,6 @@
 // The page: picks a source or a session, and lets every part hear what the session says.
 
+import { addressed, addressList, addressSession, backToList } from "./address.js";
 import { exchange } from "./answers.js";
 import { call, lacking, Refused, token } from "./api.js";
 import { at, onSubmit } from "./dom.js";
@@ -17,7 +18,7 @@ import { setStage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { Suggestions } from "./suggestions.js";
 import { Tabs } from "./tabs.js";
-import { clockText, whenText } from "./text.js";
+import { clockText, sessionName, whenText } from "./text.js";
 import { Timeline } from "./timeline.js";
 import { askable, bar, pace, problem, show } from "./view.js";
 import { Watches } from "./watches.js";
@@ -25,6 +26,7 @@ import { Watches } from "./watches.js";
 const TABS = ["tab-ask", "tab-watches", "tab-timeline", "tab-settings"];
 const OF_THE_PAST = ["tab-ask", "tab-timeline"];
 const NEW_ONE = "The session before is gone, and its record with it: this is a new one.";
+const NO_SUCH = "The session of this address is gone, and its record with it.";
 const WANTS_TOKEN = "This service wants an access token: enter it below.";
 
 const video = at("video");
@@ -41,7 +43,13 @@ const watches = new Watches(at("watch-list"), (text) => {
 const settings = new Settings((changes) => session.configure(changes));
 const tabs = new Tabs(at("tabs"));
 const scene = new DemoScene(new URLSearchParams(location.search).get("seed") ?? undefined);
-const sessions = new Sessions(at("sessions"), { join, goOn, lookBack, remove, refused: locked });
+const sessions = new Sessions(at("sessions"), {
+  join: choose,
+  lookBack: choose,
+  goOn,
+  remove,
+  refused: locked,
+});
 const hear = hearing(
   { film, notes, overlay, strip, timeline, watches },
   { described: state, closed },
@@ -51,6 +59,7 @@ let session = null;
 let publication = null;
 let stream = null;
 let source = null; // "demo" or "camera", as last chosen; null where somebody else sends
+let name = null; // of the session that somebody else sends
 let goingOn = null; // the id of the session that the next stream goes on with
 let latest = null; // the id of the session that was sent to, or was to be, latest
 let attempt = 0; // counts up with every leaving, so that a late connection knows it is not wanted
@@ -61,6 +70,7 @@ let attempt = 0; // counts up with every leaving, so that a late connection know
 async function start(chosen, wanted) {
   leave();
   sessions.stop();
+  addressList();
   const mine = attempt;
   source = chosen;
   latest = wanted;
@@ -113,28 +123,54 @@ async function recall(known, mine) {
   return described.state === "ended" && notes.of(known);
 }
 
-async function join({ id }) {
-  leave();
-  sessions.stop();
-  source = null;
-  problem(null);
-  show("connecting", "Connecting");
-  await enter(id, null).catch(fail);
+/** Come to where the address leads: to a session, however it stands, or to the list. */
+async function arrive() {
+  const id = addressed();
+  if (!id && source) return; // nothing of another was shown
+  if (!id) return toList();
+  lookOn("connecting", "Connecting");
+  const mine = attempt;
+  try {
+    const found = await new Session(id).describe();
+    if (mine === attempt) await (found.state === "ended" ? lookBack : join)(found);
+  } catch (error) {
+    if (mine !== attempt) return;
+    if (error.status === 404) gone(NO_SUCH);
+    else fail(error);
+  }
 }
 
-async function lookBack({ id, created_at, room }) {
-  leave();
-  sessions.stop();
-  source = null;
-  problem(null);
+/** From the list, which may be some seconds old. */
+function choose({ id }) {
+  addressSession(id);
+  return arrive();
+}
+
+async function join(described) {
+  name = sessionName(described);
+  const waits = described.state === "waiting";
+  lookOn("connecting", waits ? `Nobody sends it yet: ${name}` : "Connecting");
+  await enter(described.id, null).catch(fail);
+}
+
+async function lookBack(described) {
+  lookOn("past", sessionName(described));
   forgetShown();
-  const past = new Session(id);
+  const past = new Session(described.id);
   session = past;
-  show("past", `${room}, ${whenText(created_at)}`);
   tabs.offer(OF_THE_PAST);
   at("close").focus();
   const noted = await recall(past, attempt).catch(fail);
   if (session === past) askable(noted);
+}
+
+/** Show a session that somebody else sends, or sent: `state` and `text` are those of `show`. */
+function lookOn(state, text) {
+  leave();
+  sessions.stop();
+  source = null;
+  problem(null);
+  show(state, text);
 }
 
 function goOn({ id, room, created_at }) {
@@ -170,6 +206,11 @@ function leave() {
   pace("");
   show("idle", "Not connected");
   sessions.start();
+}
+
+function toList() {
+  leave();
+  at("demo").focus();
 }
 
 function fail(error) {
@@ -226,13 +267,18 @@ async function reached() {
 /** Live again, where nothing is lost any more. */
 function settle() {
   if (at("page").dataset.state !== "lost" || session.lost || publication?.lost) return;
-  show("live", "Live", source);
+  show("live", liveText(), source);
+}
+
+function liveText() {
+  return source ? "Live" : `Live: ${name}`;
 }
 
 function gone(message) {
   publication?.drop();
   publication = null; // there is nothing left to end
   leave();
+  addressList();
   problem(message, source !== null);
 }
 
@@ -248,13 +294,15 @@ function closed(reason) {
 
 function state(described) {
   if (at("page").dataset.state === "past") return;
-  if (described.state === "live" && at("page").dataset.state === "connecting") begin();
+  const comes = at("page").dataset.state === "connecting";
+  if (described.state === "live" && comes) begin();
+  if (described.state === "ended" && comes && !source) return closed(described.reason);
   settings.show(described);
   showMemory(described.memory);
 }
 
 function begin() {
-  show("live", "Live", source);
+  show("live", liveText(), source);
   if (source === "demo") suggestions.start();
   if (source) recorder.start();
   if (source) overlay.start();
@@ -284,8 +332,8 @@ async function addWatch() {
   const threshold = at("watch-threshold").value / 100;
   const query = at("watch-query").value.trim();
   if (!query) return;
-  const describe = at("watch-describe").checked;
-  const wanted = { query, threshold, release: threshold / 2, describe, snapshot: true };
+  const [describe, snapshot] = ["describe", "snapshot"].map((one) => at(`watch-${one}`).checked);
+  const wanted = { query, threshold, release: threshold / 2, describe, snapshot };
   const counted = { query, threshold, kind: "count" };
   if (await watches.add(counts() ? counted : wanted)) at("watch-query").value = "";
 }
@@ -303,8 +351,9 @@ at("new-one").addEventListener("click", () => {
   at("demo").focus();
 });
 at("close").addEventListener("click", () => {
-  leave();
-  at("demo").focus();
+  if (backToList()) return; // `arrive` follows
+  addressList();
+  toList();
 });
 at("tabs").addEventListener("chosen", () => watches.refresh());
 onSubmit(at("ask"), () => {
@@ -318,13 +367,14 @@ onSubmit(at("access"), () => {
   token.set(at("token").value.trim());
   problem(null);
   bar();
-  sessions.refresh();
+  if (addressed()) arrive();
+  else sessions.refresh();
   settings.offer();
 });
 at("watch-kind").addEventListener("change", () => {
   at("watch-query-label").textContent = counts() ? "Count" : "Tell me when";
   at("watch-query").placeholder = counts() ? "red things" : "a red circle appears";
-  at("watch-describe-label").hidden = counts();
+  for (const one of ["describe", "snapshot"]) at(`watch-${one}-label`).hidden = counts();
 });
 at("watch-threshold").addEventListener("input", () => {
   at("watch-threshold-text").textContent = `${at("watch-threshold").value} %`;
@@ -333,10 +383,12 @@ setStage(video);
 setInterval(() => {
   if (session) at("clock").textContent = clockText(session.clock_s);
 }, 500);
+addEventListener("hashchange", arrive);
 addEventListener("pagehide", () => publication?.close());
 
 let model = null; // the service's
 call("GET", "/readyz").then((ready) => (model = ready.model), () => null);
 bar();
 settings.offer();
-sessions.start();
+if (addressed()) arrive();
+else sessions.start();

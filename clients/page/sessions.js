@@ -1,11 +1,12 @@
 // The sessions of the service: those that are here, and those that the journal holds.
 
 import { call, may, token } from "./api.js";
-import { button, make } from "./dom.js";
+import { at, button, make } from "./dom.js";
 import { isWanted } from "./publication.js";
-import { clockText, whenText } from "./text.js";
+import { clockText, sessionName, whenText } from "./text.js";
 
 const REFRESH_MS = 5000;
+const MANY = 8; // sessions, from which on some of them can be picked out
 const ENDED = 20;
 // What can be chosen for a session: its text, who hears it, the role it takes, in which states.
 const ACTS = [
@@ -28,6 +29,7 @@ export class Sessions {
   constructor(box, on) {
     this.#box = box;
     this.#on = on;
+    at("filter").addEventListener("input", () => this.#pick());
   }
 
   start() {
@@ -57,9 +59,23 @@ export class Sessions {
   #show(sessions) {
     const states = sessions.map(({ id, state, reason }) => [id, state, reason]);
     const state = JSON.stringify([token.get(), states]);
-    if (state === this.#shown) return this.#tick(sessions);
+    if (state === this.#shown) this.#tick(sessions);
+    else this.#box.querySelector("ul").replaceChildren(...sessions.map((one) => this.#item(one)));
     this.#shown = state;
-    this.#box.querySelector("ul").replaceChildren(...sessions.map((one) => this.#item(one)));
+    this.#pick();
+  }
+
+  /** Leave out those of which not every word in the field is told. */
+  #pick() {
+    const words = at("filter").value.toLowerCase().trim();
+    const items = [...this.#box.querySelectorAll("li")];
+    for (const item of items) {
+      const told = item.querySelector("p").textContent.toLowerCase();
+      item.hidden = !words.split(/\s+/).every((word) => told.includes(word));
+    }
+    const shown = items.filter((item) => !item.hidden).length;
+    at("find").hidden = !words && items.length < MANY;
+    at("filter-text").textContent = words ? `${shown} of ${items.length}` : "";
   }
 
   #tick(sessions) {
@@ -70,7 +86,7 @@ export class Sessions {
   }
 
   #item(session) {
-    const name = `${session.room}, ${whenText(session.created_at)}`;
+    const name = sessionName(session);
     return make(
       "li",
       {},

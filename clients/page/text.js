@@ -42,6 +42,11 @@ export function plural(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/** What a session is called: its room, and when it began. */
+export function sessionName({ room, created_at }) {
+  return `${room}, ${whenText(created_at)}`;
+}
+
 /** Unix seconds as a date and time of day; the year where it is another one. */
 export function whenText(seconds) {
   const date = new Date(1000 * seconds);

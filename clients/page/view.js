@@ -5,7 +5,7 @@ import { at } from "./dom.js";
 
 const ASK = ["question", "send"];
 const LIVE = ["retention", "selector", "instruction", "apply"];
-const MORE = ["watch-kind", "watch-query", "watch-threshold", "watch-describe", "watch-add"];
+const MORE = ["kind", "query", "threshold", "describe", "snapshot", "add"].map((one) => `watch-${one}`);
 const NOTHING_YET =
   "Nothing yet. Events of watches come here, and notes as the settings ask for them.";
 const NOTHING = "Nothing was noted or told of.";
@@ -21,7 +21,8 @@ export function show(name, text, source = null) {
   if (at("status").textContent !== text) at("status").textContent = text;
   at("start").hidden = at("sessions").hidden = !idle;
   at("live").hidden = !source || idle;
-  at("watch").hidden = !source && !idle && at("problem").hidden;
+  at("no-picture").hidden = Boolean(source) || idle || name === "past";
+  at("watch").hidden = name === "past" && at("problem").hidden;
   at("sieve").hidden = idle || name === "past";
   at("talk").hidden = idle;
   at("close").hidden = idle;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ AT_ONCE_MS = 3_000  # the stream of events is tried again after half a second
 GIVEN_UP_MS = 45_000  # the browser itself takes some ten seconds to see that nobody is there
 NOBODY = "http://127.0.0.1:9"
 MANY_TRIES = 12
+LOOKED_AT = re.compile("^Live: page, ")
 IMPATIENT = """() => {
   const wait = window.setTimeout;
   window.setTimeout = (act, ms, ...given) => wait(act, ms > 1000 ? ms / 50 : ms, ...given);
@@ -157,15 +159,15 @@ async def test_who_looks_on_is_told_of_a_cut_and_of_its_end(page: Page, line: Li
     await looking_on.goto(line.url)
     await join(looking_on, "Ask")
     states = [one.get_by_role("status").first for one in (page, looking_on)]
-    for state in states:
-        await expect(state).to_have_text("Live")
+    await expect(states[0]).to_have_text("Live")
+    await expect(states[1]).to_have_text(LOOKED_AT)
     target, line.net.target = line.net.target, NOBODY
     line.net.cut()
     for state in states:
         await expect(state).to_contain_text("trying again", timeout=AT_ONCE_MS)
     line.net.target = target  # picture and sound were never cut
-    for state in states:
-        await expect(state).to_have_text("Live", timeout=GIVEN_UP_MS)
+    await expect(states[0]).to_have_text("Live", timeout=GIVEN_UP_MS)
+    await expect(states[1]).to_have_text(LOOKED_AT, timeout=GIVEN_UP_MS)
     await page.get_by_role("button", name="Close").click()
     await sessions_gone(line.url)
     await expect(looking_on.get_by_role("alert")).to_contain_text("the sender ended it")

@@ -79,3 +79,25 @@ async def test_the_search_says_that_it_is_one_in_notes_and_finds_those_of_events
     await words.press("Enter")
     await expect(page.locator("#found li")).to_have_count(1)
     await expect(page.locator("#found .said")).to_contain_text(SENTENCE)
+
+
+@pytest.mark.parametrize("pictured", [True, False])
+async def test_whether_an_event_keeps_a_picture_is_chosen(
+    page: Page, line: Line, pictured: bool
+) -> None:
+    session, peer = await line.join()
+    await join(page, "Watches")
+    await page.get_by_label("Keep a picture of it").set_checked(pictured)
+    await page.get_by_label("Tell me when").fill(QUERY)
+    await page.get_by_label("Tell me when").press("Enter")
+    await expect(page.locator("#watch-list li")).to_have_count(1)
+    (watch,) = await session.watches.list()
+    assert watch.snapshot is pictured
+    await shown(line.house, session.id, peer, 9.0)
+    await page.get_by_role("tab", name="Timeline").click()
+    await expect(page.locator("#timeline .what")).to_have_text(QUERY)
+    await expect(page.locator("#timeline .said")).to_have_text(SENTENCE)
+    await expect(page.locator("#timeline img")).to_have_count(int(pictured))
+    await page.get_by_role("tab", name="Watches").click()
+    await page.get_by_label("What to tell").select_option("count")
+    await expect(page.get_by_label("Keep a picture of it")).to_be_hidden()
