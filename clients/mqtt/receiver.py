@@ -13,17 +13,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from clients.mqtt.dial import Dial
 from clients.mqtt.mapping import EventMessage
-from clients.mqtt.replies import OkReply
+from clients.mqtt.replaying import Replays
+from clients.mqtt.replies import ErrorReply, OkReply
 from clients.mqtt.requests import Replay
 from clients.mqtt.settings import BrokerSettings
 from clients.mqtt.topics import ONLINE
@@ -33,12 +36,15 @@ from session import wire
 log = logging.getLogger("echosieve")
 
 MOST_KEYS = 8_192
+FOR_GOOD = frozenset({"forbidden", "malformed", "retained"})  # refused today as tomorrow
+_END: TypeAdapter[OkReply | ErrorReply] = TypeAdapter(OkReply | ErrorReply)
 
 
 class Known(BaseModel):
     """How far a session's events have come: `number` is the highest, `whole` that up to which none
     is missing. On a new connection an event can come before those that a broker lost; so `whole`
-    goes on only behind a connection on which what was missing was `replayed`."""
+    goes on with what is replayed, and to the highest only behind a connection on which all that was
+    missing was `replayed`."""
 
     session: str
     number: int = 0
@@ -46,7 +52,7 @@ class Known(BaseModel):
     replayed: bool = False
 
     def cut(self) -> None:
-        """The connection is another."""
+        """The connection is another, or the bridge's is."""
         if self.replayed:
             self.whole = self.number
         self.replayed = False
@@ -75,13 +81,16 @@ class EventReceiver:
         failures = 0
         while True:
             try:
-                async with self._dial.client(self._identifier) as client:
+                async with (
+                    self._dial.client(self._identifier) as client,
+                    beside(Replays(partial(self._ask, client), self._backoff)) as replays,
+                ):
                     failures = 0
                     for known in self._known.values():
                         known.cut()
                     await self._subscribe(client)
                     async for message in client.messages:
-                        if event := await self._take(client, message):
+                        if event := self._take(replays, message):
                             yield event
             except aiomqtt.MqttError as error:
                 failures += 1
@@ -98,25 +107,40 @@ class EventReceiver:
         for topic in (self._replies, topics.events, topics.of("+", "state"), topics.available):
             await client.subscribe(topic, qos=1)
 
-    async def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> EventMessage | None:
+    def _take(self, replays: Replays, message: aiomqtt.Message) -> EventMessage | None:
         """An event that was not there before."""
         topic, payload = message.topic.value, message.payload
         if topic == self._settings.topics.available:
             if payload == ONLINE.encode():
                 for name, known in self._known.items():
-                    await self._ask(client, name, known)
+                    known.cut()
+                    replays.want(name)
             return None
         if topic.endswith("/state"):
-            await self._learn(client, topic.split("/")[-2], payload)
+            self._learn(replays, topic.split("/")[-2], payload)
             return None
-        if topic == self._replies and is_end(payload):
-            name = getattr(message.properties, "CorrelationData", b"").decode()
-            if name in self._known:
-                self._known[name].replayed = True
-            return None
-        return self._new(payload)
+        name = getattr(message.properties, "CorrelationData", b"").decode(errors="replace")
+        if topic == self._replies and name in self._known:
+            return self._replayed(replays, name, payload)
+        event = event_of(payload)
+        return event if event is not None and self._is_new(event) else None
 
-    async def _learn(self, client: aiomqtt.Client, name: str, payload: Any) -> None:
+    def _replayed(self, replays: Replays, name: str, payload: Any) -> EventMessage | None:
+        """A piece of what was asked for, or its end."""
+        if isinstance(end := end_of(payload), OkReply):
+            replays.ends(name, again=False)
+            self._known[name].replayed = True
+        elif end is not None:
+            replays.ends(name, again=end.error.type not in FOR_GOOD)
+        elif (event := event_of(payload)) is not None:
+            replays.goes_on(name)
+            is_new, known = self._is_new(event), self._known_of(event)
+            if known is not None and event.number is not None:
+                known.whole = max(known.whole, event.number)
+            return event if is_new else None
+        return None
+
+    def _learn(self, replays: Replays, name: str, payload: Any) -> None:
         """A session there is; what it told before is asked for."""
         try:
             session = wire.Session.model_validate_json(payload).id
@@ -124,29 +148,30 @@ class EventReceiver:
             return  # of another program
         if name not in self._known or self._known[name].session != session:
             self._known[name] = Known(session=session)
-            await self._ask(client, name, self._known[name])
+            replays.want(name)
 
-    async def _ask(self, client: aiomqtt.Client, name: str, known: Known) -> None:
+    async def _ask(self, client: aiomqtt.Client, name: str) -> None:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ResponseTopic = self._replies
         properties.CorrelationData = name.encode()
-        replay = Replay(after=known.whole).model_dump_json()
+        replay = Replay(after=self._known[name].whole).model_dump_json()
         topic = self._settings.topics.of(name, "replay")
         await client.publish(topic, replay, qos=1, properties=properties)
 
-    def _new(self, payload: Any) -> EventMessage | None:
-        try:
-            event = EventMessage.model_validate_json(payload)
-        except ValidationError:
-            return None  # of another program
-        if event.key in self._keys:
+    def _is_new(self, event: EventMessage) -> bool:
+        known, number = self._known_of(event), event.number
+        came = known is not None and number is not None and number <= known.whole
+        if came or event.key in self._keys:
             self.again += 1
-            return None
+            return False
         self._remember(event.key)
+        if known is not None and number is not None:
+            known.number = max(known.number, number)
+        return True
+
+    def _known_of(self, event: EventMessage) -> Known | None:
         known = self._known.get(event.name)
-        if event.number is not None and known is not None and known.session == event.session:
-            known.number = max(known.number, event.number)
-        return event
+        return known if known is not None and known.session == event.session else None
 
     def _remember(self, key: str) -> None:
         self._keys.add(key)
@@ -155,10 +180,27 @@ class EventReceiver:
             self._keys.discard(self._order.popleft())
 
 
-def is_end(payload: Any) -> bool:
-    """Of a replay."""
+def event_of(payload: Any) -> EventMessage | None:
+    """None where it is of another program."""
     try:
-        OkReply.model_validate_json(payload)
+        return EventMessage.model_validate_json(payload)
     except ValidationError:
-        return False
-    return True
+        return None
+
+
+def end_of(payload: Any) -> OkReply | ErrorReply | None:
+    """Of a replay; None where this is a piece of it."""
+    try:
+        return _END.validate_json(payload)
+    except ValidationError:
+        return None
+
+
+@asynccontextmanager
+async def beside(replays: Replays) -> AsyncIterator[Replays]:
+    running = asyncio.create_task(replays.run())
+    try:
+        yield replays
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

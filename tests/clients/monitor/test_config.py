@@ -175,7 +175,7 @@ def test_all_that_is_wrong_is_told_by_lines_also_in_a_source_of_no_kind(tmp_path
     assert told[2] == "line 15, source.1.adress: there is no such key"
     assert told[3].startswith("line 24, watch.1.sources: no source is called 'yard'; there is ")
     assert told[4].startswith("line 25, watch.1.quiet.0.start: a time of the day")
-    assert len(told) == 5
+    assert len(told) == 6
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from clients.monitor.bench.mosquitto import Mosquitto
+from clients.mqtt import bridge as bridge_module
+from clients.mqtt import receiver as receiver_module
 from clients.mqtt.bridge import Bridge
 from clients.mqtt.dial import TakenOver
 from clients.mqtt.mapping import EventMessage
@@ -52,6 +54,58 @@ async def test_nothing_is_lost_or_doubled_when_the_broker_is_killed(
     assert len(set(told)) == len(told)
     numbers = sorted(int(id.partition(".")[2]) for id, kind in told if kind == "end")
     assert numbers == [first + n for first in (0, 10, 20) for n in range(9)]
+
+
+async def test_nothing_is_doubled_when_the_bridge_starts_anew_behind_more_than_is_remembered(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver_module, "MOST_KEYS", 4)
+    await broker.listening()
+    settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+    journal, events = Journal(), list[EventMessage]()
+    for first in (0, 3, 6, 9):
+        write(journal, first)
+    clerk = EventReceiver(settings, "clerk", backoff=QUICK)
+    collecting = asyncio.create_task(collect(clerk, events))
+    until = Receiver(broker.port).until
+    async with bridged(broker, tmp_path, journal.session):
+        await until(lambda: len(events) == 24 and clerk._known["kitchen"].replayed)
+    async with bridged(broker, tmp_path, journal.session):
+        write(journal, 12)
+        await until(lambda: len(events) == 30)
+        await until(lambda: clerk._known["kitchen"].replayed)
+    collecting.cancel()
+    await asyncio.wait({collecting})
+    told = [(event.after.id, event.type) for event in events]
+    assert len(set(told)) == len(told) == 30
+
+
+async def test_more_sources_than_are_told_at_once_are_all_told(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes later asks for the past of each."""
+    monkeypatch.setattr(bridge_module, "MOST_AT_ONCE", 1)
+    await broker.listening()
+    settings = BrokerSettings(host="127.0.0.1", port=broker.port, prefix="es")
+    journals = {f"room{number}": Journal(f"ses_{number}") for number in range(6)}
+    for number, journal in enumerate(journals.values()):
+        journal.write(*(happened(number, change) for change in ("new", "end")))
+    places, events = Places(":memory:"), list[EventMessage]()
+    async with Bridge(settings, places, backoff=QUICK) as bridge:
+        following = [
+            asyncio.create_task(bridge.follow(journal.session, name))
+            for name, journal in journals.items()
+        ]
+        await Receiver(broker.port).until(
+            lambda: all(noted(places, journal.id) == 3 for journal in journals.values())
+        )
+        clerk = EventReceiver(settings, "clerk", backoff=QUICK)
+        collecting = asyncio.create_task(collect(clerk, events))
+        await Receiver(broker.port).until(lambda: len(events) == 12)
+        for task in (collecting, *following):
+            task.cancel()
+        await asyncio.wait({collecting, *following})
+    places.close()
 
 
 CONNACK, TAKEN_OVER = b"\x20\x03\x00\x00\x00", b"\xe0\x02\x8e\x00"
