@@ -34,7 +34,7 @@ from clients.monitor.streams import FAREWELL_S, Streams
 from clients.monitor.webhook import Outbox, Webhook
 from clients.mqtt.bridge import Bridge
 from clients.mqtt.following import follow
-from clients.mqtt.mapping import SourceState, Story
+from clients.mqtt.mapping import SourceState, Story, key_of
 from clients.mqtt.places import Places
 from clients.mqtt.settings import from_environment, from_file
 from clients.mqtt.topics import Topics
@@ -296,7 +296,7 @@ class Monitor:
         if not isinstance(event, Recorded):
             return
         self._record.add(Entry(story.name, story.session, time.time(), event))
-        delivery = f"{story.session}/{number}"
+        delivery = key_of(story.session, number, event)
         body = report_of(story, delivery, event)
         for hook in self._webhooks:
             hook.put(delivery, body)

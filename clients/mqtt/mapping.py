@@ -6,6 +6,7 @@ event that was told, so a bridge that starts anew goes on as if it had never sto
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -151,10 +152,9 @@ def _event(
     topics: Topics, story: Story, number: int | None, event: wire.WatchEvent
 ) -> tuple[Story, Outgoing]:
     after = occurrence(event)
-    key = f"{story.session}/{number}" if number is not None else f"{event.id}/{event.change}"
     message = EventMessage(
         type=event.change,
-        key=key,
+        key=key_of(story.session, number, event),
         number=number,
         session=story.session,
         name=story.name,
@@ -170,6 +170,14 @@ def _event(
     if event.change == "new" and event.snapshot is not None:
         out.append(Picture(event, topics.of(story.name, "snapshot")))
     return story, out
+
+
+def key_of(session: str, number: int | None, event: wire.Event) -> str:
+    """The same whenever this very event comes again. What the journal had no room for has no number
+    and is told apart by what it says."""
+    if number is not None:
+        return f"{session}/{number}"
+    return f"{session}/{hashlib.sha256(event.model_dump_json().encode()).hexdigest()[:16]}"
 
 
 def occurrence(event: wire.WatchEvent) -> Occurrence:

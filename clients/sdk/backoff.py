@@ -38,7 +38,7 @@ def asked_s(retry_after: str | None, now: float) -> float | None:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:  # "-0000": a time of no zone, in UTC (RFC 5322, 3.3)
         moment = moment.replace(tzinfo=UTC)

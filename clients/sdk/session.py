@@ -17,6 +17,7 @@ from clients.sdk.errors import (
     Forbidden,
     Misused,
     NotFound,
+    ServerError,
     ServiceTimeout,
     ServiceUnreachable,
     Unusable,
@@ -233,8 +234,8 @@ class Publication:
             return
         try:
             await self._transport.request("DELETE", self._resource)
-        except (NotFound, ConnectionLost, ServiceTimeout, ServiceUnreachable):
-            return  # it is gone, or will miss its sender within seconds
+        except (NotFound, ServerError, ConnectionLost, ServiceTimeout, ServiceUnreachable):
+            return  # it is gone, a proxy says, or will miss its sender within seconds
         finally:
             await sender.close()
 

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from session import wire
@@ -280,37 +281,43 @@ def remove(db: Db, session: str) -> None:
         db.execute("DELETE FROM sessions WHERE id = ?", (session,))
 
 
-def remove_old(db: Db, before_at: float) -> list[str]:
+def remove_old(db: Db, before_at: float, ahead_s: float) -> list[str]:
     """Ended sessions that have not changed since, and old events, answers and notes of all. The
-    ids."""
+    ids. Where notes are among them, what will be old in `ahead_s` goes with them: to forget the
+    words of notes takes as long for one as for all, and everything waits."""
     old = "DELETE FROM sessions WHERE state = 'ended' AND changed_at < ? RETURNING id"
+    until_at = before_at + (ahead_s if note_records.any_old(db, before_at) else 0.0)
     with note_records.forgetting(db):
-        rows = db.execute(old, (before_at,)).fetchall()
-        note_records.remove_old(db, before_at)
+        rows = db.execute(old, (until_at,)).fetchall()
+        note_records.remove_old(db, until_at)
     db.execute("DELETE FROM events WHERE told_at < ?", (before_at,))
     db.execute("DELETE FROM answers WHERE asked_at < ? AND answer IS NOT NULL", (before_at,))
     return [id for (id,) in rows]
 
 
-def remove_oldest(db: Db) -> list[str]:
-    """The ended session that was changed longest ago; where there is none, the oldest events and
-    answers of all. The ids of sessions that are gone."""
-    oldest = """DELETE FROM sessions WHERE id = (SELECT id FROM sessions WHERE state = 'ended'
-        ORDER BY changed_at LIMIT 1) RETURNING id"""
-    with note_records.forgetting(db):
-        rows = db.execute(oldest).fetchall()
-    if not rows:
-        db.execute(
-            """DELETE FROM events WHERE (session, number) IN
-            (SELECT session, number FROM events ORDER BY told_at LIMIT ?)""",
-            (PRUNED,),
-        )
-        db.execute(
-            """DELETE FROM answers WHERE place IN (SELECT place FROM answers
-            WHERE answer IS NOT NULL ORDER BY place LIMIT ?)""",
-            (PRUNED,),
-        )
-    return [id for (id,) in rows]
+def remove_oldest(db: Db) -> list[str] | None:
+    """The ended session that was changed longest ago, or, where these are older, the oldest events
+    and answers of those that go on. The ids of sessions that are gone; None where there is nothing
+    that could go."""
+    ended = """SELECT id, changed_at FROM sessions WHERE state = 'ended'
+        ORDER BY changed_at LIMIT 1"""
+    id, changed_at = db.execute(ended).fetchone() or (None, inf)
+    gone = sum(db.execute(oldest, (changed_at, PRUNED)).rowcount for oldest in _OLDEST)
+    if gone:
+        return []
+    if id is None:
+        return None
+    remove(db, id)
+    return [id]
+
+
+_GOING_ON = "session IN (SELECT id FROM sessions WHERE state <> 'ended')"
+_OLDEST = (
+    f"""DELETE FROM events WHERE (session, number) IN (SELECT session, number FROM events
+    WHERE told_at < ? AND {_GOING_ON} ORDER BY told_at LIMIT ?)""",
+    f"""DELETE FROM answers WHERE place IN (SELECT place FROM answers
+    WHERE asked_at < ? AND answer IS NOT NULL AND {_GOING_ON} ORDER BY place LIMIT ?)""",
+)
 
 
 def size_bytes(db: Db) -> int:

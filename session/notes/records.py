@@ -105,6 +105,12 @@ def remove_old(db: sqlite3.Connection, before_at: float) -> None:
     db.execute("DELETE FROM notes WHERE noted_at < ?", (before_at,))
 
 
+def any_old(db: sqlite3.Connection, before_at: float) -> bool:
+    """Whether there are notes of before a moment (Unix seconds)."""
+    found = db.execute("SELECT EXISTS (SELECT 1 FROM notes WHERE noted_at < ?)", (before_at,))
+    return bool(found.fetchone()[0])
+
+
 @contextmanager
 def forgetting(db: sqlite3.Connection) -> Iterator[None]:
     """The words of notes that are removed within are gone from the index after it. It marks what is

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 MIB = 2**20
 DAY_S = 86_400.0
+AHEAD = 1 / 30  # of the time that is kept: notes leave together, so much too early at most
 
 
 class Archive:
@@ -128,16 +129,18 @@ class Archive:
 
     async def prune(self, keep: Keep) -> None:
         """Remove what is too old or too much. Raises JournalBehind, JournalFailed, OSError."""
-        before_at = time.time() - keep.days * DAY_S
-        gone = await self._journal.do(partial(records.remove_old, before_at=before_at))
+        kept_s = keep.days * DAY_S
+        before_at = time.time() - kept_s
+        old = partial(records.remove_old, before_at=before_at, ahead_s=kept_s * AHEAD)
+        gone = await self._journal.do(old)
         self._tell_removed(gone)
         for hook in self.aged:
             await asyncio.to_thread(hook, before_at)
         size = await self._journal.do(records.size_bytes)
         while size > keep.mib * MIB:
-            gone = await self._journal.do(records.remove_oldest, scrub=True)
-            self._tell_removed(gone)
-            before, size = size, await self._journal.do(records.size_bytes)
-            if size >= before:
+            removed = await self._journal.do(records.remove_oldest, scrub=True)
+            if removed is None:
                 log.error("the journal holds %d MiB that do not age", size // MIB)
                 return
+            self._tell_removed(removed)
+            size = await self._journal.do(records.size_bytes)

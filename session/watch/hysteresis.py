@@ -101,6 +101,11 @@ class Change:
     spans: tuple[tuple[float, float], ...]
 
 
+def resumed(state: State) -> State:
+    """After a time that nobody watched: what may become an event has to last from now on."""
+    return replace(state, since_s=None)
+
+
 def advance(rule: Rule, state: State, sight: Sight) -> tuple[State, tuple[Change, ...]]:
     """One window further."""
     if state.open is None:

@@ -19,7 +19,16 @@ from session.errors import QuestionEmpty, SettingInvalid, TooManyWatches, WatchU
 from session.ids import new_id
 from session.watch import records as watch_records
 from session.watch.counting import count
-from session.watch.hysteresis import Change, Open, Rule, Sight, State, advance, finish
+from session.watch.hysteresis import (
+    Change,
+    Open,
+    Rule,
+    Sight,
+    State,
+    advance,
+    finish,
+    resumed,
+)
 from session.watch.snapshots import Snapshots
 from session.watch.telling import event_of, rule_of, within_s_of
 from session.watch.wording import as_count, as_question
@@ -154,7 +163,7 @@ class Watches:
 
     async def restore(self, kept: list[tuple[str, wire.WatchCreate, State]]) -> None:
         """Go on with what the journal holds."""
-        found = {id: Standing.of(id, settings, state) for id, settings, state in kept}
+        found = {id: Standing.of(id, settings, resumed(state)) for id, settings, state in kept}
         async with self._setting:
             if found:
                 await self._judge(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TypeGuard
 
 import pytest
 from hypothesis import given
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 
 from clients.mqtt.discovery import device
 from clients.mqtt.mapping import (
+    EventMessage,
     Outgoing,
     Picture,
     SourceState,
     Story,
+    key_of,
     source_message,
     standing,
     tell,
@@ -86,6 +89,24 @@ def test_the_end_of_a_session_is_its_last_state() -> None:
     assert story.closed
     story, _ = tell(TOPICS, story, 3, wire.SessionReopened(session=info()))
     assert not story.closed
+
+
+def test_what_the_journal_has_no_room_for_is_told_apart_and_known_again() -> None:
+    """Without a number: two updates of one event are two messages."""
+    updates = [
+        happened(1, "update").model_copy(update={"probability": probability})
+        for probability in (0.9, 0.8, 0.9)
+    ]
+    first, second, again = (key_of("ses_1", None, event) for event in updates)
+    assert first == again != second
+    assert key_of("ses_1", 7, updates[0]) == "ses_1/7"
+    _, out = tell(TOPICS, STORY, None, updates[0])
+    (message,) = (EventMessage.model_validate_json(one.payload) for one in out if is_event(one))
+    assert message.key == first
+
+
+def is_event(one: Message | Picture) -> TypeGuard[Message]:
+    return isinstance(one, Message) and one.topic == TOPICS.events
 
 
 def test_state_is_retained_and_events_are_not() -> None:

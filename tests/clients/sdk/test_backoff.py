@@ -44,6 +44,8 @@ def test_bounds_that_make_no_sense_are_refused(first_s: float, most_s: float) ->
         ("1.5", None),
         ("-1", None),
         ("tomorrow", None),
+        ("Fri, 01 Jan 99999999999 00:00:00 GMT", None),
+        ("Fri, 01 Jan 2027 00:00:00 +99999999999999", None),
     ],
 )
 def test_what_a_server_asks_to_wait_is_a_number_or_a_date(

@@ -16,6 +16,7 @@ from session.config import Keep, ServiceConfig
 from session.journal import records
 from session.journal.journal import IN_MEMORY, opened
 from session.journal.schema import STEPS
+from session.roster import archive as archive_module
 from session.watch import records as watch_records
 from tests.session.conftest import House, open_house
 from tests.session.fakes import FakeEngine, eventually
@@ -111,14 +112,77 @@ async def test_of_a_session_that_goes_on_only_what_is_old_leaves(tmp_path: Path)
 
 async def test_a_journal_that_is_too_large_gives_up_its_oldest_ended_session() -> None:
     async for house in open_house(FakeEngine(), ServiceConfig()):
-        sessions = [await lived(house) for _ in range(3)]
-        for session in sessions[:2]:
-            await house.manager.end(session, "enough")
+        sessions = []
+        for _ in range(2):
+            sessions.append(await lived(house))
+            await house.manager.end(sessions[-1], "enough")
+        sessions.append(await lived(house))
         journal = house.app.state.service.shelf.journal
         assert await journal.do(records.remove_oldest) == sessions[:1]
         assert await journal.do(records.remove_oldest) == sessions[1:2]
         assert await journal.do(records.remove_oldest) == []
-        assert "sessions" in await rows_with(house, sessions[2])
+        assert await journal.do(records.remove_oldest) is None
+        assert {"sessions", "notes"} <= set(await rows_with(house, sessions[2]))
+
+
+async def test_older_events_of_a_session_that_goes_on_go_before_a_session_that_has_just_ended() -> (
+    None
+):
+    async for house in open_house(FakeEngine(), ServiceConfig()):
+        camera, meeting = await lived(house), await lived(house)
+        await make_old(house, camera)
+        await house.manager.end(meeting, "enough")
+        journal = house.app.state.service.shelf.journal
+        assert await journal.do(records.remove_oldest) == []
+        assert not {"events", "answers"} & set(await rows_with(house, camera))
+        assert {"events", "answers"} <= set(await rows_with(house, meeting))
+        assert await journal.do(records.remove_oldest) == [meeting]
+
+
+async def test_a_journal_that_is_too_large_gives_up_all_that_can_go_whatever_the_file_saves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is small shares its page of the file with others."""
+    monkeypatch.setattr(archive_module, "MIB", 1)
+    config = ServiceConfig(journal=str(tmp_path / "journal.db"))
+    async for house in open_house(FakeEngine(), config):
+        sessions = [await lived(house) for _ in range(3)]
+        for session in sessions[:2]:
+            await house.manager.end(session, "enough")
+        await house.app.state.service.archive.prune(Keep(mib=1))
+        for session in sessions[:2]:
+            assert await rows_with(house, session) == {}
+        left = await rows_with(house, sessions[2])
+        assert "sessions" in left
+        assert not {"events", "answers"} & set(left)
+    assert "do not age" in caplog.text
+
+
+async def test_notes_leave_together_and_their_words_are_forgotten_seldom() -> None:
+    """To forget the words of one takes as long as to forget those of all."""
+    async for house in open_house(FakeEngine(), ServiceConfig()):
+        session, service = await lived(house), house.app.state.service
+        at = time.time() - 29.5 * 86_400.0
+        await service.shelf.journal.do(partial(noted, at=at))
+        await service.archive.prune(Keep(days=30.0))
+        assert "notes" in await rows_with(house, session)
+        await service.shelf.journal.do(partial(noted_again, at=LONG_AGO_AT))
+        await service.archive.prune(Keep(days=30.0))
+        assert "notes" not in await rows_with(house, session)
+
+
+def noted(db: sqlite3.Connection, at: float) -> None:
+    """All of them."""
+    db.execute("UPDATE notes SET noted_at = ?", (at,))
+
+
+def noted_again(db: sqlite3.Connection, at: float) -> None:
+    """One of them, at another time."""
+    db.execute(
+        "INSERT INTO notes SELECT 1000, 'again', session, start_s, end_s, ?, text, reason "
+        "FROM notes LIMIT 1",
+        (at,),
+    )
 
 
 async def test_nothing_of_a_removed_session_is_in_any_table_or_file(tmp_path: Path) -> None:

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from session.watch.hysteresis import STATE, Change, Rule, Sight, State, advance, finish
+from session.watch.hysteresis import (
+    STATE,
+    Change,
+    Rule,
+    Sight,
+    State,
+    advance,
+    finish,
+    resumed,
+)
 from session.watch.quiet import Quiet
 
 MIDNIGHT_AT = 1_800_000_000 // 86_400 * 86_400.0
@@ -33,6 +42,14 @@ def told(rule: Rule, seen: Sequence[Sight], *, restarts: Sequence[int] = ()) -> 
         changes += now
     _, last = finish(rule, state, seen[-1].end_s if seen else 0.0)
     return [*changes, *last]
+
+
+def test_what_has_to_last_does_not_last_over_a_time_that_nobody_watched() -> None:
+    rule = Rule(threshold=0.8, release=0.4, min_s=10.0)
+    state, _ = advance(rule, State(), Sight(100.0, 102.0, MIDNIGHT_AT, 0.9))
+    assert state.since_s == 100.0
+    state, changes = advance(rule, resumed(state), Sight(200.0, 202.0, MIDNIGHT_AT, 0.5))
+    assert (state.since_s, changes) == (None, ())
 
 
 def kinds(changes: Sequence[Change]) -> list[str]:
