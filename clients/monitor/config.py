@@ -85,8 +85,8 @@ class ServiceTable(Table):
     def _is_one(cls, url: str | None) -> str | None:
         try:
             return None if url is None else checked(url)
-        except ValueError:
-            raise ValueError("this is no URL of a service: give http://host:port") from None
+        except ValueError as error:
+            raise ValueError(str(error).replace(repr(url), "this")) from None
 
 
 class QuietTable(wire.QuietHours):

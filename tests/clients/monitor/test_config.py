@@ -127,6 +127,14 @@ def test_a_whole_configuration_is_taken(tmp_path: Path) -> None:
         (("rtsp://camera/yard", "monitor.toml"), "line 15, source.1.address: "),
         (("http://127.0.0.1:8080", "127.0.0.1:8080"), "line 5, service.url: this is no URL"),
         (
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v1"),
+            "line 5, service.url: this leads too far: leave /v1 out",
+        ),
+        (
+            ("http://127", "http://me:hush@127"),
+            "line 5, service.url: this is no URL of a service, as",
+        ),
+        (
             ("[mqtt]", "[mqtt]\nca_file = 'x'"),
             "line 35, mqtt: ca_file, cert_file and key_file need",
         ),
