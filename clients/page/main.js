@@ -128,7 +128,11 @@ async function arrive() {
   const id = addressed();
   if (!id && source) return; // nothing of another was shown
   if (!id) return toList();
-  lookOn("connecting", "Connecting");
+  leave();
+  sessions.stop();
+  source = null;
+  problem(null);
+  show("connecting", "Connecting");
   const mine = attempt;
   try {
     const found = await new Session(id).describe();
@@ -148,13 +152,12 @@ function choose({ id }) {
 
 async function join(described) {
   name = sessionName(described);
-  const waits = described.state === "waiting";
-  lookOn("connecting", waits ? `Nobody sends it yet: ${name}` : "Connecting");
+  if (described.state === "waiting") show("connecting", `Nobody sends it yet: ${name}`);
   await enter(described.id, null).catch(fail);
 }
 
 async function lookBack(described) {
-  lookOn("past", sessionName(described));
+  show("past", sessionName(described));
   forgetShown();
   const past = new Session(described.id);
   session = past;
@@ -162,15 +165,6 @@ async function lookBack(described) {
   at("close").focus();
   const noted = await recall(past, attempt).catch(fail);
   if (session === past) askable(noted);
-}
-
-/** Show a session that somebody else sends, or sent: `state` and `text` are those of `show`. */
-function lookOn(state, text) {
-  leave();
-  sessions.stop();
-  source = null;
-  problem(null);
-  show(state, text);
 }
 
 function goOn({ id, room, created_at }) {

@@ -137,3 +137,17 @@ async def test_a_session_that_waits_is_deleted(page: Page, line: Line) -> None:
     await expect(item).to_have_count(0)
     gone = await line.house.http.get(f"/v1/sessions/{waiting.id}")
     assert gone.status_code == 404
+
+
+async def test_a_link_to_a_session_leads_there_as_soon_as_the_token_is_given(
+    page: Page, line: Line
+) -> None:
+    (live,) = line.house.manager.all()
+    await page.goto(f"{line.url}/#session={live.id}")
+    await expect(page.get_by_role("alert")).to_contain_text("wants an access token")
+    await expect(page.get_by_label("Access token")).to_be_focused()
+    await give(page, "watch")
+    await expect(page.get_by_role("status").first).to_contain_text("Live: room, ")
+    await expect(page).to_have_url(f"{line.url}/#session={live.id}")
+    await page.reload()
+    await expect(page.get_by_role("status").first).to_contain_text("Live: room, ")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.clients.sdk.conftest import Line
 from tests.e2e.faked import PATIENCE_MS, join, look_back
@@ -183,3 +184,21 @@ async def test_axe_finds_nothing_to_mend_where_a_session_is_joined(
     assert not await page.evaluate(AXE)
     assert not await page.evaluate(SMALL)
     assert not await page.evaluate(CUT_OFF)
+
+
+async def test_a_tab_that_is_chosen_while_a_session_is_joined_stays_chosen(
+    page: Page, line: Line
+) -> None:
+    session, _ = await line.join()
+    held = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await page.route(f"**/v1/sessions/{session.id}", late)
+    await join(page, "Watches")
+    held.set()
+    await says(page, LIVE)
+    await expect(page.get_by_role("tab", name="Watches")).to_have_attribute("aria-selected", "true")
+    await expect(page.get_by_label("Tell me when")).to_be_visible()

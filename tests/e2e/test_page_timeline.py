@@ -87,7 +87,7 @@ async def test_whether_an_event_keeps_a_picture_is_chosen(
 ) -> None:
     session, peer = await line.join()
     await join(page, "Watches")
-    await page.get_by_label("Keep a picture of it").set_checked(pictured)
+    await page.get_by_label("Take a picture of it").set_checked(pictured)
     await page.get_by_label("Tell me when").fill(QUERY)
     await page.get_by_label("Tell me when").press("Enter")
     await expect(page.locator("#watch-list li")).to_have_count(1)
@@ -100,4 +100,4 @@ async def test_whether_an_event_keeps_a_picture_is_chosen(
     await expect(page.locator("#timeline img")).to_have_count(int(pictured))
     await page.get_by_role("tab", name="Watches").click()
     await page.get_by_label("What to tell").select_option("count")
-    await expect(page.get_by_label("Keep a picture of it")).to_be_hidden()
+    await expect(page.get_by_label("Take a picture of it")).to_be_hidden()
