@@ -13,7 +13,7 @@ run: $(VENV)/serve
 	@$(BIN)/echosieve serve $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 $(ARGS)
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -33,14 +33,18 @@ settings.register_profile(
 settings.load_profile("echosieve")
 
 # Folders whose tests wait for clocks, browsers, brokers and services.
-WAITING = ("tests/clients/", "tests/e2e/", "tests/session/bench/", "tests/session/test_")
+WAITING = {
+    "pages": ("tests/e2e/",),
+    "services": ("tests/clients/", "tests/session/bench/", "tests/session/test_"),
+}
 
 
 class WaitingTogether(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests that wait run one after the other in one process; another one computes beside it."""
+    """Tests that wait run one after the other in two processes; a third computes beside them."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "waiting" if nodeid.startswith(WAITING) else nodeid
+        groups = (name for name, folders in WAITING.items() if nodeid.startswith(folders))
+        return next(groups, nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
