@@ -28,17 +28,6 @@ async def until_first(ends: Iterable[Work], beside: Iterable[Work] = ()) -> None
         await asyncio.gather(*ending, *others, return_exceptions=True)
 
 
-async def all_of(works: Iterable[Work]) -> None:
-    """Run all to their ends; where one fails before, raise that and cancel the rest."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def unless(beside: asyncio.Task[Any], work: Work) -> None:
     """Run `work` to its end; where `beside` fails before, raise that and cancel `work`."""
     task = asyncio.create_task(work)

@@ -370,7 +370,7 @@ def _of_no_kind(error: ErrorDetails) -> Iterator[Misfit]:
         if one["type"] == "extra_forbidden":
             yield keys, f"there is no such key{SECRETS if keys[-1] in SECRET else ''}"
         else:
-            yield keys, _complaint(one)[1]
+            yield _complaint({**one, "loc": (*error["loc"], "kind", *one["loc"])})
 
 
 def _complaint(error: ErrorDetails) -> Misfit:

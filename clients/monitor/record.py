@@ -175,14 +175,21 @@ class Record:
         rows = self._db.execute("SELECT * FROM gaps ORDER BY rowid")
         return [*self._away(), *(Gap(*row) for row in rows)]
 
-    def runs(self, at: float) -> None:
-        """There is a monitor. Where there was none for `AWAY_S`, this is another run of it."""
-        newest = "rowid = (SELECT max(rowid) FROM runs)"
-        goes_on = f"UPDATE runs SET to_at = ? WHERE {newest} AND NOT ended AND to_at > ? - ?"
-        if not self._db.execute(goes_on, (at, at, AWAY_S)).rowcount:
-            self._db.execute("INSERT INTO runs VALUES (?, ?, FALSE)", (at, at))
+    def run_begins(self, at: float) -> int:
+        """There is a monitor. The number of its run: the one before, unless there was none for
+        `AWAY_S`."""
+        query = "SELECT rowid, to_at FROM runs WHERE NOT ended ORDER BY rowid DESC LIMIT 1"
+        run, until = self._db.execute(query).fetchone() or (None, 0.0)
+        if run is None or abs(at - until) > AWAY_S:
+            run = self._db.execute("INSERT INTO runs VALUES (?, ?, FALSE)", (at, at)).lastrowid
+        assert run is not None
+        return int(run)
 
-    def ends(self) -> None:
+    def run_goes_on(self, run: int, at: float) -> None:
+        """Whatever the clock says: it may be set meanwhile."""
+        self._db.execute("UPDATE runs SET to_at = ? WHERE rowid = ?", (at, run))
+
+    def run_ends(self) -> None:
         """There is nothing to watch any more: what comes after is no gap."""
         self._db.execute("UPDATE runs SET ended = TRUE WHERE rowid = (SELECT max(rowid) FROM runs)")
 
@@ -192,7 +199,7 @@ class Record:
         return [
             Gap(ALL, None, None, until, again, "the monitor was not running")
             for (_, until, ended), (again, _, _) in pairwise(runs)
-            if not ended
+            if not ended and until < again
         ]
 
     def entries(self) -> list[Entry]:

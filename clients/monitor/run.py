@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from clients.advice import CONFIGURATION, told
 from clients.monitor.blanks import blanks_of, came_s
@@ -30,7 +31,7 @@ from clients.monitor.record import Entry, Gap, Record, Recorded, Stretch
 from clients.monitor.report import write
 from clients.monitor.roles import check_roles
 from clients.monitor.sources import Bots, watch_media, watch_room
-from clients.monitor.streams import FAREWELL_S, Streams
+from clients.monitor.streams import FAREWELL_S, LAST_S, Streams, ended
 from clients.monitor.webhook import Outbox, Webhook
 from clients.mqtt.bridge import Bridge
 from clients.mqtt.following import follow
@@ -41,13 +42,14 @@ from clients.mqtt.topics import Topics
 from clients.mqtt.wanted import set_watches
 from clients.sdk import Backoff, EchoSieve, Session
 from clients.sdk.errors import EchoSieveError, Forbidden, NotFound, Unauthorized
-from clients.together import Work, all_of, until_first
+from clients.together import Work, unless, until_first
 from session import wire
 
 log = logging.getLogger("echosieve")
 
 LATE_S = 45.0  # that it is noticed late at most
 PULSE_S = 1.0  # how far apart it is put on record that there is a monitor
+TELL_S = 5.0  # for the broker to be told the rest of a session that is over
 LAST_REPORTS_S = 10.0  # for webhooks, when everything has ended
 NO_NOTES = NotesTable(every_s=None)
 
@@ -84,7 +86,9 @@ class Monitor:
         self._clocks: dict[str, tuple[str, float]] = {}  # by name: session, how far it has come
         self._heard_at: dict[str, float] = {}  # by name: Unix seconds
         self._places = Places(config.folder / "places.db")  # of record and webhooks
-        self._told = told_of(config, self._places)
+        self._told = Places(config.folder / "mqtt.db") if config.mqtt else None  # of the broker
+        self._telling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._late: set[asyncio.Task[None]] = set()  # what the broker is told when it is back
         self._outbox = Outbox(config.folder / "outbox.db")
         self._record = Record(config.folder / "record.db")
         self._reached = Reached(config.folder / "reached.db")
@@ -119,16 +123,18 @@ class Monitor:
     async def _run(self) -> Path:
         try:
             async with AsyncExitStack() as stack:
+                if self._told is not None:
+                    self._told.begin_as(self._places)
                 if self._bridge is not None:
                     await stack.enter_async_context(self._bridge)
                 await self._watch()
-            self._record.ends()
+            self._record.run_ends()
         finally:
             path = write(self._record, self._config.folder)
         return path
 
     async def _watch(self) -> None:
-        beside = [*(hook.run() for hook in self._webhooks), self._run_on()]
+        beside = [hook.run() for hook in self._webhooks]
         ends = [self._sources()]
         if self._bridge is not None:
             ends.append(self._bridge.ended())
@@ -136,9 +142,10 @@ class Monitor:
 
     async def _run_on(self) -> None:
         """Leave on record that there is a monitor."""
+        run = self._record.run_begins(time.time())
         while True:
-            self._record.runs(time.time())
             await asyncio.sleep(PULSE_S)
+            self._record.run_goes_on(run, time.time())
 
     async def _sources(self) -> None:
         away = await self._check_token()
@@ -147,12 +154,16 @@ class Monitor:
         streams = Streams(self._client, self, await self._left())
         ending = Ending(source.name for source in self._config.source)
         try:
-            beside = [*self._watching(streams, ending)]
+            beside = [*self._watching(streams, ending), self._run_on()]
             if away is not None:
                 beside.append(self._check_token_later())
             await until_first([ending.reached()], beside)
         finally:
             await streams.close()
+            if self._late:
+                await asyncio.wait(self._late, timeout=LAST_S)
+            for telling in tuple(self._late):
+                await ended(telling)
         await self._last_reports()
         ending.check(self.report)
 
@@ -273,10 +284,35 @@ class Monitor:
     async def follow(self, name: str, session: Session, goes_on: Callable[[], bool]) -> None:
         """Tell everything of it: on record and to webhooks, and to the broker when that is there;
         neither waits for the other."""
-        telling = [follow(self._places, Topics(), session, name, self._heard, goes_on)]
-        if self._bridge is not None:
-            telling.append(self._bridge.follow(session, name, goes_on))
-        await all_of(telling)
+        hearing = follow(self._places, Topics(), session, name, self._heard, goes_on)
+        if self._bridge is None:
+            await hearing
+            return
+        telling = asyncio.create_task(self._tell(self._bridge, name, session, goes_on))
+        try:
+            await unless(telling, hearing)
+            await asyncio.wait({telling}, timeout=TELL_S)
+            if telling.done():
+                telling.result()
+                return
+        except BaseException:
+            await ended(telling)
+            raise
+        log.warning("%s: the broker has not been told all of session %s yet", name, session.id)
+        self._late.add(telling)
+        telling.add_done_callback(self._settled)
+
+    def _settled(self, telling: asyncio.Task[None]) -> None:
+        self._late.discard(telling)
+        if not telling.cancelled() and (failure := telling.exception()) is not None:
+            log.warning("the broker is not told all of a session: %s", failure)
+
+    async def _tell(
+        self, bridge: Bridge, name: str, session: Session, goes_on: Callable[[], bool]
+    ) -> None:
+        """The broker; after what it had not been told of the session before."""
+        async with self._telling.setdefault(session.id, asyncio.Lock()):
+            await bridge.follow(session, name, goes_on)
 
     async def _heard(
         self, before: Story, story: Story, number: int | None, event: wire.Event
@@ -309,18 +345,6 @@ class Monitor:
         self._record.watched(Stretch(story.name, story.session, event.start_s, event.end_s))
         for blank in blanks_of(story, event):
             self._record.blank(blank)
-
-
-def told_of(config: MonitorConfig, heard: Places) -> Places | None:
-    """How far the broker has been told, where there is one: the first time, as far as was heard."""
-    path = config.folder / "mqtt.db"
-    if config.mqtt is None:
-        return None
-    is_new = not path.exists()
-    places = Places(path)
-    if is_new:
-        places.begin_as(heard)
-    return places
 
 
 def report_of(story: Story, delivery: str, event: Recorded) -> bytes:

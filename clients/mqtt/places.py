@@ -42,9 +42,15 @@ class Places:
         self._db.close()
 
     def begin_as(self, other: Places) -> None:
-        """Of a new reader: everything that another has been told has been told to this one."""
+        """Of a reader that begins: everything that another has been told has been told to this one.
+        Only the first time, whole or not at all."""
+        if self._db.execute("PRAGMA user_version").fetchone()[0]:
+            return
         rows = other._db.execute("SELECT * FROM places ORDER BY rowid").fetchall()
-        self._db.executemany("INSERT INTO places VALUES (?, ?, ?, ?)", rows)
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)", rows)
+        self._db.execute("PRAGMA user_version = 1")
+        self._db.execute("COMMIT")
 
     def note(self, number: int, story: Story) -> None:
         """Everything up to `number` has been told."""

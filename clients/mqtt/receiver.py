@@ -114,13 +114,16 @@ class EventReceiver:
             if payload == ONLINE.encode():
                 for name, known in self._known.items():
                     known.cut()
-                    replays.want(name)
+                    if not (message.retain and replays.has_begun(name)):  # it was there before us
+                        replays.want(name)
             return None
         if topic.endswith("/state"):
             self._learn(replays, topic.split("/")[-2], payload)
             return None
-        name = getattr(message.properties, "CorrelationData", b"").decode(errors="replace")
-        if topic == self._replies and name in self._known:
+        asked = getattr(message.properties, "CorrelationData", b"").decode(errors="replace")
+        name, _, session = asked.partition("/")
+        asked_of = self._known.get(name)
+        if topic == self._replies and asked_of is not None and asked_of.session == session:
             return self._replayed(replays, name, payload)
         event = event_of(payload)
         return event if event is not None and self._is_new(event) else None
@@ -153,8 +156,9 @@ class EventReceiver:
     async def _ask(self, client: aiomqtt.Client, name: str) -> None:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ResponseTopic = self._replies
-        properties.CorrelationData = name.encode()
-        replay = Replay(after=self._known[name].whole).model_dump_json()
+        known = self._known[name]
+        properties.CorrelationData = f"{name}/{known.session}".encode()
+        replay = Replay(after=known.whole).model_dump_json()
         topic = self._settings.topics.of(name, "replay")
         await client.publish(topic, replay, qos=1, properties=properties)
 

@@ -31,12 +31,14 @@ class Replays:
         self._news = asyncio.Event()
         self._failures: Counter[str] = Counter()  # in a row
         self._timers: dict[str, asyncio.TimerHandle] = {}  # of those that are wanted again
+        self._begun: set[str] = set()
         self._current: str | None = None
         self._heard = asyncio.Event()  # of the current one
         self._over: bool | None = None  # whether it is done with; None while it goes on
 
     def want(self, name: str) -> None:
         """All that was missed of it; what is on its way is asked for again."""
+        self._begun.add(name)
         if name == self._current:
             self.ends(name, again=True)
             return
@@ -44,6 +46,10 @@ class Replays:
             timer.cancel()
         self._wanted[name] = None
         self._news.set()
+
+    def has_begun(self, name: str) -> bool:
+        """Whether it was wanted before."""
+        return name in self._begun
 
     def goes_on(self, name: str) -> None:
         """A piece of it has come."""

@@ -241,7 +241,7 @@ def checked(url: str) -> str:
             "every log: give http://host:port, and a token where the service asks for one"
         )
     bare = url.rstrip("/")
-    if bare.endswith("/v1"):
+    if urlsplit(bare).path.endswith("/v1"):
         raise Unusable(f"{shown} leads too far: leave /v1 out, {bare.removesuffix('/v1')}")
     return bare
 

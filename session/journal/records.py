@@ -311,7 +311,8 @@ def remove_oldest(db: Db) -> list[str] | None:
     return [id]
 
 
-_GOING_ON = "session IN (SELECT id FROM sessions WHERE state <> 'ended')"
+# The plus keeps SQLite from the key of the session, by which it would read and sort all of them.
+_GOING_ON = "+session IN (SELECT id FROM sessions WHERE state <> 'ended')"
 _OLDEST = (
     f"""DELETE FROM events WHERE (session, number) IN (SELECT session, number FROM events
     WHERE told_at < ? AND {_GOING_ON} ORDER BY told_at LIMIT ?)""",

@@ -25,7 +25,8 @@ CAUTION = "From the notes: "
 _EVERYDAY = """
     a about after again all also an and any anything are at be been before briefly by can could did
     do does else ever everything far for from give gone going had happen happened happening happens
-    has have hear heard how i in is it it's its just know last later latest let's list me more most
+    has have hear heard how i in is it it's its just know last later latest let's list me miss
+    missed more most
     much my new news newest note noted notes now of on or our overview please recap recent recently
     record recorded remember report said saw say see seen shall short should show since so some
     something still story sum summaries summarise summarised summarize summarized summary tell than
@@ -62,7 +63,8 @@ def named_time(question: str, now_s: float) -> tuple[float, float] | None:
 
 def names_nothing(question: str) -> bool:
     """Whether no word of it could tell one note from another: "what happened?", "summarise"."""
-    words = {word.lower() for word in re.findall(r"[^\W_]+(?:'[^\W_]+)?", question)}
+    plain = question.replace("\u2019", "'")  # as phones write it
+    words = {word.lower() for word in re.findall(r"[^\W_]+(?:'[^\W_]+)?", plain)}
     return bool(words) and words <= EVERYDAY
 
 

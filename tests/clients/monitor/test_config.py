@@ -186,6 +186,14 @@ def test_all_that_is_wrong_is_told_by_lines_also_in_a_source_of_no_kind(tmp_path
     assert len(told) == 6
 
 
+def test_a_source_of_no_kind_that_has_no_name_is_told_that_the_key_is_missing(
+    tmp_path: Path,
+) -> None:
+    changed = WHOLE.replace('kind = "media"\nname = "yard"', 'nme = "yard"')
+    with pytest.raises(ConfigError, match=r"source.1.name: this key must be there"):
+        load(written(tmp_path, changed))
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "none.toml")

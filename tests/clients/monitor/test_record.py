@@ -99,9 +99,16 @@ def gaps(record: Record) -> list[tuple[str, float, float | None, str]]:
     return [(one.source, one.from_at, one.to_at, one.reason) for one in record.gaps()]
 
 
+def run(record: Record, *moments: float) -> None:
+    """Of a monitor that was there at these."""
+    number = record.run_begins(moments[0])
+    for at in moments[1:]:
+        record.run_goes_on(number, at)
+
+
 def test_between_two_runs_nothing_was_watched(record: Record) -> None:
-    for at in (100.0, 101.0, 102.0, 160.0, 161.0):
-        record.runs(at)
+    run(record, 100.0, 101.0, 102.0)
+    run(record, 160.0, 161.0)
     record.down(Gap("yard", None, None, 160.5, None, "no service"))
     assert gaps(record) == [
         ("(all)", 102.0, 160.0, "the monitor was not running"),
@@ -109,17 +116,23 @@ def test_between_two_runs_nothing_was_watched(record: Record) -> None:
     ]
 
 
-def test_a_monitor_that_is_held_up_for_a_moment_was_running(record: Record) -> None:
-    for at in (100.0, 109.0):
-        record.runs(at)
+def test_a_monitor_that_is_back_in_a_moment_was_not_away(record: Record) -> None:
+    run(record, 100.0)
+    run(record, 109.0)
+    assert not record.gaps()
+
+
+def test_a_clock_that_is_set_while_it_runs_makes_no_gap(record: Record) -> None:
+    run(record, 100.0, 101.0, 3_700.0, 102.0)
+    run(record, 103.0)
+    run(record, 50.0)
     assert not record.gaps()
 
 
 def test_after_everything_has_come_to_its_end_nothing_is_missed(record: Record) -> None:
-    record.runs(100.0)
-    record.ends()
-    record.runs(101.0)
-    record.runs(102.0)
+    run(record, 100.0)
+    record.run_ends()
+    run(record, 101.0, 102.0)
     assert not record.gaps()
-    record.runs(200.0)
+    run(record, 200.0)
     assert gaps(record) == [("(all)", 102.0, 200.0, "the monitor was not running")]

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from clients.media import Delivered
 from clients.monitor.bot import packed
 from clients.monitor.config import BotsTable, MonitorConfig
-from clients.monitor.run import Monitor, told_of
+from clients.monitor.run import Monitor
 from clients.monitor.sources import Bots
 from clients.monitor.streams import Streams
 from clients.mqtt.mapping import Story
@@ -127,35 +127,16 @@ async def test_record_and_webhooks_do_not_wait_for_a_broker_that_is_away(
         await eventually(lambda: ended(monitor))
         report = monitor._outbox.first(config.webhook[0].url)
         assert report is not None
+        await session.close()
+        other, _ = await line.join()
+        next_one = await line.house.manager.live(other.id)
+        await eventually(lambda: len(next_one.attendant.watches.all()) == 1)
         broker.start()
         async with receiving(broker.port) as receiver:
             await receiver.until(lambda: len(receiver.on("es/alerts")) == 2)
-        assert monitor._told is not None
-        assert [place.story.name for place in monitor._told.unfinished()] == ["door"]
+            await receiver.until(lambda: not monitor._late)
         running.cancel()
         await asyncio.wait({running})
-
-
-def test_a_broker_of_a_monitor_that_is_updated_is_told_what_it_has_not_been_told(
-    tmp_path: Path,
-) -> None:
-    """One file held the place of all who were told, once."""
-    config = MonitorConfig.model_validate(
-        {
-            "folder": tmp_path,
-            "source": [{"kind": "room", "name": "door"}],
-            "mqtt": {"host": "127.0.0.1"},
-        }
-    )
-    heard = Places(":memory:")
-    heard.note(7, Story(name="door", session="a"))
-    for number in (7, 7):
-        told = told_of(config, heard)
-        assert told is not None
-        assert [place.number for place in told.unfinished()] == [number]
-        told.close()
-        heard.note(9, Story(name="door", session="a"))
-    heard.close()
 
 
 async def test_a_camera_that_goes_dark_is_a_gap_in_the_report_though_nothing_happened(

@@ -56,6 +56,13 @@ async def test_the_next_is_asked_for_when_one_has_been_told() -> None:
         await eventually(bridge.has("door", "yard"))
 
 
+async def test_what_was_wanted_before_is_known() -> None:
+    async with asking() as (_, replays):
+        assert not replays.has_begun("door")
+        replays.want("door")
+        assert replays.has_begun("door")
+
+
 async def test_one_that_is_refused_comes_again_after_the_others() -> None:
     async with asking() as (bridge, replays):
         replays.want("door")

@@ -242,6 +242,11 @@ def test_that_a_user_or_a_password_is_the_trouble_with_an_address_is_told(url: s
     assert "hush" not in str(told.value)
 
 
+async def test_a_host_may_be_called_v1() -> None:
+    async with EchoSieve("http://v1"):
+        pass
+
+
 @pytest.mark.parametrize("url", ["http://here:8080/v1", "http://here:8080/v1/"])
 def test_an_address_that_leads_into_the_service_is_told_which_would_be_right(url: str) -> None:
     with pytest.raises(errors.Unusable, match=r"leave /v1 out, http://here:8080$"):

@@ -139,6 +139,18 @@ async def test_older_events_of_a_session_that_goes_on_go_before_a_session_that_h
         assert await journal.do(records.remove_oldest) == [meeting]
 
 
+async def test_the_oldest_are_found_by_their_age_and_not_by_reading_all() -> None:
+    async for house in open_house(FakeEngine(), ServiceConfig()):
+
+        def plan(db: sqlite3.Connection) -> list[str]:
+            rows = db.execute(f"EXPLAIN QUERY PLAN {records._OLDEST[0]}", (1.0, 10)).fetchall()
+            return [row[-1] for row in rows]
+
+        steps = await house.app.state.service.shelf.journal.do(plan)
+        assert any("events_by_age (told_at<?)" in step for step in steps)
+        assert not any("TEMP B-TREE" in step for step in steps)
+
+
 async def test_a_journal_that_is_too_large_gives_up_all_that_can_go_whatever_the_file_saves(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,8 @@ def test_a_question_that_names_none(question: str) -> None:
     "question",
     [
         "what happened?",
+        "what\u2019s new?",
+        "what did I miss?",
         "What was there?",
         "what's happened so far?",
         "summarise",
