@@ -12,10 +12,11 @@ from clients.mqtt import bridge as bridge_module
 from clients.mqtt import receiver as receiver_module
 from clients.mqtt.bridge import Bridge
 from clients.mqtt.dial import TakenOver
-from clients.mqtt.mapping import EventMessage
+from clients.mqtt.mapping import EventMessage, Story, tell
 from clients.mqtt.places import Places
-from clients.mqtt.receiver import EventReceiver, Known
+from clients.mqtt.receiver import EventReceiver, Known, event_of
 from clients.mqtt.settings import BrokerSettings
+from clients.mqtt.topics import Topics
 from session import wire
 from tests.clients.mqtt.bridging import (
     QUICK,
@@ -193,3 +194,16 @@ async def test_what_a_broker_lost_is_asked_for_though_later_events_came_first() 
     known.replayed = True
     known.cut()
     assert known.whole == 3
+
+
+def test_an_event_up_to_which_nothing_is_missing_is_not_given_out_again() -> None:
+    """Also where its key is forgotten."""
+    clerk = EventReceiver(BrokerSettings(host="127.0.0.1"), "clerk")
+    clerk._known["kitchen"] = Known(session="ses_1", number=9, whole=7)
+    story = Story(name="kitchen", session="ses_1")
+    for number, is_new in ((7, False), (8, True), (8, False)):
+        _, out = tell(Topics("es"), story, number, happened(1, "new"))
+        (event,) = (event_of(one.payload) for one in out if one.topic == "es/events")  # type: ignore[union-attr]
+        assert event is not None
+        assert clerk._is_new(event) is is_new
+    assert clerk.again == 2
