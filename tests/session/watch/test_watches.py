@@ -17,7 +17,7 @@ from session.engine.aside import Then
 from session.engine.jobs import Watch
 from session.engine.overload import Waiting
 from session.errors import SettingInvalid
-from session.watch.hysteresis import STATE
+from session.watch.hysteresis import STATE, State
 from session.watch.snapshots import Snapshots
 from session.watch.watches import Watches, Write
 from sieve.tokens import Ingested, MemoryState
@@ -102,6 +102,17 @@ async def test_a_watch_that_the_engine_refuses_to_change_stays_as_it_was(stage: 
     stage.engine.willing = True
     changed = await watches.change(before.id, wire.WatchPatch(within_s=30.0))
     assert (changed.within_s, changed.min_s, changed.describe) == (30.0, 0.0, True)
+
+
+async def test_what_had_to_last_begins_anew_when_a_watch_goes_on_with_its_record(
+    stage: Stage,
+) -> None:
+    settings = wire.WatchCreate(query=QUERY, min_s=4.0)
+    await stage.watches.restore([("wat_1", settings, State(since_s=0.0))])
+    stage.judge(5, YES)
+    assert stage.changes() == []  # it has lasted for two seconds of those that were watched
+    stage.judge(6, YES)
+    assert [change for change, *_ in stage.changes()] == ["new"]
 
 
 async def test_a_query_that_the_engine_refuses_is_named(stage: Stage) -> None:
