@@ -8,7 +8,7 @@ and what is long ago: only ids tell the two apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import astuple, dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sieve.prompt import DEFAULT_INSTRUCTION, Modalities, prompt_text
 from sieve.rope import grid_positions
+from sieve.tokens import IDS_PER_S
 from sieve.train.demo.bank import Bank
 from sieve.train.demo.packing import Conversation, Packed, Packer, Progress, Turn, in_other_words
 from sieve.train.demo.replay import HORIZON_IDS, WINDOW_IDS
@@ -25,18 +26,24 @@ from sieve.train.demo.tiny import INSTRUCTIONS
 from sieve.train.world.truth import (
     AUDIO_TOKENS,
     GRIDS,
+    NO_SOUND,
     UNSURE,
     VIDEO_TOKENS,
     WINDOW_S,
     WINDOW_TOKENS,
+    Before,
+    sounds_before,
 )
 from stream.world.plot import Plot
 from stream.world.questions import AUDIO_KINDS, VIDEO_KINDS
+from stream.world.questions.timing import LONGEST_S, UNCLEAR_S, ago
 from stream.world.scene import OBJECTS, Question, Scene
 
 BOTH = Modalities()
 JUMP_IDS = (1_500, 27_000)  # a minute to 18 minutes
 TIMED_KINDS = frozenset({"gap", "ago", "last_window", "last_minute"})  # their truth is in seconds
+AGE_KINDS = frozenset({"when_seen", "when_heard"})  # answered by an age, over jumps of the clock
+LONGEST_SOUND_S = 2.0
 DESCRIBED_KINDS = frozenset({"last_window", "last_minute"})  # answered in a line of words
 _ORIGIN = 100_000  # any id: only differences matter
 
@@ -67,6 +74,8 @@ class TokenLabels:
     previous: Tensor  # 0..23, 24: nothing before it in the crop
     sound: Tensor  # 0..6, 7: none
     symbol: Tensor  # 0..9, 10: none
+    heard_before: Tensor  # 0..6, 7: what was heard before the sound that is heard, in the crop
+    apart: Tensor  # 1..60: how many seconds before it that began
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class Batch:
         """Without what the world says of its tokens: nothing matters, nothing can be told of any.
         Nobody then knows which answers a memory can still give: all count."""
         unsure = torch.full_like(self.labels.object, UNSURE)
-        labels = TokenLabels(unsure, unsure, unsure, unsure)
+        labels = TokenLabels(*(unsure for _ in fields(TokenLabels)))
         return replace(self, salient=torch.zeros_like(self.salient), labels=labels)
 
     def to(self, device: torch.device) -> Batch:
@@ -139,6 +148,7 @@ class Sampler:
         self.bank = bank
         self._packer = packer
         self._scenes = bank.scenes(plot)
+        self._before: dict[int, Before] = {}
 
     def draw(self, shape: BatchShape, rng: np.random.Generator, progress: Progress) -> Batch:
         crops = [self._crop(shape, rng) for _ in range(shape.crops)]
@@ -205,8 +215,21 @@ class Sampler:
         scene = self._scenes[crop.stream]
         now_s, since_s = self._span(crop, moment)
         asked = scene.questions(now_s, since_s, rng, [k for k in kinds if k not in TIMED_KINDS])
+        asked = [q for q in (self._retimed(crop, moment, q) for q in asked) if q]
         _, calm_s = self._span(crop, moment, crop.calm_since(moment))
         return asked + scene.questions(now_s, calm_s, rng, [k for k in kinds if k in TIMED_KINDS])
+
+    def _retimed(self, crop: Crop, moment: int, question: Question) -> Question | None:
+        """The question with an age that counts the jumps of the clock since; ``None`` where that
+        is not clear."""
+        if question.kind not in AGE_KINDS:
+            return question
+        begin_s = question.evidence_s[0]
+        at, _ = self._evidence(crop, moment, [question])
+        jumped = int(crop.starts[moment] - crop.starts[at]) - (moment - at) * WINDOW_IDS
+        now_s, _ = self._span(crop, moment)
+        answer = ago(now_s - begin_s + jumped / IDS_PER_S)
+        return replace(question, answer=answer) if answer else None
 
     def _evidence(self, crop: Crop, moment: int, questions: Sequence[Question]) -> tuple[int, int]:
         """First and last window that the answers rest on."""
@@ -276,8 +299,7 @@ class Sampler:
         instruction: str,
         since_prompt: Sequence[int],
     ) -> Batch:
-        s = torch.tensor([crop.stream for crop in crops])[:, None]
-        w = torch.tensor([crop.first for crop in crops])[:, None] + torch.arange(shape.windows)
+        s, w = _places(crops)
         opened = torch.tensor([crop.is_open for crop in crops])
         part = _tokens_of(shape.modalities)
         tokens, valid, salient = (x[:, :, part] for x in self._windows(s, w, opened))
@@ -291,7 +313,7 @@ class Sampler:
             salient=salient,
             starts=starts,
             within=within,
-            labels=self._labels(s, w, part),
+            labels=self._labels(crops, part),
             video=VIDEO_TOKENS if shape.modalities.video else 0,
             closed=shape.windows - opened.long(),
             text_start=newest.cummax(1).values.gather(1, packed.moment) + 1,
@@ -312,8 +334,8 @@ class Sampler:
         salient[opened, -1] = bank.open_salient[at] & bank.open_valid[at]
         return tokens, valid, salient
 
-    def _labels(self, s: Tensor, w: Tensor, part: slice) -> TokenLabels:
-        bank = self.bank
+    def _labels(self, crops: Sequence[Crop], part: slice) -> TokenLabels:
+        bank, (s, w) = self.bank, _places(crops)
         segment = bank.segment[s, w].long()  # [B, n, 68]
         stream = s[..., None].expand_as(segment)
         before = (segment - 1).clamp(min=0)
@@ -321,12 +343,49 @@ class Sampler:
         known = bank.ends_s[stream, before] > begin_s[..., None] + 0.5
         nothing = torch.tensor(len(OBJECTS))
         previous = torch.where(known & (segment > 0), bank.objects[stream, before], nothing)
+        heard_before, apart = (torch.stack(x) for x in zip(*map(self._heard, crops), strict=True))
         return TokenLabels(
             object=bank.object[s, w].long()[:, :, part],
             previous=previous[:, :, part],
             sound=bank.sound[s, w].long()[:, :, part],
             symbol=bank.symbol[s, w].long()[:, :, part],
+            heard_before=heard_before[:, :, part],
+            apart=apart[:, :, part],
         )
+
+    def _heard(self, crop: Crop) -> tuple[Tensor, Tensor]:
+        """``heard_before`` and ``apart`` [n, 68] of a crop; a sound that the crop's beginning may
+        have cut is not told of, and no time over which the clock jumps."""
+        if crop.stream not in self._before:
+            scene, offset_s = self._scenes[crop.stream], float(self.bank.offsets_s[crop.stream])
+            tokens = self.bank.windows * AUDIO_TOKENS
+            self._before[crop.stream] = sounds_before(scene, offset_s, tokens)
+        offset_s = float(self.bank.offsets_s[crop.stream])
+        begin_s = offset_s + crop.first * WINDOW_S
+        count = len(crop.starts)
+        inside, sound, began_s, apart_s = (
+            part.reshape(-1, AUDIO_TOKENS)[crop.first : crop.first + count]
+            for part in astuple(self._before[crop.stream])
+        )
+        known = inside & (began_s >= begin_s)
+        none = inside & (began_s < begin_s - LONGEST_SOUND_S)
+        name = np.where(known, sound, np.where(none, NO_SOUND, UNSURE))
+        calm = np.array([crop.calm_since(window) for window in range(count)])[:, None]
+        clear = known & (began_s >= begin_s + calm * WINDOW_S)
+        seconds = np.where(clear, apart_s, 0.0)
+        whole = np.round(seconds)
+        clear &= (abs(seconds - whole) <= UNCLEAR_S) & (whole >= 1) & (whole <= LONGEST_S)
+        labels = np.full((2, count, WINDOW_TOKENS), UNSURE)
+        labels[0, :, VIDEO_TOKENS:] = name
+        labels[1, :, VIDEO_TOKENS:] = np.where(clear, whole, UNSURE)
+        return torch.from_numpy(labels[0]), torch.from_numpy(labels[1])
+
+
+def _places(crops: Sequence[Crop]) -> tuple[Tensor, Tensor]:
+    """Streams [B, 1] and windows [B, n] of crops of one length."""
+    windows = torch.arange(len(crops[0].starts))
+    first = torch.tensor([crop.first for crop in crops])
+    return torch.tensor([crop.stream for crop in crops])[:, None], first[:, None] + windows
 
 
 def _moments(crop: Crop, shape: BatchShape, rng: np.random.Generator) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,6 +13,7 @@ from sieve.train.demo.forward import Outcome
 from sieve.train.demo.sieving import Sieved
 from sieve.train.demo.tiny import TinyModel
 from sieve.train.world.truth import NO_SOUND, NO_SYMBOL, UNSURE
+from stream.world.questions.timing import LONGEST_S
 from stream.world.scene import COLOURS, OBJECTS, SHAPES, SOUNDS, SYMBOLS
 
 
@@ -49,19 +52,21 @@ class TokenWords(nn.Module):
             )
         ]
         object.__setattr__(self, "_model", model)
-        self.previous = nn.Linear(model.lm.config.hidden_size, len(OBJECTS) + 1)
+        width = model.lm.config.hidden_size
+        self.previous = nn.Linear(width, len(OBJECTS) + 1)
+        self.heard_before = nn.Linear(width, len(SOUNDS) + 1)
+        self.apart = nn.Linear(width, LONGEST_S + 1)
 
     def losses(
         self, states: Tensor, batch: Batch, sieved: Sieved, *, causal: bool
     ) -> dict[str, Tensor]:
-        """Of kept states [B, n, K, d]: cross-entropies of object, previous, sound, symbol.
+        """Of kept states [B, n, K, d]: cross-entropies of what is there, and of what was before it.
 
         ``causal``: video tokens come before the sound of their window and cannot know it.
         """
-        labels = batch.labels
-        obj, previous, sound, symbol = (
-            label.gather(2, sieved.kept).masked_fill(~sieved.used, UNSURE)
-            for label in (labels.object, labels.previous, labels.sound, labels.symbol)
+        obj, previous, sound, symbol, heard_before, apart = (
+            getattr(batch.labels, f.name).gather(2, sieved.kept).masked_fill(~sieved.used, UNSURE)
+            for f in fields(batch.labels)
         )
         if causal:
             sound = sound.masked_fill(sieved.kept < batch.video, UNSURE)
@@ -73,6 +78,8 @@ class TokenWords(nn.Module):
             "previous": _loss(self.previous(flat), previous),
             "sound": _loss(_or_none(self._say(flat, 2), NO_SOUND), sound),
             "symbol": _loss(_or_none(self._say(flat, 3), NO_SYMBOL), symbol),
+            "heard_before": _loss(self.heard_before(flat), heard_before),
+            "apart": _loss(self.apart(flat), apart),
         }
 
     def _say(self, states: Tensor, which: int) -> Tensor:

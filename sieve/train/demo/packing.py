@@ -163,7 +163,9 @@ KIND_WEIGHTS: Mapping[str, float] = {
     "with_symbol": 2.0,
     "after": 2.5,
     "heard": 0.6,
-    "gap": 0.3,  # hardly learned, whatever its share
+    "sound_after": 2.0,
+    "when_seen": 1.5,
+    "when_heard": 1.5,
     "which": 0.8,
     "symbol_of": 0.8,
 }

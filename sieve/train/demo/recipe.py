@@ -36,7 +36,7 @@ class Recipe:
         return replace(self.filming, plot=plot)
 
 
-_RETENTIONS = {1.0: 0.1, 0.4: 0.1, 0.2: 0.3, 0.1: 0.3, 0.05: 0.2}
+_RETENTIONS = {1.0: 0.2, 0.4: 0.1, 0.2: 0.25, 0.1: 0.25, 0.05: 0.2}
 _DEEP = 6  # layers of the decoder
 _LONG = (2, 4, 6, 8, 8, 12, 20, 30)
 
@@ -51,13 +51,13 @@ DEMO = Recipe(
     stages=(
         StageConfig(
             name="read",  # the decoder alone, on tokens chosen by label
-            schedule=Schedule(8000, 2e-3, warmup=100, span=9500),
+            schedule=Schedule(10_000, 2e-3, warmup=100, span=11_000),
             windows=((0.0, (1, 2, 3)), (0.08, (1, 3, 4, 6)), (0.2, (1, *_LONG))),
             retentions={0.24: 1.0},
             sieving=Sieving(0.24, refined=False, choice="labels"),
             layers=_DEEP,
             jumps=0.3,
-            token_loss=1.0,
+            token_loss=1.5,
             single_modality_share=0.04,
             described_share=0.1,
         ),
@@ -70,7 +70,7 @@ DEMO = Recipe(
             layers=_DEEP,
             jumps=0.5,
             crowded=0.3,
-            token_loss=0.5,
+            token_loss=0.75,
             refined_loss=1.0,
             score_loss=0.3,
             aware_share=0.1,
@@ -86,7 +86,7 @@ DEMO = Recipe(
             layers=_DEEP,
             jumps=0.5,
             crowded=0.4,
-            token_loss=0.2,
+            token_loss=0.3,
             token_loss_until=0.5,
             score_loss=0.3,
             aware_share=0.2,

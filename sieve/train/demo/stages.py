@@ -174,7 +174,7 @@ class Stage:
             loss = loss + config.token_loss * fade * self._sum("middle", parts)
         if config.refined_loss and fade:
             parts = self.words.losses(outcome.sieved.states, batch, outcome.sieved, causal=False)
-            del parts["previous"]
+            parts = {name: parts[name] for name in ("object", "sound", "symbol")}
             loss = loss + config.refined_loss * fade * self._sum("refined", parts)
         if config.score_loss and sieving.refined and sieving.method == "cs2":
             scores = score_loss(outcome, batch)

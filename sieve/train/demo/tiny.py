@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import (
@@ -21,10 +21,8 @@ from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import apply_rotary_
 
 from sieve.baselines.omnisift import AudioScorer
 from sieve.cs2 import CS2
-from sieve.prompt import DEFAULT_INSTRUCTION, Modalities, prompt_text, question_text
+from sieve.prompt import DEFAULT_INSTRUCTION
 from sieve.rope import AbsoluteRotary
-from stream.world.plot import Varied
-from stream.world.scene import Scene
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -52,51 +50,22 @@ SECTIONS = (5, 4, 4, 3)  # rotary pairs of [T | H | W | T] at head_dim 32
 # from 0.3 s to 42 min; seven turn by less than a radian in 20 minutes and compare contents.
 ROPE_THETA = 1e8
 ATTENTION = "echosieve-additive"
-_NUMBERS = 61  # 0 to 60 seconds
+VOCABULARY = Path(__file__).with_name("vocabulary.json")
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE: any text can be encoded, the world's own words are single tokens."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=768,
-        min_frequency=40,
-        special_tokens=list(SPECIAL_TOKENS),
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(_corpus(), trainer)
+    """Byte-level BPE: any text can be encoded, the world's own words are single tokens.
+
+    Its vocabulary was learned once, from the questions of the second edition, and stays as it is:
+    what is asked may change without making towers and decoders of before useless.
+    """
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+        tokenizer_object=Tokenizer.from_file(str(VOCABULARY)),
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
         additional_special_tokens=[t for t in SPECIAL_TOKENS if t != "<|endoftext|>"],
         clean_up_tokenization_spaces=False,
     )
-
-
-def _corpus() -> Iterator[str]:
-    """The template around the world's questions and answers, as they are and capitalised."""
-    rng = np.random.default_rng(0)
-    markers = Modalities()
-    for seed in range(20):
-        scene = Scene(seed, Varied())
-        for now_s in range(13, 113, 5):
-            for q in scene.questions(now_s, now_s - 12, rng):
-                text = q.text if now_s % 10 < 5 else q.text.capitalize()
-                yield from question_text(text, [], markers).split("<|im_end|>")
-                yield from (q.answer, q.answer + ".")
-    for number in range(_NUMBERS):
-        yield from (str(number), f"visible {number} seconds ago?") * 50
-    for instruction in INSTRUCTIONS:
-        yield from (
-            prompt_text(instruction, markers)
-            .replace("<|im_start|>", "<|im_end|>")
-            .split("<|im_end|>")
-            * 50
-        )
 
 
 def thinker_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5OmniThinkerConfig:

@@ -69,6 +69,37 @@ def sound_labels(scene: Scene, start_s: float, tokens: int) -> NDArray[np.int64]
     return labels
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Of each of [tokens] of 40 ms: whether it is ``inside`` one sound alone; which sound had begun
+    last before that one (NO_SOUND: none ever), at which scene second (minus infinity), and how many
+    seconds before it."""
+
+    inside: NDArray[np.bool_]
+    sound: NDArray[np.int8]
+    began_s: NDArray[np.float32]
+    apart_s: NDArray[np.float32]
+
+
+def sounds_before(scene: Scene, start_s: float, tokens: int) -> Before:
+    """What was heard before what is heard, from scene second ``start_s``."""
+    segments = scene.segments(0.0, start_s + tokens * TOKEN_S)
+    sounds = sorted((s for segment in segments for s in segment.sounds), key=lambda s: s.start_s)
+    begins = np.array([-np.inf] + [sound.start_s for sound in sounds])
+    ends = np.array([-np.inf] + [sound.end_s for sound in sounds])
+    names = np.array([NO_SOUND] + [SOUNDS.index(sound.name) for sound in sounds])
+    times_s = start_s + (np.arange(tokens) + 0.5) * TOKEN_S
+    sounding = (times_s >= begins[:, None]) & (times_s < ends[:, None])
+    own = np.maximum(sounding.argmax(0), 1) if len(sounds) else np.zeros(tokens, int)
+    before = np.maximum(own - 1, 0)
+    return Before(
+        inside=sounding.sum(0) == 1,
+        sound=names[before].astype(np.int8),
+        began_s=begins[before].astype(np.float32),
+        apart_s=(begins[own] - begins[before]).astype(np.float32),
+    )
+
+
 def salient_sound(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     """At most three tokens of every run: near its beginning, its middle, near its end."""
     salient = np.zeros(len(labels), bool)

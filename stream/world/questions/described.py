@@ -4,8 +4,10 @@ The last seconds: picture after picture, joined by ", then "; a picture is its t
 "with", its sounds: "a red circle, then a blue square and a green cross with a buzz and a click".
 Without things it is its sounds, without sounds either "nothing".
 
-The last minute: its last six events, joined by ", ". An event is a new picture ("red circle and
-blue square") or a sound ("buzz"); a picture of nothing is no event. "nothing" if there was none.
+The last minute: its last six events, the newest first, joined by ", ". An event is a new picture
+("red circle and blue square") or a sound ("buzz"); a picture of nothing is no event. "nothing" if
+there was none. Newest first, as the end of a minute is known and its beginning has to be counted
+out.
 
 In both, things that are visible together are named in the order of ``OBJECTS``.
 """
@@ -70,7 +72,7 @@ def ask_last_minute(span: Span, rng: np.random.Generator) -> Question | None:
     events = sorted(events)[-MOST_EVENTS:]
     if not all(certain for _, _, certain in events):
         return None
-    answer = ", ".join(what for _, what, _ in events) or "nothing"
+    answer = ", ".join(what for _, what, _ in reversed(events)) or "nothing"
     text = pick(["describe the last minute", "what happened in the last minute?"], rng)
     evidence_s = (events[0][0] if events else since_s, span.now_s)
     return Question("last_minute", text, answer, one_of(factorial(len(events))), evidence_s)

@@ -1,28 +1,30 @@
-"""Questions about how long ago, how far apart, and in which order."""
+"""Questions about when, how long ago, how far apart, and in which order."""
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 
 from stream.world.questions.question import Question, kind, one_of, pick
-from stream.world.questions.span import Span
+from stream.world.questions.span import Heard, Span
 from stream.world.segment import COLOURS, SHAPES, Segment
 
 UNCLEAR_S = 0.3  # a gap this far from a whole number of seconds is not asked about
 AROUND_S = 0.7  # how far from a cut a moment must be
 LONGEST_S = 60
+AGES_S = (2, 5, 10, 20, 40, 120, 300, 600, 1200)  # what "when" is answered with: the nearest factor
+_CLEAR = 1.1  # an age within this factor of the middle between two of them is not asked about
 
 
 @kind("audio")
 def ask_gap(span: Span, rng: np.random.Generator) -> Question | None:
-    """Between the beginnings of two sounds, in whole seconds."""
-    pairs = []
-    for a, b in combinations(span.single_sounds, 2):
-        gap_s = b.sound.start_s - a.sound.start_s
-        if abs(gap_s - round(gap_s)) <= UNCLEAR_S and 1 <= round(gap_s) <= LONGEST_S:
-            pairs.append((a, b, round(gap_s)))
+    """Between the beginnings of two sounds, one after the other, in whole seconds."""
+    line, pairs = _line(span), []
+    for a, b in pairwise(line):
+        seconds = whole_seconds(b.sound.start_s - a.sound.start_s)
+        if seconds and a in span.single_sounds and b in span.single_sounds:
+            pairs.append((a, b, seconds))
     if not pairs:
         return None
     a, b, seconds = pick(pairs, rng)
@@ -33,6 +35,12 @@ def ask_gap(span: Span, rng: np.random.Generator) -> Question | None:
     ]
     chance = one_of(min(int(span.now_s - span.since_s), LONGEST_S))
     return Question("gap", pick(forms, rng), str(seconds), chance, span.within(a.sound, b.sound))
+
+
+def whole_seconds(gap_s: float) -> int | None:
+    """The answer about a gap; ``None`` where it is not clear."""
+    clear = abs(gap_s - round(gap_s)) <= UNCLEAR_S and 1 <= round(gap_s) <= LONGEST_S
+    return round(gap_s) if clear else None
 
 
 @kind("video")
@@ -70,8 +78,7 @@ def ask_sound_order(span: Span, rng: np.random.Generator) -> Question | None:
 
 @kind("audio")
 def ask_sound_after(span: Span, rng: np.random.Generator) -> Question | None:
-    line = sorted(span.heard + span.muddled, key=lambda h: h.sound.start_s)
-    single = span.single_sounds
+    line, single = _line(span), span.single_sounds
     pairs = [(a, b) for a, b in pairwise(line) if a in single]
     pairs = [(a, b) for a, b in pairs if b in span.heard]
     last_one = bool(line) and line[-1] in single
@@ -116,3 +123,56 @@ def _which_end(span: Span, rng: np.random.Generator, end: str) -> Question | Non
 
 def _of_word(segment: Segment, word: str) -> list[str]:
     return [thing.name for thing in segment.things if word in (thing.colour, thing.shape)]
+
+
+def _line(span: Span) -> list[Heard]:
+    """All sounds, as they began."""
+    return sorted(span.heard + span.muddled, key=lambda h: h.sound.start_s)
+
+
+@kind("video")
+def ask_when_seen(span: Span, rng: np.random.Generator) -> Question | None:
+    """How long ago a thing that was there once appeared."""
+    new = [s for s in span.single if s.segment.start_s > span.since_s]
+    possible = [s for s in new if ago(span.now_s - s.segment.start_s)]
+    if not possible:
+        return None
+    chosen = pick(possible, rng)
+    name, segment = chosen.name, chosen.segment
+    forms = [f"when did the {name} appear?", f"how long ago did the {name} appear?"]
+    answer = ago(span.now_s - segment.start_s) or ""
+    return Question("when_seen", pick(forms, rng), answer, _of_ages(span), span.within(segment))
+
+
+@kind("audio")
+def ask_when_heard(span: Span, rng: np.random.Generator) -> Question | None:
+    """How long ago a sound that came once began."""
+    possible = [h for h in span.single_sounds if ago(span.now_s - h.sound.start_s)]
+    if not possible:
+        return None
+    chosen = pick(possible, rng)
+    name, sound = chosen.name, chosen.sound
+    forms = [f"when did the {name} sound?", f"how long ago did you hear the {name}?"]
+    answer = ago(span.now_s - sound.start_s) or ""
+    return Question("when_heard", pick(forms, rng), answer, _of_ages(span), span.within(sound))
+
+
+def ago(age_s: float) -> str | None:
+    """An age in words, "20 seconds ago": the one of ``AGES_S`` that is nearest by factor; ``None``
+    where two are about as near, or none is within its reach."""
+    if age_s < AGES_S[0] / 2:
+        return None
+    ages = np.array(AGES_S, float)
+    middles = np.sqrt(ages[1:] * ages[:-1])
+    place = int(np.searchsorted(middles, age_s))
+    doubtful = any(1 / _CLEAR < age_s / middle < _CLEAR for middle in middles)
+    if doubtful or age_s > 2 * AGES_S[-1]:
+        return None
+    whole_s = AGES_S[place]
+    return f"{whole_s // 60} minutes ago" if whole_s >= 120 else f"{whole_s} seconds ago"
+
+
+def _of_ages(span: Span) -> float:
+    """The chance of a guess among the ages that the span has room for."""
+    length_s = span.now_s - span.since_s
+    return one_of(sum(age_s / 1.5 < length_s for age_s in AGES_S))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 
-from stream.world.scene import COLOURS, SOUNDS
+from stream.world.questions.timing import ago
+from stream.world.scene import COLOURS, OBJECTS, SOUNDS
 from tests.stream.world.questions.recording import Span, asked, few, named, spans
 
 
@@ -18,6 +20,8 @@ def test_a_gap_is_between_two_beginnings_and_near_to_a_whole_number(span: Span) 
         first, second = named(q.text, SOUNDS)
         begins = [[at_s for at_s, name in recording.heard if name == n] for n in (first, second)]
         assert [len(times) for times in begins] == [1, 1]
+        names = [name for _, name in recording.heard]
+        assert abs(names.index(first) - names.index(second)) == 1
         assert abs(abs(begins[0][0] - begins[1][0]) - int(q.answer)) < 0.33
 
 
@@ -54,3 +58,36 @@ def test_the_first_and_the_last_of_a_colour_or_shape(span: Span) -> None:
         assert q.answer == seen[0 if q.kind == "which_first" else -1]
         assert len(set(seen)) > 1
         assert ("thing" in q.text) == (word in COLOURS)
+
+
+@given(spans)
+@few
+def test_an_age_is_that_of_the_beginning(span: Span) -> None:
+    questions, recording = asked(span, "when_seen", "when_heard")
+    for q in questions:
+        if q.kind == "when_heard":
+            (name,) = named(q.text, SOUNDS)
+            (began_s,) = [at_s for at_s, heard in recording.heard if heard == name]
+        else:
+            (name,) = named(q.text, OBJECTS)
+            (began_s,) = [at_s for at_s, names in recording.runs() if name in names]
+        number, unit, _ = q.answer.split()
+        said_s = int(number) * {"seconds": 1, "minutes": 60}[unit]
+        assert 0.5 < (recording.now_s - began_s) / said_s < 2.0
+
+
+@pytest.mark.parametrize(
+    ("age_s", "words"),
+    [
+        (0.9, None),
+        (1.5, "2 seconds ago"),
+        (3.0, None),  # 2 or 5
+        (4.0, "5 seconds ago"),
+        (60.0, "40 seconds ago"),
+        (80.0, "2 minutes ago"),
+        (1000.0, "20 minutes ago"),
+        (2500.0, None),
+    ],
+)
+def test_an_age_is_told_by_the_nearest_factor(age_s: float, words: str | None) -> None:
+    assert ago(age_s) == words
