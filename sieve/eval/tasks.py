@@ -175,7 +175,7 @@ _ALL = (
             ("T1", "from sound to picture: what was visible during the one sound", (_one_sound,)),
             ("T2", "from picture to sound: which sound was there when the digit flashed", (Flash,)),
             ("T3", "where the content is: in the sound, in the picture, in both", _DENSITIES),
-            ("T4", "time: how far apart, and what was there so many seconds ago", (Gap, Ago)),
+            ("T4", "time: how far apart, what was there so long ago, when did it come", (Gap, Ago)),
             ("T5", "a small detail: a faint digit in a picture that flickers", (_faint_digit,)),
             (
                 "T6",

@@ -12,7 +12,17 @@ from stream.world.plot import SEGMENT_S, SOUND_MARGIN_S, recent, sampled
 from stream.world.segment import COLOURS, SHAPES, SOUNDS, SYMBOLS, Segment, Symbol, Thing
 from stream.world.split import Split, together
 
-KINDS = ("now", "during", "sound_of", "order", "with_symbol", "after", "symbol_of")
+KINDS = (
+    "now",
+    "during",
+    "sound_of",
+    "order",
+    "with_symbol",
+    "after",
+    "symbol_of",
+    "when_seen",
+    "when_heard",
+)
 
 
 class Milestone(NamedTuple):

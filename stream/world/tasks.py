@@ -103,11 +103,12 @@ class Density(Task):
 
 @dataclass(frozen=True)
 class Gap(Task):
-    """T4, time between: two sounds over a picture that flickers; how many seconds apart?"""
+    """T4, time between: two sounds over a picture that flickers; how many seconds apart, and when
+    did one of them sound?"""
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        return ("gap",)
+        return ("gap", "when_heard")
 
     def story(self, rng: np.random.Generator) -> Sequence[Segment]:
         room_s = self.length_s - LEAD_S - TAIL_S - 1.0
@@ -120,11 +121,12 @@ class Gap(Task):
 
 @dataclass(frozen=True)
 class Ago(Task):
-    """T4, time until now: silent things; what was visible some seconds ago?"""
+    """T4, time until now: silent things; what was visible some seconds ago, and when did one of
+    them appear?"""
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        return ("ago",)
+        return ("ago", "when_seen")
 
     def story(self, rng: np.random.Generator) -> Sequence[Segment]:
         return _parade(self.length_s, (2.0, 4.0), rng)

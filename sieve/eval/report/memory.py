@@ -48,7 +48,8 @@ def memory_section(study: Results | None) -> str:
         "" if _held_out(study, "memory") else _FREELY,
         _repeated(groups),
         "![ages](figures/memory.png)\n",
-        *(_by_age(study, budget, groups) for budget in budgets_of(study["ages"])),
+        *(_by_age(study["ages"], budget, groups) for budget in budgets_of(study["ages"])),
+        _when_did(study),
         policies(study, groups),
         accuracies("memory", study),
     ]
@@ -69,9 +70,25 @@ def _repeated(groups: dict[str, list[str]]) -> str:
     return " ".join(told) + "\n" if told else ""
 
 
-def _by_age(study: Results, budget: str, groups: dict[str, list[str]]) -> str:
-    lines = [line for line in study["ages"] if line["budget"] == budget]
+def _by_age(ages: Sequence[Results], budget: str, groups: dict[str, list[str]]) -> str:
+    lines = [line for line in ages if line["budget"] == budget]
     return _bands(budget, lines, groups, "age_s", _seconds)
+
+
+def _when_did(study: Results) -> str:
+    """The questions among them that ask for the age itself."""
+    lines = study.get("when", [])
+    if not lines:
+        return ""
+    groups = groups_of(lines)
+    parts = [
+        "### When did it happen?\n",
+        "Of these questions those that are answered by an age itself, to the nearest of 2, 5, 10, "
+        "20 and 40 seconds and 2, 5, 10 and 20 minutes.\n",
+        _repeated(groups),
+        *(_by_age(lines, budget, groups) for budget in budgets_of(lines)),
+    ]
+    return "\n".join(part for part in parts if part)
 
 
 def _seconds(low: float, high: float) -> str:

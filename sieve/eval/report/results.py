@@ -53,6 +53,7 @@ def results(
         "cells": [_cell(key, found, groups) for key, found in groups.items()],
         "balance": [_balance(key, found) for key, found in groups.items() if _balances(found)],
         "ages": [line for key, found in groups.items() for line in _ages(key, found)],
+        "when": [line for key, found in groups.items() for line in _ages(key, _when(found))],
         "moments": [line for key, found in groups.items() for line in _moments(key, found)],
         "older": _against(groups, "newest windows whole", _older_than_its_window),
         "present": _against(groups, "recent-4-frames", _about_now),
@@ -193,9 +194,14 @@ def _balance(key: Group, found: Sequence[Outcome]) -> Results:
 
 def _ages(key: Group, found: Sequence[Outcome]) -> list[Results]:
     """Accuracy by the age of the evidence; only tasks that ask about more than a minute."""
-    if max(line.age_s for line in found) < 60.0:
+    if max((line.age_s for line in found), default=0.0) < 60.0:
         return []
     return _bands(key, found, "age_s", AGES_S)
+
+
+def _when(found: Sequence[Outcome]) -> list[Outcome]:
+    """What is answered by an age."""
+    return [line for line in found if line.kind.startswith("when_")]
 
 
 def _moments(key: Group, found: Sequence[Outcome]) -> list[Results]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from sieve.eval.arms import Budget
@@ -10,11 +12,11 @@ from sieve.eval.report.markdown import share, table
 from sieve.eval.report.names import called
 from sieve.prune import Pruner
 from sieve.selectors import METHODS, PRUNERS, REFINED, TRAINING_FREE
-from sieve.train.demo.recipe import DEMO
 
 Results = dict[str, Any]
 TRAINED = ("omnisift",)  # methods that are not training-free
 LAYERS = 36  # of the LLM of Qwen2.5-Omni-3B
+RECIPE = Path(__file__).parents[2] / "demo" / "training.json"  # of the built-in model
 TIGHT = ("20 %", "10 %", "5 %")
 ENOUGH = 20  # questions for a calibration error
 
@@ -95,7 +97,8 @@ def _worse_than_the_sieve(study: Results, task: str) -> str:
 
 def _shown_whole() -> float:
     """The share of steps with all tokens in the last stage of the built-in model's training."""
-    return DEMO.stages[-1].retentions.get(1.0, 0.0)
+    shares: dict[str, float] = json.loads(RECIPE.read_text())["stages"][-1]["retentions"]
+    return shares.get("1.0", 0.0)
 
 
 def untrained(arm: str) -> bool:

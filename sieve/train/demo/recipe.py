@@ -51,7 +51,7 @@ DEMO = Recipe(
     stages=(
         StageConfig(
             name="read",  # the decoder alone, on tokens chosen by label
-            schedule=Schedule(10_000, 2e-3, warmup=100, span=11_000),
+            schedule=Schedule(7000, 2e-3, warmup=100, span=11_000),
             windows=((0.0, (1, 2, 3)), (0.08, (1, 3, 4, 6)), (0.2, (1, *_LONG))),
             retentions={0.24: 1.0},
             sieving=Sieving(0.24, refined=False, choice="labels"),
@@ -79,7 +79,7 @@ DEMO = Recipe(
         ),
         StageConfig(
             name="sieve",  # the sieve chooses
-            schedule=Schedule(5000, 1.2e-3, warmup=100),
+            schedule=Schedule(8000, 1.5e-3, warmup=100),
             windows=((0.0, (1, *_LONG)), (0.5, (1, 4, 8, 12, 20, 30, 30))),
             retentions=_RETENTIONS,
             sieving=Sieving(0.2, noise=0.5, estimator="softmax"),

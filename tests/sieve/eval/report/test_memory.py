@@ -55,6 +55,15 @@ def test_the_default_is_held_against_every_other_policy() -> None:
     assert "holds no paired differences" in memory_section(study)
 
 
+def test_what_asks_for_an_age_has_a_table_of_its_own() -> None:
+    lines = _memory(score_with_age=0.9, recent_first=0.4)
+    assert "When did it happen?" not in memory_section(results(lines, {}))
+    aged = [replace(o, kind="when_seen" if o.case % 2 else "when_heard") for o in lines]
+    written = memory_section(results([*lines, *aged], {}))
+    _, when = written.split("### When did it happen?")
+    assert _row(when, "questions") == ["60", "72", "12"]
+
+
 def test_the_newest_windows_whole_are_called_recent_n_everywhere() -> None:
     lines = _memory(score_with_age=0.9, newest_windows_whole=0.4)
     written = memory_section(results(lines, {}))

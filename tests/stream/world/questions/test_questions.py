@@ -31,7 +31,7 @@ def many() -> list[Question]:
 
 def test_the_kinds_are_the_first_ones_and_then_the_new_ones() -> None:
     assert KINDS[: len(FIRST_KINDS)] == FIRST_KINDS
-    assert (len(FIRST_KINDS), len(set(KINDS))) == (16, 34)
+    assert (len(FIRST_KINDS), len(set(KINDS))) == (16, 36)
     assert not VIDEO_KINDS & AUDIO_KINDS
     assert set(KINDS) > (VIDEO_KINDS | AUDIO_KINDS)
 
