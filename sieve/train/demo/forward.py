@@ -23,7 +23,6 @@ from sieve.train.demo.replay import Kept, windows_of_leaving
 from sieve.train.demo.sieving import Sieved, Sieving, sieve
 from sieve.train.demo.tiny import TinyModel
 
-SLOTS = 490  # of the stream, in a memory of 512
 _POLICY = ScoreWithAge()
 _LOST = 0.75  # a question counts where at least this share of what was kept for it is still there
 
@@ -51,7 +50,7 @@ def forward(model: TinyModel, batch: Batch, how: Sieving, generator: torch.Gener
 
 def answer(model: TinyModel, batch: Batch, sieved: Sieved, how: Sieving) -> Outcome:
     """What the decoder says with the tokens that were kept."""
-    leaving = _leaving(batch, sieved, how.room)
+    leaving = _leaving(batch, sieved, how)
     remembered = _remembered(batch, sieved, leaving)
     hidden, middle = _read(model, batch, sieved, leaving, remembered, how)
     packed = batch.packed
@@ -72,7 +71,7 @@ def answer(model: TinyModel, batch: Batch, sieved: Sieved, how: Sieving) -> Outc
 # -- the memory -------------------------------------------------------------------------------
 
 
-def _leaving(batch: Batch, sieved: Sieved, room: float) -> Tensor:
+def _leaving(batch: Batch, sieved: Sieved, how: Sieving) -> Tensor:
     """[B, n K]: the window at whose coming a kept token left the memory."""
     count, windows, places = sieved.kept.shape
     leaving = torch.full((count, windows * places), windows)
@@ -81,7 +80,7 @@ def _leaving(batch: Batch, sieved: Sieved, room: float) -> Tensor:
         kept = _kept(batch, sieved, i)
         starts, closed = batch.starts[i].cpu().numpy(), int(batch.closed[i])
         held = int((kept.window < closed).sum())
-        budget = min(SLOTS, max(int(room * held), _needed(batch, sieved, i)))
+        budget = min(how.slots, max(int(how.room * held), _needed(batch, sieved, i)))
         if held > budget:
             left = windows_of_leaving(kept, starts, closed, budget, _POLICY)
             leaving[i, used] = torch.from_numpy(left)

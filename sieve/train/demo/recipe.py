@@ -38,6 +38,7 @@ class Recipe:
 
 _RETENTIONS = {1.0: 0.2, 0.4: 0.1, 0.2: 0.25, 0.1: 0.25, 0.05: 0.2}
 _DEEP = 6  # layers of the decoder
+_ALL_OF_A_MINUTE = 2_048  # slots: of the longest crop every token, where none need leave
 _LONG = (2, 4, 6, 8, 8, 12, 20, 30)
 
 DEMO = Recipe(
@@ -82,7 +83,7 @@ DEMO = Recipe(
             schedule=Schedule(8000, 1.5e-3, warmup=100),
             windows=((0.0, (1, *_LONG)), (0.5, (1, 4, 8, 12, 20, 30, 30))),
             retentions=_RETENTIONS,
-            sieving=Sieving(0.2, noise=0.5, estimator="softmax"),
+            sieving=Sieving(0.2, noise=0.5, estimator="softmax", slots=_ALL_OF_A_MINUTE),
             layers=_DEEP,
             jumps=0.5,
             crowded=0.4,

@@ -37,7 +37,8 @@ class Sieving:
     Gumbel estimator's own is another); ``estimator``: how the loss of the answers reaches the
     scores, by its name (one of ``ESTIMATORS``, or ``exchange``: then by a loss of its own,
     ``exchanging.py``); ``aware``: whether CS2 reads the question with an open window; ``room``:
-    share of the kept tokens that the memory has room for; ``method``: CS2, or OmniSIFT trained in
+    share of the kept tokens that the memory has room for, and ``slots`` how many it holds at most;
+    ``method``: CS2, or OmniSIFT trained in
     its place.
 
     For ablations: ``attention`` of the refiner: over all, over what is no later, or within a
@@ -52,6 +53,7 @@ class Sieving:
     estimator: str | None = None
     aware: bool = False
     room: float = 1.0
+    slots: int = 490  # of the stream, in a memory of 512
     method: Literal["cs2", "omnisift"] = "cs2"
     attention: Literal["joint", "causal", "apart"] = "joint"
     text: Literal["both", "scores", "states", "none"] = "both"

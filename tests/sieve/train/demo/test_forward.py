@@ -93,14 +93,14 @@ def test_a_question_sees_in_training_what_it_sees_in_the_engine(
     slots: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sieve.train.demo.forward.SLOTS", slots)
     monkeypatch.setattr("sieve.train.demo.batch._kinds", lambda *_: ["exists"])
     shape = BatchShape(crops=1, windows=windows, open_share=1.0)
     sampler = _sampler(_first_windows(bank, windows), tokenizer)
     with torch.no_grad():
         batch = sampler.exam(shape, np.random.default_rng(4))
         first = batch.packed.ids[0, 0][batch.packed.real[0, 0]]
-        outcome = forward(model, batch, Sieving(0.2, aware=True), torch.Generator())
+        how = Sieving(0.2, aware=True, slots=slots)
+        outcome = forward(model, batch, how, torch.Generator())
     now_s = 2 * (windows - 1) + float(bank.elapsed_s[0, windows - 1])
     text = tokenizer.decode(first).split("<|vision_eos|>")[1].split("<|im_end|>")[0]  # type: ignore[attr-defined]
     served = _engine_logits(model, tokenizer, text, now_s, slots)
@@ -126,7 +126,7 @@ def test_conversations_of_one_crop_do_not_see_each_other(
 def _memory(model: TinyModel, batch: Batch, room: float) -> tuple[torch.Tensor, ...]:
     with torch.no_grad():
         sieved = sieve(model, batch, Sieving(0.2), torch.Generator())
-    leaving = _leaving(batch, sieved, room)
+    leaving = _leaving(batch, sieved, Sieving(0.2, room=room))
     return sieved, leaving, _remembered(batch, sieved, leaving)  # type: ignore[return-value]
 
 
