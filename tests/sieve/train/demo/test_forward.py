@@ -141,6 +141,18 @@ def test_with_room_for_everything_a_question_sees_all_that_has_come(
     assert torch.equal(remembered, come & sieved.used.flatten(1)[:, None])
 
 
+def test_a_memory_holds_no_more_than_its_slots(
+    model: TinyModel, bank: Bank, tokenizer: object
+) -> None:
+    batch = _batch(bank, tokenizer, windows=8, open_share=0.0)
+    with torch.no_grad():
+        sieved = sieve(model, batch, Sieving(1.0), torch.Generator())
+    for slots, most in ((150, 150), (2_048, 8 * 68)):
+        leaving = _leaving(batch, sieved, Sieving(1.0, slots=slots))
+        held = _remembered(batch, sieved, leaving)[:, 0].sum(-1)
+        assert (held == most).all()
+
+
 def test_in_a_crowded_memory_old_windows_see_what_new_ones_do_not(
     model: TinyModel, bank: Bank, tokenizer: object
 ) -> None:
