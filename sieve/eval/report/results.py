@@ -26,6 +26,7 @@ from sieve.eval.stats import (
     spearman,
 )
 from sieve.eval.tasks import TASKS
+from stream.world.questions import AGE_KINDS
 
 REFERENCES = ("sieve", "score with age")  # what others are told against: the one that was run
 AGES_S = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 900.0, 1310.0, 4096.0)
@@ -201,7 +202,7 @@ def _ages(key: Group, found: Sequence[Outcome]) -> list[Results]:
 
 def _when(found: Sequence[Outcome]) -> list[Outcome]:
     """What is answered by an age."""
-    return [line for line in found if line.kind.startswith("when_")]
+    return [line for line in found if line.kind in AGE_KINDS]
 
 
 def _moments(key: Group, found: Sequence[Outcome]) -> list[Results]:

@@ -35,14 +35,13 @@ from sieve.train.world.truth import (
     sounds_before,
 )
 from stream.world.plot import Plot
-from stream.world.questions import AUDIO_KINDS, VIDEO_KINDS
+from stream.world.questions import AGE_KINDS, AUDIO_KINDS, VIDEO_KINDS
 from stream.world.questions.timing import LONGEST_S, UNCLEAR_S, ago
 from stream.world.scene import OBJECTS, Question, Scene
 
 BOTH = Modalities()
 JUMP_IDS = (1_500, 27_000)  # a minute to 18 minutes
 TIMED_KINDS = frozenset({"gap", "ago", "last_window", "last_minute"})  # their truth is in seconds
-AGE_KINDS = frozenset({"when_seen", "when_heard"})  # answered by an age, over jumps of the clock
 LONGEST_SOUND_S = 2.0
 DESCRIBED_KINDS = frozenset({"last_window", "last_minute"})  # answered in a line of words
 _ORIGIN = 100_000  # any id: only differences matter

@@ -12,6 +12,7 @@ from stream.world.questions.span import HEARD_S, SHOWN_S, Span
 from stream.world.segment import Segment
 
 __all__ = [
+    "AGE_KINDS",
     "AUDIO_KINDS",
     "FIRST_KINDS",
     "HEARD_S",
@@ -30,6 +31,9 @@ FIRST_KINDS, *_LATER_KINDS = (
 KINDS = sum(_LATER_KINDS, FIRST_KINDS)
 VIDEO_KINDS = frozenset(name for name, kind in REGISTER.items() if kind.tracks == "video")
 AUDIO_KINDS = frozenset(name for name, kind in REGISTER.items() if kind.tracks == "audio")
+
+AGE_KINDS = frozenset({"when_seen", "when_heard"})
+"""Kinds that are answered by how long ago it was."""
 
 LATEST_KINDS = frozenset(
     {
