@@ -85,13 +85,14 @@ def sounds_before(scene: Scene, start_s: float, tokens: int) -> Before:
     """What was heard before what is heard, from scene second ``start_s``."""
     segments = scene.segments(0.0, start_s + tokens * TOKEN_S)
     sounds = sorted((s for segment in segments for s in segment.sounds), key=lambda s: s.start_s)
-    begins = np.array([-np.inf] + [sound.start_s for sound in sounds])
-    ends = np.array([-np.inf] + [sound.end_s for sound in sounds])
+    # a sound that was never there before the first, one that never comes after the last
+    begins = np.array([-np.inf, *(sound.start_s for sound in sounds), np.inf])
+    ends = np.array([-np.inf, *(sound.end_s for sound in sounds), np.inf])
     names = np.array([NO_SOUND] + [SOUNDS.index(sound.name) for sound in sounds])
     times_s = start_s + (np.arange(tokens) + 0.5) * TOKEN_S
     sounding = (times_s >= begins[:, None]) & (times_s < ends[:, None])
-    own = np.maximum(sounding.argmax(0), 1) if len(sounds) else np.zeros(tokens, int)
-    before = np.maximum(own - 1, 0)
+    own = np.maximum(sounding.argmax(0), 1)
+    before = own - 1
     return Before(
         inside=sounding.sum(0) == 1,
         sound=names[before].astype(np.int8),

@@ -21,6 +21,7 @@ from sieve.train.world.truth import (
     frame_labels,
     salient_sound,
     sound_labels,
+    sounds_before,
     token_truth,
 )
 from stream.world.plot import Varied
@@ -168,6 +169,27 @@ def test_each_of_several_sounds_labels_the_tokens_nearest_to_it() -> None:
     assert set(labels[26:34]) == {1 + buzz}
     assert set(labels[46:59]) == {1 + hiss}
     assert 7 <= truth.salient.sum() <= 10  # three a sound, one more where a window cuts it
+
+
+def test_within_a_sound_the_one_before_it_is_known_and_how_long_before() -> None:
+    sounds = (Sound("buzz", 1.0, 1.4), Sound("hiss", 1.8, 2.4), Sound("buzz", 2.2, 3.0))
+    scene, _, _ = _told(sounds=sounds)
+    before = sounds_before(scene, 0.0, 100)
+    alone = [*range(25, 35), *range(45, 55), *range(60, 75)]
+    assert np.flatnonzero(before.inside).tolist() == alone
+    assert set(before.sound[25:35]) == {NO_SOUND}
+    assert np.isneginf(before.began_s[25:35]).all()
+    assert set(before.sound[45:55]) == {SOUNDS.index("buzz")}
+    assert np.allclose(before.apart_s[45:55], 0.8)
+    assert set(before.sound[60:75]) == {SOUNDS.index("hiss")}
+    assert np.allclose(before.began_s[60:75], 1.8)
+
+
+def test_in_silence_no_token_is_within_a_sound() -> None:
+    scene, _, _ = _told()
+    before = sounds_before(scene, 0.0, 100)
+    assert not before.inside.any()
+    assert np.isneginf(before.began_s).all()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
