@@ -33,16 +33,19 @@ from sieve.train.world.truth import (
     WINDOW_TOKENS,
     Before,
     sounds_before,
+    sounds_so_far,
+    things_so_far,
 )
 from stream.world.plot import Plot
 from stream.world.questions import AGE_KINDS, AUDIO_KINDS, VIDEO_KINDS
 from stream.world.questions.timing import LONGEST_S, UNCLEAR_S, ago
-from stream.world.scene import OBJECTS, Question, Scene
+from stream.world.scene import OBJECTS, SHAPES, Question, Scene
 
 BOTH = Modalities()
 JUMP_IDS = (1_500, 27_000)  # a minute to 18 minutes
 TIMED_KINDS = frozenset({"gap", "ago", "last_window", "last_minute"})  # their truth is in seconds
 LONGEST_SOUND_S = 2.0
+MOST_COUNTED = 16  # sounds of a crop
 DESCRIBED_KINDS = frozenset({"last_window", "last_minute"})  # answered in a line of words
 _ORIGIN = 100_000  # any id: only differences matter
 
@@ -75,6 +78,9 @@ class TokenLabels:
     symbol: Tensor  # 0..9, 10: none
     heard_before: Tensor  # 0..6, 7: what was heard before the sound that is heard, in the crop
     apart: Tensor  # 1..60: how many seconds before it that began
+    heard_so_far: Tensor  # 1..16: the how manieth sound of the crop is heard
+    alike_so_far: Tensor  # 1..16: the how manieth of its name
+    shown_so_far: Tensor  # 1..4: how many things of the token's thing's colour there were by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +349,7 @@ class Sampler:
         nothing = torch.tensor(len(OBJECTS))
         previous = torch.where(known & (segment > 0), bank.objects[stream, before], nothing)
         heard_before, apart = (torch.stack(x) for x in zip(*map(self._heard, crops), strict=True))
+        heard, alike, shown = (torch.stack(x) for x in zip(*map(self._so_far, crops), strict=True))
         return TokenLabels(
             object=bank.object[s, w].long()[:, :, part],
             previous=previous[:, :, part],
@@ -350,6 +357,9 @@ class Sampler:
             symbol=bank.symbol[s, w].long()[:, :, part],
             heard_before=heard_before[:, :, part],
             apart=apart[:, :, part],
+            heard_so_far=heard[:, :, part],
+            alike_so_far=alike[:, :, part],
+            shown_so_far=shown[:, :, part],
         )
 
     def _heard(self, crop: Crop) -> tuple[Tensor, Tensor]:
@@ -378,6 +388,25 @@ class Sampler:
         labels[0, :, VIDEO_TOKENS:] = name
         labels[1, :, VIDEO_TOKENS:] = np.where(clear, whole, UNSURE)
         return torch.from_numpy(labels[0]), torch.from_numpy(labels[1])
+
+
+    def _so_far(self, crop: Crop) -> tuple[Tensor, Tensor, Tensor]:
+        """The three labels of a crop that count, [n, 68] each."""
+        scene, count = self._scenes[crop.stream], len(crop.starts)
+        begin_s = float(self.bank.offsets_s[crop.stream]) + crop.first * WINDOW_S
+        labels = torch.full((3, count, WINDOW_TOKENS), UNSURE)
+        heard = torch.from_numpy(sounds_so_far(scene, begin_s, count * AUDIO_TOKENS))
+        labels[:2, :, VIDEO_TOKENS:] = heard.view(2, count, AUDIO_TOKENS)
+        labels[labels > MOST_COUNTED] = UNSURE
+        windows = slice(crop.first, crop.first + count)
+        things = torch.from_numpy(things_so_far(scene, begin_s, begin_s + count * WINDOW_S))
+        segment = self.bank.segment[crop.stream, windows].long()
+        thing = self.bank.object[crop.stream, windows].long()
+        first = scene.segment_at(begin_s).index
+        place = (segment - first).clamp(0, len(things) - 1)
+        shown = things[place, thing.clamp(min=0) // len(SHAPES)]
+        labels[2] = shown.masked_fill((thing < 0) | (thing == len(OBJECTS)), UNSURE)
+        return labels[0], labels[1], labels[2]
 
 
 def _places(crops: Sequence[Crop]) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sieve.train.demo.batch import Batch
+from sieve.train.demo.batch import MOST_COUNTED, Batch
 from sieve.train.demo.forward import Outcome
 from sieve.train.demo.sieving import Sieved
 from sieve.train.demo.tiny import TinyModel
@@ -30,6 +30,9 @@ def score_loss(outcome: Outcome, batch: Batch) -> Tensor:
     return F.binary_cross_entropy_with_logits(
         outcome.sieved.scores[batch.valid], batch.salient[batch.valid].float()
     )
+
+
+_HEADS = ("previous", "heard_before", "apart", "heard_so_far", "alike_so_far", "shown_so_far")
 
 
 class TokenWords(nn.Module):
@@ -56,6 +59,9 @@ class TokenWords(nn.Module):
         self.previous = nn.Linear(width, len(OBJECTS) + 1)
         self.heard_before = nn.Linear(width, len(SOUNDS) + 1)
         self.apart = nn.Linear(width, LONGEST_S + 1)
+        self.heard_so_far = nn.Linear(width, MOST_COUNTED + 1)
+        self.alike_so_far = nn.Linear(width, MOST_COUNTED + 1)
+        self.shown_so_far = nn.Linear(width, len(SHAPES) + 1)
 
     def losses(
         self, states: Tensor, batch: Batch, sieved: Sieved, *, causal: bool
@@ -64,10 +70,13 @@ class TokenWords(nn.Module):
 
         ``causal``: video tokens come before the sound of their window and cannot know it.
         """
-        obj, previous, sound, symbol, heard_before, apart = (
-            getattr(batch.labels, f.name).gather(2, sieved.kept).masked_fill(~sieved.used, UNSURE)
+        labels = {
+            f.name: getattr(batch.labels, f.name)
+            .gather(2, sieved.kept)
+            .masked_fill(~sieved.used, UNSURE)
             for f in fields(batch.labels)
-        )
+        }
+        obj, sound = labels["object"], labels["sound"]
         if causal:
             sound = sound.masked_fill(sieved.kept < batch.video, UNSURE)
         flat = F.rms_norm(states.float(), states.shape[-1:])
@@ -75,11 +84,9 @@ class TokenWords(nn.Module):
         shape = torch.where(obj < 0, obj, obj % len(SHAPES))
         return {
             "object": _loss(self._say(flat, 0), colour) + _loss(self._say(flat, 1), shape),
-            "previous": _loss(self.previous(flat), previous),
             "sound": _loss(_or_none(self._say(flat, 2), NO_SOUND), sound),
-            "symbol": _loss(_or_none(self._say(flat, 3), NO_SYMBOL), symbol),
-            "heard_before": _loss(self.heard_before(flat), heard_before),
-            "apart": _loss(self.apart(flat), apart),
+            "symbol": _loss(_or_none(self._say(flat, 3), NO_SYMBOL), labels["symbol"]),
+            **{name: _loss(getattr(self, name)(flat), labels[name]) for name in _HEADS},
         }
 
     def _say(self, states: Tensor, which: int) -> Tensor:

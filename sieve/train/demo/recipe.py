@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sieve.train.demo.bank import Filming
 from sieve.train.demo.sieving import Sieving
-from sieve.train.demo.stages import StageConfig
+from sieve.train.demo.stages import COUNTED, TOLD, StageConfig
 from sieve.train.demo.towers import TowerRecipe
 from sieve.train.optimise import Schedule
 from stream.world.lessons import Mixed
@@ -93,6 +93,23 @@ DEMO = Recipe(
             aware_share=0.2,
             single_modality_share=0.06,
             described_share=0.12,
+        ),
+        StageConfig(
+            name="count",  # and what there was is counted on the way
+            schedule=Schedule(8000, 1e-3, warmup=100),
+            windows=((0.0, (1, 4, 8, 12, 20, 30, 30)),),
+            retentions=_RETENTIONS,
+            sieving=Sieving(0.2, noise=0.5, estimator="softmax", slots=_ALL_OF_A_MINUTE),
+            layers=_DEEP,
+            jumps=0.5,
+            crowded=0.4,
+            told=(*TOLD, *COUNTED),
+            token_loss=0.6,
+            token_loss_until=0.6,
+            score_loss=0.3,
+            aware_share=0.2,
+            single_modality_share=0.06,
+            described_share=0.15,
         ),
     ),
 )

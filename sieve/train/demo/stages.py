@@ -24,6 +24,8 @@ from sieve.train.precision import autocast
 from sieve.train.team import Team
 
 AWARE_WINDOWS = 8
+TOLD = ("object", "previous", "sound", "symbol", "heard_before", "apart")
+COUNTED = ("heard_so_far", "alike_so_far", "shown_so_far")
 LABEL_LOSSES = ("token_loss", "refined_loss", "score_loss")  # learned from labels of the tokens
 
 
@@ -35,8 +37,8 @@ class StageConfig:
     ``crowded``: share of the steps in which the memory has too little room for what is kept;
     ``layers``: of the decoder, which is deepened where it has fewer;
     ``described_share``: of the steps that ask for descriptions.
-    Losses on the middle of the decoder (``token_loss``, fading out at ``token_loss_until``), on the
-    refined tokens and on the scores."""
+    Losses on the middle of the decoder (``token_loss``, fading out at ``token_loss_until``), which
+    is asked for ``told`` of every token, on the refined tokens and on the scores."""
 
     name: str
     schedule: Schedule
@@ -51,6 +53,7 @@ class StageConfig:
     crowded: float = 0.0
     token_loss: float = 0.0
     token_loss_until: float = 1.0
+    told: tuple[str, ...] = TOLD
     refined_loss: float = 0.0
     score_loss: float = 0.0
     aware_share: float = 0.0
@@ -171,6 +174,7 @@ class Stage:
         fade = max(0.0, 1 - done / config.token_loss_until)
         if config.token_loss and fade:
             parts = self.words.losses(outcome.middle, batch, outcome.sieved, causal=True)
+            parts = {name: parts[name] for name in config.told}
             loss = loss + config.token_loss * fade * self._sum("middle", parts)
         if config.refined_loss and fade:
             parts = self.words.losses(outcome.sieved.states, batch, outcome.sieved, causal=False)

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.world.questions.span import SHOWN_S
 from stream.world.scene import COLOURS, OBJECTS, SHAPES, SOUNDS, SYMBOLS, Scene, Segment, Thing
 
 CELLS = 9
@@ -99,6 +100,45 @@ def sounds_before(scene: Scene, start_s: float, tokens: int) -> Before:
         began_s=begins[before].astype(np.float32),
         apart_s=(begins[own] - begins[before]).astype(np.float32),
     )
+
+
+def sounds_so_far(scene: Scene, start_s: float, tokens: int) -> NDArray[np.int64]:
+    """[2, tokens] of 40 ms from ``start_s``: the how manieth sound since then a token is inside of,
+    and the how manieth of its name; UNSURE outside of one sound alone, and where a sound that
+    ``start_s`` cuts leaves it open."""
+    times_s = start_s + (np.arange(tokens) + 0.5) * TOKEN_S
+    segments = scene.segments(start_s, start_s + tokens * TOKEN_S)
+    sounds = sorted((s for segment in segments for s in segment.sounds), key=lambda s: s.start_s)
+    cut = {s.name for s in sounds if s.start_s < start_s < s.end_s}
+    count = np.zeros(tokens, np.int64)
+    labels = np.full((2, tokens), UNSURE)
+    names: list[str] = []
+    for sound in sounds:
+        inside = (times_s >= sound.start_s) & (times_s < sound.end_s)
+        count += inside
+        if sound.start_s >= start_s:
+            names.append(sound.name)
+            labels[0, inside] = UNSURE if cut else len(names)
+            labels[1, inside] = UNSURE if sound.name in cut else names.count(sound.name)
+    labels[:, count != 1] = UNSURE
+    return labels
+
+
+def things_so_far(scene: Scene, start_s: float, end_s: float) -> NDArray[np.int64]:
+    """[K, colours] for the K segments between the two: how many different things of a colour were
+    there up to each one's end; UNSURE for a colour of which something was there too briefly at
+    ``start_s`` to be sure of it."""
+    segments = scene.segments(start_s, end_s)
+    seen: set[int] = set()
+    labels = np.zeros((len(segments), len(COLOURS)), np.int64)
+    for row, segment in zip(labels, segments, strict=True):
+        seen |= {thing.number for thing in segment.things}
+        for number in seen:
+            row[number // len(SHAPES)] += 1
+    if segments[0].end_s < start_s + SHOWN_S:
+        glimpsed = [thing.number // len(SHAPES) for thing in segments[0].things]
+        labels[:, glimpsed] = UNSURE
+    return labels
 
 
 def salient_sound(labels: NDArray[np.int64]) -> NDArray[np.bool_]:

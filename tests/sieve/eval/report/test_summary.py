@@ -13,6 +13,7 @@ def test_it_says_what_was_asked_and_what_is_missed() -> None:
     written = summary(Evidence({"arms": study}, weights="aaa"))
     assert "1 studies put 144 questions about 36 streams" in written
     assert "with other weights" not in written
+    assert "the model answers" in written
     assert "On 36 clips of 4 to 60 s (144 questions, 4 kinds, seeds 1, 2, 3)" in written
     assert "are met" in written
     assert "not measured" in written
@@ -22,7 +23,9 @@ def test_it_says_what_was_asked_and_what_is_missed() -> None:
 
 def test_other_weights_are_named() -> None:
     study = results(made.study(), {"model": "demo", "weights": "bbb"})
-    assert "`arms` with other weights" in summary(Evidence({"arms": study}, weights="aaa"))
+    written = summary(Evidence({"arms": study}, weights="aaa"))
+    assert "`arms` with other weights" in written
+    assert "the model with the weights bbb answers" in written
 
 
 def test_without_results_it_says_nothing() -> None:

@@ -163,6 +163,29 @@ def test_labels_name_the_sound_before_and_how_long_before_it_began(sampler: Samp
     assert (labels.apart > 0).any()
 
 
+def test_labels_count_the_sounds_and_the_things_of_a_colour_since_the_crop_began(
+    sampler: Sampler,
+) -> None:
+    bank, scene = sampler.bank, sampler._scenes[0]
+    labels = sampler._labels([_calm_crop(0, WINDOWS)], slice(0, 68))
+    for heard in (labels.heard_so_far, labels.alike_so_far):
+        assert (heard[..., :VIDEO_TOKENS] == UNSURE).all()
+        assert set(heard[heard != UNSURE].tolist()) >= {1}
+    known = labels.heard_so_far[0, :, VIDEO_TOKENS:].flatten()
+    known = known[known != UNSURE]
+    assert (known.diff() >= 0).all()
+    begin_s = float(bank.offsets_s[0])
+    for window in range(WINDOWS):
+        segment = scene.segment_at(begin_s + window * 2.0 + 0.9)
+        thing = int(bank.object[0, window, 40])
+        if int(bank.segment[0, window, 40]) != segment.index or thing < 0:
+            continue
+        past = scene.segments(begin_s, segment.end_s - 1e-6)
+        alike = {t.name for s in past for t in s.things if t.number // 4 == thing // 4}
+        assert int(labels.shown_so_far[0, window, 40]) in (len(alike), UNSURE)
+    assert (labels.shown_so_far > 0).any()
+
+
 def test_no_time_between_sounds_is_told_over_a_jump_of_the_clock(sampler: Sampler) -> None:
     jumped = np.arange(WINDOWS) * (WINDOW_IDS + 2_000)
     labels = sampler._labels([Crop(0, 0, False, jumped)], slice(0, 68))

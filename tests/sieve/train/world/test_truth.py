@@ -22,10 +22,12 @@ from sieve.train.world.truth import (
     salient_sound,
     sound_labels,
     sounds_before,
+    sounds_so_far,
+    things_so_far,
     token_truth,
 )
 from stream.world.plot import Varied
-from stream.world.scene import OBJECTS, SOUNDS, Scene, Segment, Sound, Symbol, Thing
+from stream.world.scene import COLOURS, OBJECTS, SOUNDS, Scene, Segment, Sound, Symbol, Thing
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3])
@@ -190,6 +192,43 @@ def test_in_silence_no_token_is_within_a_sound() -> None:
     before = sounds_before(scene, 0.0, 100)
     assert not before.inside.any()
     assert np.isneginf(before.began_s).all()
+
+
+def test_within_a_sound_it_is_known_the_how_manieth_it_is_and_of_its_name() -> None:
+    sounds = (Sound("buzz", 0.5, 0.9), Sound("hiss", 1.2, 1.8), Sound("buzz", 2.2, 3.0))
+    scene, _, _ = _told(sounds=sounds)
+    every, alike = sounds_so_far(scene, 0.0, 100)
+    assert [set(every[13:22]), set(every[31:44]), set(every[56:74])] == [{1}, {2}, {3}]
+    assert [set(alike[13:22]), set(alike[31:44]), set(alike[56:74])] == [{1}, {1}, {2}]
+    assert set(every[[0, 25, 50, 80]]) == set(alike[[0, 25, 50, 80]]) == {UNSURE}
+
+
+def test_after_a_sound_that_the_beginning_cuts_only_sounds_of_other_names_are_counted() -> None:
+    sounds = (Sound("buzz", 0.5, 0.9), Sound("hiss", 1.2, 1.8), Sound("buzz", 2.2, 3.0))
+    scene, _, _ = _told(sounds=sounds)
+    every, alike = sounds_so_far(scene, 0.8, 75)
+    assert set(every) == {UNSURE}
+    assert set(alike[12:24]) == {1}  # the hiss
+    assert set(alike[36:54]) == {UNSURE}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_what_is_counted_on_the_way_answers_the_questions_how_many(seed: int) -> None:
+    scene, begin_s, asked = Scene(seed, Varied("train")), 7.0, set()
+    rng = np.random.default_rng(seed)
+    for windows in range(3, 28):
+        end_s = begin_s + windows * 2.0
+        every, _ = sounds_so_far(scene, begin_s, windows * AUDIO_TOKENS)
+        things = things_so_far(scene, begin_s, end_s)[-1]
+        kinds = ("count", "count_things")
+        for question in scene.questions(end_s, begin_s, rng, kinds):
+            asked.add(question.kind)
+            if question.kind == "count":
+                assert str(max(every.max(), 0)) == question.answer
+            else:
+                colour = next(i for i, c in enumerate(COLOURS) if c in question.text)
+                assert str(things[colour]) == question.answer
+    assert asked
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
