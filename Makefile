@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run test check format train-demo study studies distil report bench clean
+.PHONY: demo run test check format train-demo starts study studies distil report bench clean
 
 demo: $(VENV)/serve
 	@$(BIN)/echosieve demo $(ARGS)
@@ -29,10 +29,10 @@ train-demo: $(VENV)/serve
 	$(BIN)/echosieve train --recipe demo --out sieve/demo $(ARGS)
 
 STARTS := docs/figures/starts
-$(STARTS): | $(VENV)/serve
-	$(BIN)/python -m sieve.train.demo.starts --run runs/train --out $@
+starts: $(VENV)/serve
+	$(BIN)/python -m sieve.train.demo.starts --run runs/train --out $(STARTS)
 
-study: $(VENV)/serve $(STARTS)
+study: $(VENV)/serve
 	$(BIN)/python -m sieve.train.demo.study --starts $(STARTS) --run runs/study --out runs/study.json $(ARGS)
 
 STUDIES := arms streams published abilities ablations regret memory horizon

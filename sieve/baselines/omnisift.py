@@ -8,7 +8,9 @@ scores (mask - stop(s) + s).
 
 Ours: one count, shared by the modalities in proportion to the pool; a chunk's share in proportion
 to its size; inner width a seventh of the model's, which gives 4.99M parameters at the 7B's 3584
-(the paper says 4.85M). A chunk without pictures is scored by its sound alone.
+(the paper says 4.85M): both modalities are projected to it, what was attended to is added to the
+sound, and a LayerNorm comes before the two linear layers. A chunk without pictures is scored by
+its sound alone.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ Source: OmniZip (arXiv 2511.14582), training-free, before the LLM:
 Defaults: 30 % of the sound and 60 % of the pictures are dropped.
 
 Ours: the budget is one count; picture and sound share it in the ratio of the defaults, which is
-what the method chooses when nothing binds. Live, a chunk is a window of its own, so step 3 has
-nothing to shift between chunks. Scores are ranks within a step, not comparable across windows.
+what the method chooses when nothing binds. In step 2 similarity to the pictures is to their mean.
+Live, a chunk is a window of its own, so step 3 has nothing to shift between chunks. Scores are
+ranks within a step, not comparable across windows.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from sieve.baselines import RefinedStates
+from sieve.baselines import RandomTokens, RefinedStates
 from sieve.cs2 import CS2
 from sieve.errors import SettingInvalid
 from sieve.eval.ablations import (
@@ -89,6 +89,19 @@ def own(model: Model, case: Case) -> Method:
 def named(name: str) -> Build:
     """A method of ``sieve.selectors``."""
     return lambda model, case: method_of(model, name)
+
+
+def drawn(name: str) -> Build:
+    """Random tokens, others in every case, in the states that ``name`` stands for."""
+
+    def build(model: Model, case: Case) -> Method:
+        tokens = RandomTokens(case.stream.scene.seed)
+        refined = name.startswith(REFINED)
+        return replace(
+            method_of(model, name), selector=_refined(model, tokens) if refined else tokens
+        )
+
+    return build
 
 
 def oracle(model: Model, case: Case) -> Method:
@@ -267,12 +280,20 @@ def _ageing(name: str, about: str, policy: Policy) -> Arm:
 
 MEMORY = (
     _ageing("score with age", "the default: scores fade, traces stay", ScoreWithAge()),
+    _ageing("half the fading", "scores fade half as fast", ScoreWithAge(0.025)),
+    _ageing("twice the fading", "scores fade twice as fast", ScoreWithAge(0.1)),
+    _ageing("half traces", "up to half of the memory are traces", ScoreWithAge(trace_share=0.5)),
     _ageing("no traces", "scores fade, nothing stays for its window's sake", ScoreWithAge(floor=0)),
     _ageing("no fading", "the lowest score leaves, traces stay", ScoreWithAge(0.0)),
     _ageing("score alone", "the lowest score leaves", ScoreWithAge(0.0, 0)),
     _ageing("recent first", "the oldest leaves", RecentFirst()),
     _ageing("fixed share", "the same share for every window", FixedShare()),
     _ageing("share by age", "the same share for every octave of age", ShareByAge()),
+    _ageing(
+        "share by age, from 16 s",
+        "the same, the newest octave four times as long",
+        ShareByAge(16.0),
+    ),
     Arm(
         "newest windows whole",
         "all tokens, the oldest leave: recent-N at equal bytes",
@@ -292,7 +313,12 @@ MEMORY = (
     ),
 )
 METHOD_ARMS = tuple(
-    Arm(name, METHODS[name.removeprefix(REFINED)].says, "method", named(name))
+    Arm(
+        name,
+        METHODS[name.removeprefix(REFINED)].says,
+        "method",
+        drawn(name) if base == "random" else named(name),
+    )
     for base in METHODS
     if not base.startswith(("cs2", "keep-all", "recent"))
     for name in (base, REFINED + base)

@@ -38,7 +38,8 @@ _SIDE = 3  # cells
 @dataclass(frozen=True)
 class Case:
     """``asked`` is in order of time. ``index`` of the task's cases with ``seed``. ``instruction``:
-    what the model is told to watch for, empty for its usual one."""
+    what the model is told to watch for, empty for its usual one. ``room``: how many tokens the
+    memory holds at most; None: all."""
 
     task: str
     seed: int
@@ -46,6 +47,7 @@ class Case:
     stream: Stream
     asked: tuple[Asked, ...]
     instruction: str = ""
+    room: int | None = None
 
     @property
     def windows(self) -> int:
@@ -72,7 +74,7 @@ class Case:
 
     def dense(self, at_s: float) -> Counts:
         """Of all that came until ``at_s``, the tokens that show or sound something."""
-        return _count(self._truth.salient, at_s)
+        return _count(self._truth.filled, at_s)
 
     @cached_property
     def worth(self) -> NDArray[np.float32]:

@@ -49,9 +49,10 @@ def accuracy(tally: Tally) -> float:
 
 
 def accuracy_interval(tally: Tally, seed: int = 0) -> Interval:
-    """Accuracy with a percentile bootstrap interval over cases."""
+    """Accuracy with a bootstrap interval over cases."""
     resampled = _accuracies(tally, _weights(len(tally.right), seed))
-    return _interval(accuracy(tally), resampled, len(tally.right))
+    found = _interval(accuracy(tally), resampled, len(tally.right))
+    return Interval(found.value, *np.clip([found.low, found.high], 0.0, 1.0).tolist())
 
 
 def paired_difference(of: Tally, against: Tally, seed: int = 0) -> Interval:
@@ -95,16 +96,22 @@ def _accuracies(tally: Tally, weights: Floats) -> Floats:
     return np.divide(share.sum(axis=1), kinds, out=missing, where=kinds > 0)
 
 
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom."""
+FEW_CASES = 10
+
+
 def _interval(value: float, resampled: Floats, cases: int) -> Interval:
+    """The quantiles of the resamples; of few cases, whose resamples are hardly any, Student's t
+    with their spread."""
     if cases < 2:
         return Interval(value, math.nan, math.nan)
+    if cases < FEW_CASES:
+        half = STUDENT[cases - 2] * float(np.nanstd(resampled)) * math.sqrt(cases / (cases - 1))
+        return Interval(value, value - half, value + half)
     edges = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     low, high = np.nanquantile(resampled, edges)
     return Interval(value, float(low), float(high))
-
-
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom."""
 
 
 def mean_interval(values: Sequence[float]) -> Interval:

@@ -34,7 +34,12 @@ from sieve.selectors import REFINED
 MODES: tuple[Mode, ...] = ("streamed", "offline")
 SEEDS = (1, 2, 3)
 CASES = 20
-COMPARED_LONG = ("random", "similarity", "fastav")  # of the methods, where an arm costs hours
+COMPARED_LONG = (
+    "random",
+    "similarity",
+    "fastav",
+    "seats",
+)  # of the methods, where an arm costs hours
 
 
 @dataclass(frozen=True, slots=True)

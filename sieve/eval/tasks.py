@@ -37,6 +37,7 @@ from stream.world.tasks import (
 CODEC_SHARE = 0.5
 FIRST_SCENE = 900_000_000  # scenes of the evaluation begin here; training stays below
 SCENES_PER_TASK = 1_000_000
+ALL_OF_A_MINUTE = 2_048  # slots
 ALL_OF_40_MINUTES = 8_448  # slots: a tenth of the tokens of 1,200 windows, and room to spare
 
 
@@ -50,9 +51,11 @@ class Task:
     ``questions`` questions each, about what was at most ``reach_s`` ago; where the model may
     remember more, of ``kinds`` whose answer does not change with it (``None``: of all). ``told``:
     the plot's instruction for the question is known from the beginning. ``slots``: budgets are
-    those of the memory, at a retention of 10 %. ``cases``: at most so many a seed. ``ages_s``:
-    asked about what ended between so many seconds ago, if anything did. ``compositions``: which
-    things and sounds come together, where a thing is there while something sounds."""
+    those of the memory, at a retention of 10 %. ``room``: of a long stream the memory holds at most
+    so many tokens, of all tokens or of a share alike. ``cases``: at most so many a seed.
+    ``ages_s``: asked about what ended between so many seconds ago, if anything did.
+    ``compositions``: which things and sounds come together, where a thing is there while something
+    sounds."""
 
     name: str
     exposes: str
@@ -65,6 +68,7 @@ class Task:
     moments: int = 1
     questions: int = 8
     slots: tuple[int, ...] = ()
+    room: int | None = None
     modes: tuple[Mode, ...] = ("streamed", "offline")
     groups: tuple[ArmGroup, ...] = ("control", "method", "ablation", "trained")
     cases: int = 1000
@@ -100,7 +104,7 @@ class Task:
             found = [q for q in found if self._is_of_age(now_s - q.evidence_s[1])]
             asked += [Asked(question, at_s) for question in _spread(found, self.questions, rng)]
         told = _instruction(plot, asked) if self.told else ""
-        return Case(self.name, seed, index, stream, tuple(asked), told)
+        return Case(self.name, seed, index, stream, tuple(asked), told, self.room)
 
     def _is_of_age(self, age_s: float) -> bool:
         youngest, oldest = self.ages_s
@@ -218,13 +222,14 @@ _ALL = (
     ),
     Task(
         "streams",
-        "the same live: the newest seconds of streams of half an hour",
+        "the same live: the newest seconds of streams of half an hour, through a full memory",
         (lambda _: Varied("held-out"),),
         (1800.0, 1800.0),
         reach_s=16.0,
         kinds=LATEST_KINDS,
         moments=16,
         questions=4,
+        room=ALL_OF_A_MINUTE,
         modes=("streamed",),
         cases=2,
     ),

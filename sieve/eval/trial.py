@@ -55,7 +55,8 @@ def _pair(counts: Counts) -> tuple[int, int]:
 
 def streamed(model: Model, case: Case, arm: Arm, budget: Budget) -> Iterator[Answered]:
     """Window by window through the engine, questions at their moments."""
-    spent = arm.spend(budget, case.tokens(case.asked[-1].at_s).total)
+    tokens = case.tokens(case.asked[-1].at_s).total
+    spent = arm.spend(budget, min(tokens, case.room or tokens))
     engine = Engine(model, _config(model, case, arm, spent))
     method, instruction = arm.method(model, case), case.instruction or None
     row = engine.open(

@@ -148,8 +148,8 @@ class FaintDigit(Task):
 
 @dataclass(frozen=True)
 class Cue(Task):
-    """T6, looking back: two to six things, each with a sound of its own; one of the sounds comes
-    alone, at the end or, as a twin, at the beginning. With what did it come?"""
+    """T6, looking back: two to six things, each with a sound of its own; the sound of one of the
+    earlier half comes alone, at the end or, as a twin, at the beginning. With what did it come?"""
 
     at: Literal["end", "beginning"] = "end"
     split: Split = "any"
@@ -164,7 +164,9 @@ class Cue(Task):
         begin_s, end_s = (LEAD_S, cue_s) if late else (2.4, self.length_s - TAIL_S)
         names = [SOUNDS[i] for i in rng.permutation(len(SOUNDS))]
         names = names[: min(6, int((end_s - begin_s) / 1.8))]
-        cue = sampled(names[rng.integers(len(names))], cue_s + (0.3 if late else 1.3), 0.6)
+        cue = sampled(
+            names[rng.integers(max(1, len(names) // 2))], cue_s + (0.3 if late else 1.3), 0.6
+        )
         story = [Segment(0, 0.0, begin_s, sounds=() if late else (cue,))]
         for name in names:
             used = {thing for segment in story for thing in segment.things}

@@ -57,7 +57,8 @@ def run_benchmark(args: argparse.Namespace) -> int:
     loading = load(args.benchmark, args.data)  # before the model: it is quick to fail
     items = spread(loading.items, args.limit)
     model, settings = prepare(_wishes(args))
-    out = args.out or Path("runs/eval") / f"{args.benchmark}-{args.mode}.json"
+    tracks = "" if args.tracks == "both" else f"-{args.tracks}"
+    out = args.out or Path("runs/eval") / f"{args.benchmark}-{args.mode}{tracks}.json"
     results = Results(out.with_suffix(".jsonl"), asdict(settings))
     with _progress() as progress:
         task = progress.add_task(args.benchmark, total=len(items))

@@ -12,7 +12,9 @@ from sieve.eval.benchmarks.item import Item, letter
 
 _FIRST = re.compile(r"\W*([A-Z])(?:[.):]|\s*$)")
 _IN_BRACKETS = re.compile(r"\(([A-Z])\)")
-_NAMED = re.compile(r"\b(?:answer|option|choice)\b(?: is|:)*\s*\(?([A-Z])\b", re.IGNORECASE)
+_NAMED = re.compile(
+    r"\b(?i:answer|option|choice)\b(?i: is|:)*\s*\(?([A-Z]\b|[a-z](?=\W*$))"  # not "is a dog"
+)
 _ALONE = re.compile(r"\b([A-Z])\b(?!')")
 _ARTICLE = re.compile(r"\bA\s+(?!or\b|and\b)\w")
 _NUMBER = re.compile(r"\d+")

@@ -99,11 +99,12 @@ def report(
 
 
 def judge(item: Item, answer: Answer) -> Judged:
-    """Whether an answer is right; one that could not be read is wrong. To speak never is an answer
-    to a question for a moment, if a wrong one."""
+    """Whether an answer is right; one that could not be read is wrong. Always no is an answer to a
+    question for a moment, if a wrong one."""
     if item.kind == "moment":
         right = answer.read is not None and abs(answer.read - item.truth) <= WITHIN_S
-        return Judged(item.task, item.group, right, readable=True)
+        readable = answer.read is not None or answer_of(item, answer.said) is not None
+        return Judged(item.task, item.group, right, readable)
     readable = answer.read is not None
     return Judged(item.task, item.group, answer.read == item.truth, readable)
 
@@ -189,15 +190,18 @@ def ask(item: Item, viewer: Viewer, settings: Settings) -> Answer:
 
 
 def _poll(item: Item, question: str, viewer: Viewer, settings: Settings) -> Answer:
-    """Ask every second whether it is time to speak, until the model says so or it is too late."""
+    """Ask every second whether it is time to speak, until the model says so or it is too late. Of
+    one that never does, what it said last, or else what could not be read."""
     assert item.moment_s is not None
-    now_s, said = item.moment_s, ""
+    now_s, told = item.moment_s, ""
     while now_s <= item.truth + POLLED_S:
         said = viewer.answer(question, now_s - item.start_s, settings.max_tokens)
-        if answer_of(item, said) == 1:
+        read = answer_of(item, said)
+        if read == 1:
             return Answer(item.id, said, round(now_s))
+        told = said if read is None or answer_of(item, told or "no") is not None else told
         now_s += 1.0
-    return Answer(item.id, said, None)
+    return Answer(item.id, told, None)
 
 
 def write(made: Report, path: Path) -> None:

@@ -3,7 +3,7 @@
 ``questions_real.json``, ``questions_omni.json``, ``questions_sqa.json`` and
 ``questions_proactive.json`` are lists of videos, each with its questions. The main setting: the
 60 s before ``time_stamp`` are seen. Sequential questions (sqa) come with the earlier ones and their
-right answers. Proactive ones are asked every second from ``time_stamp`` on whether it is time to
+right answers. Proactive ones are asked every second after ``time_stamp`` whether it is time to
 speak; see ``runner``.
 """
 

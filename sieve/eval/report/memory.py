@@ -143,6 +143,7 @@ def policies(study: Results, groups: dict[str, list[str]]) -> str:
     said = f"Points against the default, `{DEFAULT}`, over all questions of a budget.\n"
     heading = f"### Why `{DEFAULT}` is the default"
     verdict = _verdict(means, paired=all(len(of) > 1 for found in behind.values() for of in found))
+    verdict += _sure(behind, budgets)
     return f"{heading}\n\n{said}\n{table(columns, rows)}\n{verdict}"
 
 
@@ -174,12 +175,32 @@ def _verdict(means: dict[str, float], *, paired: bool) -> str:
         )
     if close:
         told.append(
-            f"{listed(close)} lie within {CLOSE:g} points of it: between them and the default "
-            "these questions decide nothing, and it stays what it was."
+            f"{listed(close)} lie within {CLOSE:g} points of it in the mean: too little for "
+            "another default."
         )
     if better:
         told.append(f"{listed(better)} did better: the default does not follow these figures.")
     return " ".join(told) + "\n"
+
+
+def _sure(behind: dict[str, list[Triple]], budgets: Sequence[str]) -> str:
+    """At which budgets another policy is ahead, or behind, by more than its interval."""
+    told = []
+    for says, sign in (("ahead of the default", 1.0), ("behind it", -1.0)):
+        at = {
+            budget: listed(arm for arm, found in behind.items() if _beyond(found[i], sign))
+            for i, budget in enumerate(budgets)
+        }
+        named = "; ".join(f"at {budget} {arms}" for budget, arms in at.items() if arms)
+        if named:
+            told.append(f"By more than their interval are {says}: {named}.")
+    return f"\n{' '.join(told)}\n" if told else ""
+
+
+def _beyond(of: Triple, sign: float) -> bool:
+    """Whether the whole interval of a difference lies on one side of 0."""
+    edges = [sign * edge for edge in of[1:] if edge is not None]
+    return bool(edges) and min(edges) > 0
 
 
 def horizon_section(study: Results | None) -> str:

@@ -42,10 +42,11 @@ def _kept(found: Evidence) -> str:
     sieves = {budget: cells_of(study, "clips", budget).get("sieve") for budget in TIGHT}
     told = ", ".join(f"{points(c['accuracy'])} at {b}" for b, c in sieves.items() if c)
     asked, weights = study["tasks"]["clips"], found.other(study)
+    model = f"the model with the weights {weights}" if weights else "the model"
     return (
         f"**Shown.** On {asked['cases']} clips of 4 to 60 s ({full['questions']} questions, "
-        f"{len(asked['questions'])} kinds, seeds {', '.join(map(str, asked['seeds']))}) the model "
-        f"{f'with the weights {weights} ' if weights else ''}answers {points(full['accuracy'])} % right with all tokens; with those the sieve keeps "
+        f"{len(asked['questions'])} kinds, seeds {', '.join(map(str, asked['seeds']))}) {model} "
+        f"answers {points(full['accuracy'])} % right with all tokens; with those the sieve keeps "
         f"{told}."
     )
 

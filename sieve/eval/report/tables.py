@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from sieve.eval.arms import Budget
@@ -16,7 +14,6 @@ from sieve.selectors import METHODS, PRUNERS, REFINED, TRAINING_FREE
 Results = dict[str, Any]
 TRAINED = ("omnisift",)  # methods that are not training-free
 LAYERS = 36  # of the LLM of Qwen2.5-Omni-3B
-RECIPE = Path(__file__).parents[2] / "demo" / "training.json"  # of the built-in model
 TIGHT = ("20 %", "10 %", "5 %")
 ENOUGH = 20  # questions for a calibration error
 
@@ -88,17 +85,10 @@ def _worse_than_the_sieve(study: Results, task: str) -> str:
     return (
         f"**{task}: all tokens read worse than those that the sieve keeps**, {told}. More than "
         "100 per cent of full is no merit of the sieve's: it says that this model reads all tokens "
-        f"below its best. Its last stage of training showed all tokens in {_shown_whole():.0%} of "
-        "the steps. What is not known: whether more of them would have raised the accuracy with "
-        "all tokens, and so lowered every share of it. Shares of full are therefore read beside "
-        "the accuracies themselves.\n"
+        "below its best. What is not known: whether a training with more steps of all tokens would "
+        "have raised the accuracy with all of them, and so lowered every share of it. Shares of "
+        "full are therefore read beside the accuracies themselves.\n"
     )
-
-
-def _shown_whole() -> float:
-    """The share of steps with all tokens in the last stage of the built-in model's training."""
-    shares: dict[str, float] = json.loads(RECIPE.read_text())["stages"][-1]["retentions"]
-    return shares.get("1.0", 0.0)
 
 
 def untrained(arm: str) -> bool:

@@ -87,6 +87,11 @@ class Library:
         if stage == "full":
             return Example(footage, clip.instruction, labels(self._model, clip, footage))
         taught = self._lessons.get(number)
+        if not taught.lessons:
+            self._leave_out(
+                clip, "the teacher was asked nothing about it, and asked nothing itself"
+            )
+            return None
         return Example(footage, clip.instruction, taught.lessons, taught.saliency)
 
     def _footage(self, number: int) -> Footage | None:

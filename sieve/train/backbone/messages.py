@@ -217,7 +217,7 @@ def _files(
         )
     video = _file(videos, record.videos, "videos")
     audio = _file(audios, record.audios, "audios")
-    start_s, end_s = places[0].start_s, places[0].end_s
+    start_s, end_s = (videos or audios)[0].start_s, (videos or audios)[0].end_s
     if end_s is not None and end_s <= start_s:
         raise Unusable(f"video_end: {end_s:g} s is not after video_start, {start_s:g} s")
     return video, audio, (start_s, end_s)
@@ -266,6 +266,12 @@ def _plain_turn(question: str, answer: str) -> Turn:
 def choice_turn(question: str, answer: str, options: Sequence[str]) -> Turn:
     """A question of choices: the options under it, a letter as its answer. ``answer`` is a letter
     or the text of an option. Raises Unusable where it is neither."""
+    labels = [found[1] for option in options if (found := _LETTERED.match(option))]
+    if len(labels) == len(options) and labels != list(_LETTERS[: len(labels)]):
+        raise Unusable(
+            f"options: lettered {', '.join(labels)}; "
+            f"{', '.join(_LETTERS[: len(labels)])} would be right"
+        )
     bare = [_LETTERED.sub("", option).strip() for option in options]
     if len(set(bare)) < len(bare) or "" in bare:
         raise Unusable("options: each says something, and no two say the same")

@@ -389,7 +389,6 @@ class Sampler:
         labels[1, :, VIDEO_TOKENS:] = np.where(clear, whole, UNSURE)
         return torch.from_numpy(labels[0]), torch.from_numpy(labels[1])
 
-
     def _so_far(self, crop: Crop) -> tuple[Tensor, Tensor, Tensor]:
         """The three labels of a crop that count, [n, 68] each."""
         scene, count = self._scenes[crop.stream], len(crop.starts)

@@ -156,12 +156,14 @@ def salient_sound(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
 class TokenTruth:
     """Of each token of each window [W, 68]: the segment it shows (index into the scene); the thing
     in its cell, or else the thing of its segment (-1 where there is none or several); the sound and
-    the symbol near it (NO_SOUND, NO_SYMBOL where none); and whether it is worth keeping."""
+    the symbol near it (NO_SOUND, NO_SYMBOL where none); whether it shows or sounds something
+    (``filled``); and whether it is worth keeping, of every sound only a few."""
 
     segment: NDArray[np.int32]
     object: NDArray[np.int8]
     sound: NDArray[np.int8]
     symbol: NDArray[np.int8]
+    filled: NDArray[np.bool_]
     salient: NDArray[np.bool_]
 
 
@@ -173,7 +175,10 @@ def token_truth(
     windows = len(times_s) // TICKS
     labels = cell_labels(frames).reshape(windows, VIDEO_TOKENS, 3)
     sounds = sound_labels(scene, offset_s, windows * AUDIO_TOKENS)
-    heard = salient_sound(sounds).reshape(windows, AUDIO_TOKENS)
+    seen = (labels != 0).any(-1)
+    audible, heard = (
+        marked.reshape(windows, AUDIO_TOKENS) for marked in (sounds != 0, salient_sound(sounds))
+    )
     times = np.concatenate(
         [
             _cell_times(frames, times_s).reshape(windows, VIDEO_TOKENS),
@@ -193,7 +198,8 @@ def token_truth(
         object=objects.astype(np.int8),
         sound=_sound_near(segments, which, times),
         symbol=_symbol_near(segments, which, times),
-        salient=np.concatenate([(labels != 0).any(-1), heard], axis=1),
+        filled=np.concatenate([seen, audible], axis=1),
+        salient=np.concatenate([seen, heard], axis=1),
     )
 
 

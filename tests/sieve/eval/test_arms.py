@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +26,13 @@ from sieve.eval.case import Case
 from sieve.eval.tasks import TASKS
 from sieve.eval.trial import outcomes
 from sieve.policy import FixedShare
+from sieve.pool import WindowEncoder
+from sieve.select import Text
+from sieve.timeline import Timeline
+from sieve.train.world.windows import closed_window
+
+TIMELINE = Timeline(0, 0.0, 50)
+NOTHING = Text(torch.zeros(0, 64), torch.zeros(3, 0, dtype=torch.long))
 
 
 @given(st.floats(0.001, 1.0), st.integers(0, 4096))
@@ -72,9 +81,37 @@ def test_every_arm_can_be_built_for_a_model_with_a_sieve(
     assert hasattr(method.selector, "select")
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["random", "refined-random"])
+def test_random_tokens_are_drawn_anew_in_every_case(
+    stream_model: Model, case: Case, name: str
+) -> None:
+    pool = WindowEncoder(stream_model.backbone, stream_model.layout.pixels).close_window(
+        closed_window(case.stream, 0), TIMELINE
+    )
+    kept = []
+    for of in (case, case, TASKS["first"].made(1, 1, 2)):
+        method = ARMS[name].method(stream_model, of)
+        assert method.name == name
+        kept.append(method.selector.select(pool, 14, NOTHING).keep.tolist())
+    assert kept[0] == kept[1] != kept[2]
+
+
 def test_a_policy_is_the_arms_own(stream_model: Model, case: Case) -> None:
     assert ARMS["fixed share"].method(stream_model, case).policy == FixedShare()
     assert ARMS["sieve"].method(stream_model, case).policy is None
+
+
+def test_a_long_case_goes_through_a_memory_that_is_full(stream_model: Model) -> None:
+    case = TASKS["first"].made(1, 0, 8)
+    most = {}
+    for room in (None, 100):
+        answered = outcomes(
+            stream_model, replace(case, room=room), ARMS["full"], Budget(1.0), "streamed"
+        )
+        most[room] = max(sum(o.kept) for o in answered)
+    assert most[None] > 6 * 68
+    assert most[100] <= 100 + 68  # and the window that is open
 
 
 def test_a_horizon_is_the_only_thing_that_changes(stream_model: Model) -> None:

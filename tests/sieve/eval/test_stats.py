@@ -45,6 +45,15 @@ def test_the_interval_covers_the_true_rate_about_19_times_in_20() -> None:
     assert 88 <= covered <= 100
 
 
+def test_the_interval_of_few_cases_covers_the_true_rate_as_often() -> None:
+    rng, covered = np.random.default_rng(0), []
+    for cases in (3, 6):
+        found = [accuracy_interval(_tally(rng, 0.7, cases), seed) for seed in range(200)]
+        assert all(f.low >= 0.0 and f.high <= 1.0 for f in found)
+        covered.append(np.mean([f.low <= 0.7 <= f.high for f in found]))
+    assert min(covered) > 0.9
+
+
 def test_arms_that_fail_on_the_same_cases_are_compared_closely() -> None:
     rng = np.random.default_rng(1)
     hard = rng.random((80, 1)) < 0.5

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import av
 import numpy as np
 import pytest
 
@@ -63,6 +66,24 @@ def test_a_later_start_is_second_zero(films: list[Film]) -> None:
 def test_one_track_may_be_left_away(films: list[Film], tracks: Tracks, kind: type) -> None:
     recording = Recording(Watch(films[0].path, 0.0, 2, tracks))
     assert {type(item) for item in recording.until(None)} == {kind}
+
+
+@pytest.mark.parametrize("tracks", ["both", "video", "audio"])
+def test_a_file_that_was_cut_is_refused_whichever_tracks_are_wanted(
+    films: list[Film], tmp_path: Path, tracks: Tracks
+) -> None:
+    cut = tmp_path / "cut.mkv"
+    with av.open(films[0].path) as whole, av.open(cut, "w") as half:
+        out = {s.index: half.add_stream_from_template(s) for s in whole.streams}
+        for packet in whole.demux():
+            if packet.pts is not None and packet.pts * packet.time_base < SECONDS / 2:
+                packet.stream = out[packet.stream.index]
+                half.mux(packet)
+    recording = Recording(Watch(cut, 0.0, 2, tracks))
+    assert list(recording.until(SECONDS / 2 - 1.0))
+    recording.length_s = float(SECONDS)  # as its header says
+    with pytest.raises(Unusable, match="damaged or cut"):
+        list(recording.until(None))
 
 
 def test_of_no_track_nothing_comes(films: list[Film]) -> None:

@@ -13,7 +13,7 @@ from sieve.errors import BenchmarkError
 from sieve.eval.benchmarks.catalogue import load
 from sieve.eval.benchmarks.item import Item, LeftOut
 from sieve.eval.benchmarks.results import Answer, Results
-from sieve.eval.benchmarks.runner import Report, judge, report, run, viewings
+from sieve.eval.benchmarks.runner import Report, ask, judge, report, run, viewings
 from sieve.eval.benchmarks.settings import Settings
 from tests.sieve.eval.benchmarks.films import Film
 from tests.sieve.eval.benchmarks.formats import WRITE
@@ -187,6 +187,28 @@ def test_questions_for_a_moment_are_polled_until_the_model_speaks(
     assert judge(item, answer).right
     assert not judge(item, replace(answer, read=answer.read + 5)).right
     assert not judge(item, replace(answer, read=None)).right
+
+
+class _Says:
+    """A model that says one thing after another."""
+
+    def __init__(self, *said: str) -> None:
+        self._said = iter(said)
+
+    def answer(self, question: str, moment_s: float | None, max_tokens: int) -> str:
+        return next(self._said)
+
+
+@pytest.mark.parametrize(
+    ("said", "readable"), [(("no",) * 7, True), (("no", "well", *("no",) * 5), False)]
+)
+def test_a_moment_for_which_something_unreadable_was_said_is_counted_as_such(
+    settings: Make, films: list[Film], said: tuple[str, ...], readable: bool
+) -> None:
+    item = replace(_item(films[0], "when", "now?", moment_s=1.0), kind="moment", truth=3)
+    answer = ask(item, _Says(*said), settings())  # type: ignore[arg-type]
+    judged = judge(item, answer)
+    assert (judged.right, judged.readable) == (False, readable)
 
 
 def test_questions_about_the_same_media_are_asked_in_one_viewing_by_moment(

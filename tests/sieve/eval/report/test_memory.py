@@ -50,6 +50,8 @@ def test_the_default_is_held_against_every_other_policy() -> None:
     written = memory_section(study)
     assert "points or more ahead of `recent first`" in written
     assert "no paired differences" not in written
+    assert "By more than their interval are behind it: at" in written
+    assert "ahead of the default" not in written.split("By more than")[1]
     for cell in study["cells"]:
         cell["difference"] = None  # as in files that were folded before pairs were kept
     assert "holds no paired differences" in memory_section(study)

@@ -138,3 +138,13 @@ def test_a_training_made_anew_is_held_against_the_shipped_card() -> None:
 
 def test_without_results_there_is_nothing_to_tell() -> None:
     assert targets(Evidence({})) == ""
+
+
+def test_a_distilled_sieve_proves_little_where_an_untrained_choice_keeps_as_much() -> None:
+    for untrained, weak in ((68.0, False), (84.0, True)):
+        found = made.distilled()
+        found["without"]["accuracy"]["20% kept"]["mean"] = untrained
+        (target,) = [
+            t for t in all_targets(Evidence({}, distilled=found)) if t.says.startswith("distilled")
+        ]
+        assert target.status == ("met; weak evidence" if weak else "met")

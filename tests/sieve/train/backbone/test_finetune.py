@@ -110,6 +110,16 @@ def test_the_settings_lie_beside_the_weights(distilled: Path) -> None:
     assert tuning_of(written) == tuning_of(SETTINGS)
 
 
+def test_clips_of_which_nothing_is_asked_are_left_out_and_told(
+    stock: Path, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = {"teacher": SETTINGS["teacher"] | {"questions": 0, "generated": 0}}
+    assert train(stock, tmp_path, "--recordings", str(recordings), **silent) != 0
+    told = capsys.readouterr()
+    assert "none of the clips can be used" in told.out + told.err
+    assert "asked nothing" in (tmp_path / "run" / "journal.jsonl").read_text()
+
+
 def test_the_journal_tells_of_losses_examinations_and_what_was_left_out(distilled: Path) -> None:
     lines = (distilled / "run" / "journal.jsonl").read_text().splitlines()
     events = [json.loads(line) for line in lines]

@@ -59,6 +59,13 @@ def test_a_span_is_read() -> None:
     assert (found.start_s, found.end_s) == (2.0, 7.5)
 
 
+def test_the_span_is_the_videos_wherever_it_stands() -> None:
+    sound = {"type": "audio", "audio": "a.wav"}
+    part = {"type": "video", "video": "a.mp4", "video_start": 2, "video_end": 7.5}
+    found = conversation(said(("user", [sound, part, PARTS[1]]), ("assistant", "Yes.")))
+    assert (found.start_s, found.end_s) == (2.0, 7.5)
+
+
 def test_the_system_message_is_the_instruction() -> None:
     line = said(("system", "Be short."), ("user", PARTS), ("assistant", "Yes."))
     assert conversation(line).instruction == "Be short."
@@ -127,6 +134,10 @@ def test_options_get_letters_where_they_have_none() -> None:
         (said(("user", PARTS), options=OPTIONS, answer="D"), "'D' is not among the options"),
         (said(("user", PARTS), options=OPTIONS, answer="a horse"), "not among the options"),
         (said(("user", PARTS), options=["one"], answer="A"), "options"),
+        (
+            said(("user", PARTS), options=["B. a cow", "A. a cat"], answer="B"),
+            "lettered B, A; A, B would be right",
+        ),
         (
             said(("user", "<video>Which?\nA. a dog\nB. a cat"), ("assistant", "C"), videos=["a"]),
             "'C' is not among the options A, B",

@@ -148,7 +148,7 @@ def test_the_command_writes_a_directory_that_loads_and_answers(
     assert sum(path.stat().st_size for path in out.iterdir()) < 16e6
     recipe = json.loads((out / "training.json").read_text())
     assert recipe["seed"] == REHEARSAL.seed
-    assert [stage["name"] for stage in recipe["stages"]] == ["read", "refine", "sieve"]
+    assert [stage["name"] for stage in recipe["stages"]] == ["read", "refine", "sieve", "count"]
 
 
 def test_the_rehearsal_goes_through_the_same_stages_as_the_demo() -> None:
@@ -158,5 +158,5 @@ def test_the_rehearsal_goes_through_the_same_stages_as_the_demo() -> None:
 
 def test_it_is_examined_by_seed_and_by_composition(rehearsed: Path) -> None:
     exams = [line for line in _journal(rehearsed) if line["event"] == "exam"]
-    assert exams[-1]["stage"] == "sieve"
+    assert exams[-1]["stage"] == "count"
     assert {"seeds at 0.1", "compositions at 0.1"} <= exams[-1].keys()
