@@ -8,44 +8,38 @@ and what is long ago: only ids tell the two apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sieve.prompt import DEFAULT_INSTRUCTION, Modalities, prompt_text
 from sieve.rope import grid_positions
 from sieve.tokens import IDS_PER_S
 from sieve.train.demo.bank import Bank
+from sieve.train.demo.crop import Crop, places
+from sieve.train.demo.labels import Labels, TokenLabels
 from sieve.train.demo.packing import Conversation, Packed, Packer, Progress, Turn, in_other_words
 from sieve.train.demo.replay import HORIZON_IDS, WINDOW_IDS
 from sieve.train.demo.tiny import INSTRUCTIONS
 from sieve.train.world.truth import (
     AUDIO_TOKENS,
     GRIDS,
-    NO_SOUND,
     UNSURE,
     VIDEO_TOKENS,
     WINDOW_S,
     WINDOW_TOKENS,
-    Before,
-    sounds_before,
-    sounds_so_far,
-    things_so_far,
 )
 from stream.world.plot import Plot
 from stream.world.questions import AGE_KINDS, AUDIO_KINDS, VIDEO_KINDS
-from stream.world.questions.timing import LONGEST_S, UNCLEAR_S, ago
-from stream.world.scene import OBJECTS, SHAPES, Question, Scene
+from stream.world.questions.timing import ago
+from stream.world.scene import Question, Scene
 
 BOTH = Modalities()
 JUMP_IDS = (1_500, 27_000)  # a minute to 18 minutes
 TIMED_KINDS = frozenset({"gap", "ago", "last_window", "last_minute"})  # their truth is in seconds
-LONGEST_SOUND_S = 2.0
-MOST_COUNTED = 16  # sounds of a crop
 DESCRIBED_KINDS = frozenset({"last_window", "last_minute"})  # answered in a line of words
 _ORIGIN = 100_000  # any id: only differences matter
 
@@ -66,21 +60,6 @@ class BatchShape:
     jumps: float = 0.0
     described: bool = False
     modalities: Modalities = BOTH
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLabels:
-    """Per token [B, n, T], i64: what can be told of it; -1 where nothing should be learned."""
-
-    object: Tensor  # 0..23, in the token's cell or else alone at its time
-    previous: Tensor  # 0..23, 24: nothing before it in the crop
-    sound: Tensor  # 0..6, 7: none
-    symbol: Tensor  # 0..9, 10: none
-    heard_before: Tensor  # 0..6, 7: what was heard before the sound that is heard, in the crop
-    apart: Tensor  # 1..60: how many seconds before it that began
-    heard_so_far: Tensor  # 1..16: the how manieth sound of the crop is heard
-    alike_so_far: Tensor  # 1..16: the how manieth of its name
-    shown_so_far: Tensor  # 1..4: how many things of the token's thing's colour there were by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,25 +106,6 @@ def _moved(part: Any, device: torch.device) -> Any:
     return replace(part, **{f.name: _moved(getattr(part, f.name), device) for f in fields(part)})
 
 
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """Where a crop lies: windows [first, first + len(starts)) of a stream of the bank."""
-
-    stream: int
-    first: int
-    is_open: bool
-    starts: NDArray[np.int64]
-
-    @property
-    def last(self) -> int:
-        return len(self.starts) - 1
-
-    def calm_since(self, moment: int) -> int:
-        """The first of the windows up to ``moment`` after which the clock does not jump."""
-        jumped = np.flatnonzero(np.diff(self.starts[: moment + 1]) > WINDOW_IDS)
-        return int(jumped[-1]) + 1 if len(jumped) else 0
-
-
 class Sampler:
     """Draws batches from a bank. The same ``rng`` draws the same batch."""
 
@@ -153,7 +113,7 @@ class Sampler:
         self.bank = bank
         self._packer = packer
         self._scenes = bank.scenes(plot)
-        self._before: dict[int, Before] = {}
+        self._labels = Labels(bank, self._scenes)
 
     def draw(self, shape: BatchShape, rng: np.random.Generator, progress: Progress) -> Batch:
         crops = [self._crop(shape, rng) for _ in range(shape.crops)]
@@ -304,7 +264,7 @@ class Sampler:
         instruction: str,
         since_prompt: Sequence[int],
     ) -> Batch:
-        s, w = _places(crops)
+        s, w = places(crops)
         opened = torch.tensor([crop.is_open for crop in crops])
         part = _tokens_of(shape.modalities)
         tokens, valid, salient = (x[:, :, part] for x in self._windows(s, w, opened))
@@ -318,7 +278,7 @@ class Sampler:
             salient=salient,
             starts=starts,
             within=within,
-            labels=self._labels(crops, part),
+            labels=self._labels.of(crops, part),
             video=VIDEO_TOKENS if shape.modalities.video else 0,
             closed=shape.windows - opened.long(),
             text_start=newest.cummax(1).values.gather(1, packed.moment) + 1,
@@ -338,81 +298,6 @@ class Sampler:
         valid[opened, -1] = bank.open_valid[at]
         salient[opened, -1] = bank.open_salient[at] & bank.open_valid[at]
         return tokens, valid, salient
-
-    def _labels(self, crops: Sequence[Crop], part: slice) -> TokenLabels:
-        bank, (s, w) = self.bank, _places(crops)
-        segment = bank.segment[s, w].long()  # [B, n, 68]
-        stream = s[..., None].expand_as(segment)
-        before = (segment - 1).clamp(min=0)
-        begin_s = bank.offsets_s[s] + w[:, :1] * WINDOW_S
-        known = bank.ends_s[stream, before] > begin_s[..., None] + 0.5
-        nothing = torch.tensor(len(OBJECTS))
-        previous = torch.where(known & (segment > 0), bank.objects[stream, before], nothing)
-        heard_before, apart = (torch.stack(x) for x in zip(*map(self._heard, crops), strict=True))
-        heard, alike, shown = (torch.stack(x) for x in zip(*map(self._so_far, crops), strict=True))
-        return TokenLabels(
-            object=bank.object[s, w].long()[:, :, part],
-            previous=previous[:, :, part],
-            sound=bank.sound[s, w].long()[:, :, part],
-            symbol=bank.symbol[s, w].long()[:, :, part],
-            heard_before=heard_before[:, :, part],
-            apart=apart[:, :, part],
-            heard_so_far=heard[:, :, part],
-            alike_so_far=alike[:, :, part],
-            shown_so_far=shown[:, :, part],
-        )
-
-    def _heard(self, crop: Crop) -> tuple[Tensor, Tensor]:
-        """``heard_before`` and ``apart`` [n, 68] of a crop; a sound that the crop's beginning may
-        have cut is not told of, and no time over which the clock jumps."""
-        if crop.stream not in self._before:
-            scene, offset_s = self._scenes[crop.stream], float(self.bank.offsets_s[crop.stream])
-            tokens = self.bank.windows * AUDIO_TOKENS
-            self._before[crop.stream] = sounds_before(scene, offset_s, tokens)
-        offset_s = float(self.bank.offsets_s[crop.stream])
-        begin_s = offset_s + crop.first * WINDOW_S
-        count = len(crop.starts)
-        inside, sound, began_s, apart_s = (
-            part.reshape(-1, AUDIO_TOKENS)[crop.first : crop.first + count]
-            for part in astuple(self._before[crop.stream])
-        )
-        known = inside & (began_s >= begin_s)
-        none = inside & (began_s < begin_s - LONGEST_SOUND_S)
-        name = np.where(known, sound, np.where(none, NO_SOUND, UNSURE))
-        calm = np.array([crop.calm_since(window) for window in range(count)])[:, None]
-        clear = known & (began_s >= begin_s + calm * WINDOW_S)
-        seconds = np.where(clear, apart_s, 0.0)
-        whole = np.round(seconds)
-        clear &= (abs(seconds - whole) <= UNCLEAR_S) & (whole >= 1) & (whole <= LONGEST_S)
-        labels = np.full((2, count, WINDOW_TOKENS), UNSURE)
-        labels[0, :, VIDEO_TOKENS:] = name
-        labels[1, :, VIDEO_TOKENS:] = np.where(clear, whole, UNSURE)
-        return torch.from_numpy(labels[0]), torch.from_numpy(labels[1])
-
-    def _so_far(self, crop: Crop) -> tuple[Tensor, Tensor, Tensor]:
-        """The three labels of a crop that count, [n, 68] each."""
-        scene, count = self._scenes[crop.stream], len(crop.starts)
-        begin_s = float(self.bank.offsets_s[crop.stream]) + crop.first * WINDOW_S
-        labels = torch.full((3, count, WINDOW_TOKENS), UNSURE)
-        heard = torch.from_numpy(sounds_so_far(scene, begin_s, count * AUDIO_TOKENS))
-        labels[:2, :, VIDEO_TOKENS:] = heard.view(2, count, AUDIO_TOKENS)
-        labels[labels > MOST_COUNTED] = UNSURE
-        windows = slice(crop.first, crop.first + count)
-        things = torch.from_numpy(things_so_far(scene, begin_s, begin_s + count * WINDOW_S))
-        segment = self.bank.segment[crop.stream, windows].long()
-        thing = self.bank.object[crop.stream, windows].long()
-        first = scene.segment_at(begin_s).index
-        place = (segment - first).clamp(0, len(things) - 1)
-        shown = things[place, thing.clamp(min=0) // len(SHAPES)]
-        labels[2] = shown.masked_fill((thing < 0) | (thing == len(OBJECTS)), UNSURE)
-        return labels[0], labels[1], labels[2]
-
-
-def _places(crops: Sequence[Crop]) -> tuple[Tensor, Tensor]:
-    """Streams [B, 1] and windows [B, n] of crops of one length."""
-    windows = torch.arange(len(crops[0].starts))
-    first = torch.tensor([crop.first for crop in crops])
-    return torch.tensor([crop.stream for crop in crops])[:, None], first[:, None] + windows
 
 
 def _moments(crop: Crop, shape: BatchShape, rng: np.random.Generator) -> list[int]:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sieve.train.demo.batch import MOST_COUNTED, Batch
+from sieve.train.demo.batch import Batch
 from sieve.train.demo.forward import Outcome
+from sieve.train.demo.labels import MOST_COUNTED
 from sieve.train.demo.sieving import Sieved
 from sieve.train.demo.tiny import TinyModel
 from sieve.train.world.truth import NO_SOUND, NO_SYMBOL, UNSURE

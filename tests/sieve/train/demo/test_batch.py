@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -25,10 +24,10 @@ from sieve.train.demo.batch import (
 from sieve.train.demo.packing import Packer, Progress
 from sieve.train.demo.replay import HORIZON_IDS, WINDOW_IDS
 from sieve.train.demo.tiny import TinyModel, build_tokenizer, thinker_config
-from sieve.train.world.truth import UNSURE, VIDEO_TOKENS
+from sieve.train.world.truth import VIDEO_TOKENS
 from stream.world.plot import Varied
 from stream.world.questions import VIDEO_KINDS
-from stream.world.scene import OBJECTS, SOUNDS, Question
+from stream.world.scene import Question
 
 WINDOWS = 12
 PLOT = Varied("train")
@@ -121,79 +120,6 @@ def test_what_hangs_on_seconds_is_asked_about_the_time_since_the_last_jump(
     assert now_s == again_s == since_s + 8.0 == calm_s + 4.0
     assert set(timed) <= TIMED_KINDS
     assert TIMED_KINDS.isdisjoint(kinds)
-
-
-def test_labels_name_the_segment_before_where_it_is_in_the_crop(sampler: Sampler) -> None:
-    bank, scene = sampler.bank, sampler.bank.scenes(PLOT)[0]
-    labels = sampler._labels([_calm_crop(0, WINDOWS)], slice(0, 68))
-    segments = scene.segments(0.0, 30.0)
-    named = 0
-    for window in range(WINDOWS):
-        segment = segments[int(bank.segment[0, window, 40])]
-        previous = int(labels.previous[0, window, 40])
-        before = segments[max(segment.index - 1, 0)].thing
-        if segment.index and before is not None and previous < len(OBJECTS):
-            assert OBJECTS[previous] == before.name
-            named += 1
-    assert named
-    assert int(labels.previous[0, 0, 0]) == len(OBJECTS)
-
-
-def _calm_crop(first: int, windows: int) -> Crop:
-    return Crop(0, first, False, np.arange(windows) * WINDOW_IDS)
-
-
-def test_labels_name_the_sound_before_and_how_long_before_it_began(sampler: Sampler) -> None:
-    scene, offset_s = sampler._scenes[0], float(sampler.bank.offsets_s[0])
-    first, end_s = 1, offset_s + WINDOWS * 2.0
-    begin_s = offset_s + first * 2.0
-    labels = sampler._labels([_calm_crop(first, WINDOWS - first)], slice(0, 68))
-    sounds = [sound for segment in scene.segments(0.0, end_s) for sound in segment.sounds]
-    told = 0
-    for before, sound in pairwise(sounds):
-        place = int(((sound.start_s + sound.end_s) / 2 - begin_s) / 0.04)
-        if before.start_s > begin_s and sound.end_s < end_s:
-            window, token = place // 50, VIDEO_TOKENS + place % 50
-            assert SOUNDS[int(labels.heard_before[0, window, token])] == before.name
-            apart, gap_s = int(labels.apart[0, window, token]), sound.start_s - before.start_s
-            assert apart == UNSURE or abs(apart - gap_s) <= 0.31
-            told += 1
-    assert told
-    assert (labels.heard_before[..., :VIDEO_TOKENS] == UNSURE).all()
-    assert (labels.apart > 0).any()
-
-
-def test_labels_count_the_sounds_and_the_things_of_a_colour_since_the_crop_began(
-    sampler: Sampler,
-) -> None:
-    bank, scene = sampler.bank, sampler._scenes[0]
-    labels = sampler._labels([_calm_crop(0, WINDOWS)], slice(0, 68))
-    for heard in (labels.heard_so_far, labels.alike_so_far):
-        assert (heard[..., :VIDEO_TOKENS] == UNSURE).all()
-        assert set(heard[heard != UNSURE].tolist()) >= {1}
-    known = labels.heard_so_far[0, :, VIDEO_TOKENS:].flatten()
-    known = known[known != UNSURE]
-    assert (known.diff() >= 0).all()
-    begin_s = float(bank.offsets_s[0])
-    for window in range(WINDOWS):
-        segment = scene.segment_at(begin_s + window * 2.0 + 0.9)
-        thing = int(bank.object[0, window, 40])
-        if int(bank.segment[0, window, 40]) != segment.index or thing < 0:
-            continue
-        past = scene.segments(begin_s, segment.end_s - 1e-6)
-        alike = {t.name for s in past for t in s.things if t.number // 4 == thing // 4}
-        assert int(labels.shown_so_far[0, window, 40]) in (len(alike), UNSURE)
-    assert (labels.shown_so_far > 0).any()
-
-
-def test_no_time_between_sounds_is_told_over_a_jump_of_the_clock(sampler: Sampler) -> None:
-    jumped = np.arange(WINDOWS) * (WINDOW_IDS + 2_000)
-    labels = sampler._labels([Crop(0, 0, False, jumped)], slice(0, 68))
-    calm = sampler._labels([_calm_crop(0, WINDOWS)], slice(0, 68))
-    assert torch.equal(labels.heard_before, calm.heard_before)
-    known = labels.apart != UNSURE
-    assert torch.equal(labels.apart[known], calm.apart[known])
-    assert int(known.sum()) < int((calm.apart != UNSURE).sum())
 
 
 def test_an_age_counts_the_jumps_of_the_clock(sampler: Sampler) -> None:
