@@ -16,7 +16,7 @@ from sieve.train.demo.stages import COUNTED, TOLD, Stage
 A_LAYER = 7  # matrices: queries, keys, values, outputs; gate, up, down
 
 
-@pytest.mark.parametrize(("name", "refiners"), [("read", 0), ("refine", 1), ("sieve", 1), ("count", 1)])
+@pytest.mark.parametrize(("name", "refiners"), [("read", 0), ("refine", 1), ("count", 1)])
 def test_the_matrices_of_the_layers_that_learn_do_so_by_muon(
     name: str, refiners: int, tmp_path: Path
 ) -> None:
