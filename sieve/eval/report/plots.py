@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 
 mpl.use("Agg")
 
+from matplotlib import colormaps
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,6 +24,8 @@ from sieve.eval.report.memory import groups_of
 from sieve.eval.report.names import called
 
 Results = dict[str, Any]
+COLOURS = (*colormaps["tab10"].colors, *colormaps["Dark2"].colors)  # type: ignore[attr-defined]
+mpl.rcParams["axes.prop_cycle"] = cycler(color=COLOURS)
 PANELS = 6
 AGES_S = (1, 4, 16, 64, 256, 1024)
 SHOWN = (
