@@ -41,6 +41,23 @@ _DEEP = 6  # layers of the decoder
 _ALL_OF_A_MINUTE = 2_048  # slots: of the longest crop every token, where none need leave
 _LONG = (2, 4, 6, 8, 8, 12, 20, 30)
 
+_SIEVE = StageConfig(
+    name="sieve",  # the sieve chooses
+    schedule=Schedule(8000, 1.5e-3, warmup=100),
+    windows=((0.0, (1, *_LONG)), (0.5, (1, 4, 8, 12, 20, 30, 30))),
+    retentions=_RETENTIONS,
+    sieving=Sieving(0.2, noise=0.5, estimator="softmax", slots=_ALL_OF_A_MINUTE),
+    layers=_DEEP,
+    jumps=0.5,
+    crowded=0.4,
+    token_loss=0.3,
+    token_loss_until=0.5,
+    score_loss=0.3,
+    aware_share=0.2,
+    single_modality_share=0.06,
+    described_share=0.12,
+)
+
 DEMO = Recipe(
     seed=0,
     filming=Filming(Mixed("train"), windows=32, codec_share=0.28),
@@ -78,37 +95,15 @@ DEMO = Recipe(
             single_modality_share=0.06,
             described_share=0.12,
         ),
-        StageConfig(
-            name="sieve",  # the sieve chooses
-            schedule=Schedule(8000, 1.5e-3, warmup=100),
-            windows=((0.0, (1, *_LONG)), (0.5, (1, 4, 8, 12, 20, 30, 30))),
-            retentions=_RETENTIONS,
-            sieving=Sieving(0.2, noise=0.5, estimator="softmax", slots=_ALL_OF_A_MINUTE),
-            layers=_DEEP,
-            jumps=0.5,
-            crowded=0.4,
-            token_loss=0.3,
-            token_loss_until=0.5,
-            score_loss=0.3,
-            aware_share=0.2,
-            single_modality_share=0.06,
-            described_share=0.12,
-        ),
-        StageConfig(
+        _SIEVE,
+        replace(
+            _SIEVE,
             name="count",  # and what there was is counted on the way
             schedule=Schedule(8000, 1e-3, warmup=100),
             windows=((0.0, (1, 4, 8, 12, 20, 30, 30)),),
-            retentions=_RETENTIONS,
-            sieving=Sieving(0.2, noise=0.5, estimator="softmax", slots=_ALL_OF_A_MINUTE),
-            layers=_DEEP,
-            jumps=0.5,
-            crowded=0.4,
             told=(*TOLD, *COUNTED),
             token_loss=0.6,
             token_loss_until=0.6,
-            score_loss=0.3,
-            aware_share=0.2,
-            single_modality_share=0.06,
             described_share=0.15,
         ),
     ),
