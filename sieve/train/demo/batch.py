@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from sieve.train.demo.bank import Bank
 from sieve.train.demo.crop import Crop, places
 from sieve.train.demo.labels import Labels, TokenLabels
 from sieve.train.demo.packing import Conversation, Packed, Packer, Progress, Turn, in_other_words
+from sieve.train.demo.past import Past, nothing
 from sieve.train.demo.replay import HORIZON_IDS, WINDOW_IDS
 from sieve.train.demo.tiny import INSTRUCTIONS
 from sieve.train.world.truth import (
@@ -33,7 +34,7 @@ from sieve.train.world.truth import (
     WINDOW_TOKENS,
 )
 from stream.world.plot import Plot
-from stream.world.questions import AGE_KINDS, AUDIO_KINDS, VIDEO_KINDS
+from stream.world.questions import AGE_KINDS, AUDIO_KINDS, LATEST_KINDS, VIDEO_KINDS
 from stream.world.questions.timing import ago
 from stream.world.scene import Question, Scene
 
@@ -49,7 +50,8 @@ class BatchShape:
     """``crops`` of ``windows`` windows, ``questions`` each, put after ``moments`` of the windows in
     conversations of up to ``turns``; ``jumps``: share of the crops whose clock jumps. Descriptions
     are several times as long as other answers: ``described`` batches ask for nothing else, others
-    not for them."""
+    not for them. ``past``: the retention at which the streams were sieved that lie before the crops
+    in memory (``None``: there are none); then nothing is asked whose answer might lie in those."""
 
     crops: int
     windows: int
@@ -59,6 +61,7 @@ class BatchShape:
     open_share: float = 0.6
     jumps: float = 0.0
     described: bool = False
+    past: float | None = None
     modalities: Modalities = BOTH
 
 
@@ -77,6 +80,7 @@ class Batch:
     text_start: Tensor  # i64 [B, Q]: first id after the stream at the conversation's moment
     prompt: Tensor  # i64 [P] token ids
     prompt_end: Tensor  # i64 [B]: the id after the prompt
+    past: Past
     markers: int  # how many markers begin and end the stream
     packed: Packed
 
@@ -106,11 +110,19 @@ def _moved(part: Any, device: torch.device) -> Any:
     return replace(part, **{f.name: _moved(getattr(part, f.name), device) for f in fields(part)})
 
 
+class Pasts(Protocol):
+    """Where pasts come from: ``count`` at random of streams sieved at ``retention``."""
+
+    def draw(self, retention: float, count: int, rng: np.random.Generator) -> Past: ...
+
+
 class Sampler:
-    """Draws batches from a bank. The same ``rng`` draws the same batch."""
+    """Draws batches from a bank. The same ``rng`` draws the same batch. Where crops are to have a
+    past, ``pasts`` has to be given."""
 
     def __init__(self, bank: Bank, plot: Plot, packer: Packer) -> None:
         self.bank = bank
+        self.pasts: Pasts | None = None
         self._packer = packer
         self._scenes = bank.scenes(plot)
         self._labels = Labels(bank, self._scenes)
@@ -122,7 +134,7 @@ class Sampler:
         if rng.random() < 0.5:
             instruction = INSTRUCTIONS[int(rng.integers(len(INSTRUCTIONS)))]
         since = [_since_prompt(crop, rng) for crop in crops]
-        return self._assemble(shape, crops, rows, instruction, since)
+        return self._behind(self._assemble(shape, crops, rows, instruction, since), shape, rng)
 
     def exam(self, shape: BatchShape, rng: np.random.Generator) -> Batch:
         """A batch for measuring: at every moment each kind that can be asked, once."""
@@ -135,7 +147,25 @@ class Sampler:
                 for question in self._askable(crop, moment, self._kinds(crop, shape), rng)
             ]
             rows.append(asked)
-        return self._assemble(shape, crops, rows, DEFAULT_INSTRUCTION, [0] * len(crops))
+        batch = self._assemble(shape, crops, rows, DEFAULT_INSTRUCTION, [0] * len(crops))
+        return self._behind(batch, shape, rng)
+
+    def silent(self, streams: Sequence[int]) -> Batch:
+        """Whole streams, closed, of which nothing is asked."""
+        starts = _ORIGIN + np.arange(self.bank.windows) * WINDOW_IDS
+        crops = [Crop(stream, 0, False, starts) for stream in streams]
+        shape, empty = BatchShape(len(crops), self.bank.windows), [0] * len(crops)
+        return self._assemble(shape, crops, [[] for _ in crops], DEFAULT_INSTRUCTION, empty)
+
+    def _behind(self, batch: Batch, shape: BatchShape, rng: np.random.Generator) -> Batch:
+        """The batch behind its past, if it has one: the prompt came before that."""
+        if shape.past is None:
+            return batch
+        assert self.pasts is not None, "no pasts were given"
+        past = self.pasts.draw(shape.past, len(batch.starts), rng)
+        free = HORIZON_IDS - WINDOW_IDS - (batch.starts[:, -1] - batch.starts[:, 0])
+        begun = batch.starts[:, 0] - torch.minimum(past.length_ids, free)
+        return replace(batch, past=past, prompt_end=begun, labels=batch.labels.of_its_time())
 
     # -- where ------------------------------------------------------------------------------
 
@@ -170,6 +200,7 @@ class Sampler:
             kind
             for kind in _kinds(self._scenes[crop.stream], shape.modalities)
             if (kind in DESCRIBED_KINDS) == shape.described
+            and (shape.past is None or kind in LATEST_KINDS)
         ]
 
     def _askable(
@@ -284,6 +315,7 @@ class Sampler:
             text_start=newest.cummax(1).values.gather(1, packed.moment) + 1,
             prompt=torch.tensor(self._packer.ids(prompt_text(instruction, shape.modalities))),
             prompt_end=starts[:, 0] - torch.tensor(since_prompt),
+            past=nothing(len(crops), tokens.shape[-1]),
             markers=shape.modalities.markers,
             packed=packed,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import torch
@@ -43,6 +43,14 @@ class TokenLabels:
     heard_so_far: Tensor  # 1..16: the how manieth sound of the crop is heard
     alike_so_far: Tensor  # 1..16: the how manieth of its name
     shown_so_far: Tensor  # 1..4: how many things of the token's thing's colour there were by then
+
+    def of_its_time(self) -> TokenLabels:
+        """Without what is told of the time before a token: there was more of it than the crop."""
+        unsure = torch.full_like(self.object, UNSURE)
+        return replace(self, **dict.fromkeys(OF_BEFORE, unsure))
+
+
+OF_BEFORE = ("previous", "heard_before", "apart", "heard_so_far", "alike_so_far", "shown_so_far")
 
 
 class Labels:

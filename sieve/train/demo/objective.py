@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from sieve.train.demo.batch import Batch
 from sieve.train.demo.forward import Outcome
-from sieve.train.demo.labels import MOST_COUNTED
+from sieve.train.demo.labels import MOST_COUNTED, OF_BEFORE
 from sieve.train.demo.sieving import Sieved
 from sieve.train.demo.tiny import TinyModel
 from sieve.train.world.truth import NO_SOUND, NO_SYMBOL, UNSURE
@@ -31,9 +31,6 @@ def score_loss(outcome: Outcome, batch: Batch) -> Tensor:
     return F.binary_cross_entropy_with_logits(
         outcome.sieved.scores[batch.valid], batch.salient[batch.valid].float()
     )
-
-
-_HEADS = ("previous", "heard_before", "apart", "heard_so_far", "alike_so_far", "shown_so_far")
 
 
 class TokenWords(nn.Module):
@@ -87,7 +84,7 @@ class TokenWords(nn.Module):
             "object": _loss(self._say(flat, 0), colour) + _loss(self._say(flat, 1), shape),
             "sound": _loss(_or_none(self._say(flat, 2), NO_SOUND), sound),
             "symbol": _loss(_or_none(self._say(flat, 3), NO_SYMBOL), labels["symbol"]),
-            **{name: _loss(getattr(self, name)(flat), labels[name]) for name in _HEADS},
+            **{name: _loss(getattr(self, name)(flat), labels[name]) for name in OF_BEFORE},
         }
 
     def _say(self, states: Tensor, which: int) -> Tensor:

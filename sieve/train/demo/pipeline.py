@@ -18,6 +18,7 @@ from sieve.train.demo.bank import Bank, Filming, Row, encode_streams, load_tower
 from sieve.train.demo.batch import BatchShape, Sampler
 from sieve.train.demo.exam import YesOrNo, examine
 from sieve.train.demo.export import export
+from sieve.train.demo.living import live
 from sieve.train.demo.objective import TokenWords
 from sieve.train.demo.packing import Packer
 from sieve.train.demo.recipe import Recipe
@@ -90,6 +91,10 @@ class Run:
     def stage(self, config: StageConfig, seed: int | None = None) -> Stage:
         """A stage at its first step, on the model as it is now."""
         chosen = self.recipe.seed if seed is None else seed
+        if config.past_share:
+            place = [chosen, self.team.rank]
+            retentions = list(config.retentions)
+            self.sampler.pasts = live(self.model, self.sampler, retentions, config.lives, place)
         return Stage(config, self.model, self.words, self.sampler, chosen, self.team)
 
     def train(self, stage: Stage, name: str, config: StageConfig) -> None:
@@ -107,7 +112,8 @@ class Run:
 
     def examine(self, config: StageConfig, sieving: Sieving) -> dict[str, Any]:
         """Accuracy on streams held out, at the retentions that the stage trains: by seed and by
-        composition, each clips of 8, 20 and 56 s, and 20 s with minutes between."""
+        composition, each clips of 8, 20 and 56 s, and 20 s with minutes between; where crops of the
+        stage have a past, 20 s behind one, too."""
         most = self.recipe.filming.windows - 2
         shapes = [
             BatchShape(max(1, config.exam_crops * 4 // n), min(n, most), open_share=0.5)
@@ -121,6 +127,11 @@ class Run:
             for r in at:
                 how = replace(sieving, retention=r, noise=0.0, estimator=None)
                 facts[f"{name} at {r}"] = examine(self.model, sampler, how, shapes, self.yes_or_no)
+                if config.past_share:
+                    sampler.pasts = self.sampler.pasts
+                    behind = [replace(shapes[1], moments=2, past=r)] * 2
+                    found = examine(self.model, sampler, how, behind, self.yes_or_no)
+                    facts[f"{name} at {r}, behind a past"] = found
         return facts
 
     # -- parts ------------------------------------------------------------------------------

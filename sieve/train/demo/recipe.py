@@ -106,6 +106,18 @@ DEMO = Recipe(
             token_loss_until=0.6,
             described_share=0.15,
         ),
+        replace(
+            _SIEVE,
+            name="past",  # and a memory full of half an hour is read; the sieve stays as it is
+            schedule=Schedule(5000, 8e-4, warmup=100),
+            windows=((0.0, (1, 4, 8, 12, 20, 30, 30)),),
+            sieving=replace(_SIEVE.sieving, estimator=None),
+            told=(*TOLD, *COUNTED),
+            score_loss=0.0,
+            aware_share=0.1,
+            described_share=0.15,
+            past_share=0.5,
+        ),
     ),
 )
 
@@ -121,6 +133,7 @@ def _rehearsed(stage: StageConfig) -> StageConfig:
         log_every=1,
         exam_every=3,
         exam_crops=1,
+        lives=2,
     )
 
 

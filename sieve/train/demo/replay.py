@@ -21,17 +21,19 @@ WINDOW_IDS = round(WINDOW_S * IDS_PER_S)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The kept tokens [m] of one crop, window after window; ``window`` numbers them from 0."""
+    """The kept tokens [m] of one crop, window after window; ``window`` numbers them from 0, and is
+    negative for what was in memory before; ``start_id``: the first id of its window."""
 
     window: NDArray[np.int64]
     kind: NDArray[np.uint8]
     score: NDArray[np.float32]
     time_id: NDArray[np.int64]
+    start_id: NDArray[np.int64]
 
-    def entries(self, held: NDArray[np.int64], starts: NDArray[np.int64]) -> Entries:
-        """Those at the places ``held``; ``starts`` [n] are the first ids of the windows."""
+    def entries(self, held: NDArray[np.int64]) -> Entries:
+        """Those at the places ``held``."""
         return Entries(
-            held, self.kind[held], self.score[held], self.time_id[held], starts[self.window[held]]
+            held, self.kind[held], self.score[held], self.time_id[held], self.start_id[held]
         )
 
 
@@ -44,18 +46,18 @@ def windows_of_leaving(
     only and takes no slots. No window keeps more than ``budget`` tokens.
     """
     leaving = np.full(len(kept.window), len(starts))
-    held = np.zeros(0, dtype=np.int64)
+    held = np.flatnonzero(kept.window < 0)
     for number, start_id in enumerate(starts):
         is_closed = number < closed
         newest_id = int(start_id) + (WINDOW_IDS if is_closed else 0)
-        old = expired(kept.entries(held, starts), newest_id - HORIZON_IDS)
+        old = expired(kept.entries(held), newest_id - HORIZON_IDS)
         held = _without(held, old, leaving, number)
         if not is_closed:
             continue
         new = np.flatnonzero(kept.window == number)
         lacking = len(held) + len(new) - budget
         if lacking > 0:
-            victims = policy.victims(kept.entries(held, starts), lacking, newest_id)
+            victims = policy.victims(kept.entries(held), lacking, newest_id)
             held = _without(held, victims, leaving, number)
         held = np.concatenate([held, new])
     return leaving

@@ -24,6 +24,7 @@ from sieve.train.precision import autocast
 from sieve.train.team import Team
 
 AWARE_WINDOWS = 8
+_WINDOWS_AFTER = 12  # of a crop behind a long past
 TOLD = ("object", "previous", "sound", "symbol", "heard_before", "apart")
 COUNTED = ("heard_so_far", "alike_so_far", "shown_so_far")
 LABEL_LOSSES = ("token_loss", "refined_loss", "score_loss")  # learned from labels of the tokens
@@ -36,7 +37,10 @@ class StageConfig:
     ``retentions`` with their shares; ``jumps``: share of the crops whose clock jumps;
     ``crowded``: share of the steps in which the memory has too little room for what is kept;
     ``layers``: of the decoder, which is deepened where it has fewer;
-    ``described_share``: of the steps that ask for descriptions.
+    ``described_share``: of the steps that ask for descriptions; ``past_share``: of those behind
+    whose crops lies a long past, one of ``lives`` of every retention. Where there are any, the
+    decoder learns alone: the sieve, by which they were kept, and the words that it reads stay as
+    they are.
     Losses on the middle of the decoder (``token_loss``, fading out at ``token_loss_until``), which
     is asked for ``told`` of every token, on the refined tokens and on the scores."""
 
@@ -59,6 +63,8 @@ class StageConfig:
     aware_share: float = 0.0
     single_modality_share: float = 0.0
     described_share: float = 0.0
+    past_share: float = 0.0
+    lives: int = 200
     log_every: int = 100
     exam_every: int = 1000
     exam_crops: int = 10
@@ -89,6 +95,8 @@ class Stage:
         deepen(model.lm, config.layers)
         model.thinker.model.visual.requires_grad_(False)
         model.thinker.model.audio_tower.requires_grad_(False)
+        for part in (model.cs2, model.lm.embed_tokens):
+            part.requires_grad_(not config.past_share)
         trained = [*model.lm.parameters(), *words.parameters()]
         if config.sieving.refined:
             trained += model.cs2.parameters()
@@ -148,9 +156,13 @@ class Stage:
         if rng.random() < config.single_modality_share:
             video = bool(rng.random() < 0.5)
             modalities = Modalities(video=video, audio=not video)
-        described = modalities == Modalities() and bool(rng.random() < config.described_share)
+        both = modalities == Modalities()
+        described = both and bool(rng.random() < config.described_share)
+        past = both and not sieving.aware and bool(rng.random() < config.past_share)
+        if past:
+            windows = min(windows, _WINDOWS_AFTER)
         crops = min(config.crops, max(2, round(config.windows_a_step / windows)))
-        if sieving.retention > 0.5:
+        if sieving.retention > 0.5 or past:
             crops = max(2, crops // 4)
         if sieving.aware:
             crops *= 2
@@ -160,8 +172,9 @@ class Stage:
             windows=windows,
             questions=1 if sieving.aware else -(-questions // max(crops, config.crops // 4)),
             moments=1 if sieving.aware else min(4, 1 + windows // 4),
-            turns=2 if rng.random() < 0.2 and not described else 1,
+            turns=2 if rng.random() < 0.2 and not (described or past) else 1,
             described=described,
+            past=sieving.retention if past else None,
             open_share=1.0 if sieving.aware else 0.6,
             jumps=config.jumps,
             modalities=modalities,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -21,12 +22,14 @@ from sieve.train.demo.batch import (
     Sampler,
     window_positions,
 )
+from sieve.train.demo.labels import OF_BEFORE
 from sieve.train.demo.packing import Packer, Progress
+from sieve.train.demo.past import Past, Remnant
 from sieve.train.demo.replay import HORIZON_IDS, WINDOW_IDS
 from sieve.train.demo.tiny import TinyModel, build_tokenizer, thinker_config
-from sieve.train.world.truth import VIDEO_TOKENS
+from sieve.train.world.truth import UNSURE, VIDEO_TOKENS
 from stream.world.plot import Varied
-from stream.world.questions import VIDEO_KINDS
+from stream.world.questions import LATEST_KINDS, VIDEO_KINDS
 from stream.world.scene import Question
 
 WINDOWS = 12
@@ -141,3 +144,66 @@ def test_a_stream_without_sound_has_no_sound_tokens_and_questions(sampler: Sampl
     assert batch.tokens.shape[2] == batch.video == VIDEO_TOKENS
     assert {kind for kinds in batch.packed.kinds for kind in kinds} <= VIDEO_KINDS
     assert batch.markers == 1
+
+
+class _OnePast:
+    """Always the same: one token of a quarter of an hour ago."""
+
+    asked: list[float]
+
+    def __init__(self) -> None:
+        self.asked = []
+
+    def draw(self, retention: float, count: int, rng: np.random.Generator) -> Past:
+        self.asked.append(retention)
+        ids = torch.tensor([-22_500])
+        kind, score = torch.zeros(1, dtype=torch.uint8), torch.zeros(1)
+        states = torch.zeros(1, 128, dtype=torch.float16)
+        one = Remnant(states, ids.expand(3, -1), ids, kind, score, 25_000, 300)
+        return Past.of([one] * count)
+
+
+@pytest.fixture
+def behind(sampler: Sampler) -> Iterator[_OnePast]:
+    sampler.pasts = _OnePast()
+    yield sampler.pasts
+    sampler.pasts = None
+
+
+def test_behind_a_past_nothing_is_asked_whose_answer_may_lie_in_it(
+    sampler: Sampler, behind: _OnePast
+) -> None:
+    asked = {kind for row in _draw(sampler, past=0.2, questions=30).packed.kinds for kind in row}
+    assert asked
+    assert asked <= LATEST_KINDS
+    assert behind.asked == [0.2]
+
+
+def test_behind_a_past_tokens_are_not_told_of_what_was_before_them(
+    sampler: Sampler, behind: _OnePast
+) -> None:
+    labels = _draw(sampler, past=0.2).labels
+    for name in OF_BEFORE:
+        assert bool((getattr(labels, name) == UNSURE).all())
+    assert bool((labels.object != UNSURE).any())
+
+
+def test_the_prompt_lies_before_the_past_but_not_beyond_the_horizon(
+    sampler: Sampler, behind: _OnePast
+) -> None:
+    for batch in (_draw(sampler, past=1.0), _draw(sampler, past=1.0, windows=10, jumps=1.0)):
+        length = batch.starts[:, -1] - batch.starts[:, 0] + WINDOW_IDS
+        since = batch.starts[:, 0] - batch.prompt_end
+        assert torch.equal(since, torch.minimum(torch.tensor(25_000), HORIZON_IDS - length))
+
+
+def test_a_crop_that_begins_its_stream_has_no_past(sampler: Sampler) -> None:
+    assert _draw(sampler).past.places == 0
+
+
+def test_silent_streams_are_whole_and_closed(sampler: Sampler) -> None:
+    batch = sampler.silent(range(2))
+    assert torch.equal(batch.tokens, sampler.bank.closed.float())
+    assert bool(batch.valid.all())
+    assert batch.closed.tolist() == [WINDOWS, WINDOWS]
+    assert not any(batch.packed.kinds)

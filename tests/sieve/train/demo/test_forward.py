@@ -159,7 +159,7 @@ def test_in_a_crowded_memory_old_windows_see_what_new_ones_do_not(
     batch = _batch(bank, tokenizer, windows=8, open_share=0.0)
     sieved, leaving, remembered = _memory(model, batch, 0.3)
     assert (leaving < 8).any()
-    sees = _stream_sees(2, sieved, leaving)[:, 2:, 2:]
+    sees = _stream_sees(2, batch, sieved, leaving)[:, 2:, 2:]
     window = torch.arange(8).repeat_interleave(sieved.kept.shape[2])
     for crop, key in (leaving < 8).nonzero()[:20].tolist():
         watching = sees[crop, key + 1 :, key]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -47,13 +49,14 @@ def served() -> Model:
 
 
 def _kept(seen: list[tuple[Pool, Selection]]) -> tuple[Kept, np.ndarray]:
-    parts: list[list[np.ndarray]] = [[], [], [], []]
+    parts: list[list[np.ndarray]] = [[], [], [], [], []]
     for number, (pool, chosen) in enumerate(seen):
         keep = chosen.keep
         parts[0].append(np.full(len(keep), number))
         parts[1].append(pool.modality[keep].numpy())
         parts[2].append(chosen.scores[keep].numpy())
         parts[3].append(pool.positions[0, keep].numpy())
+        parts[4].append(np.full(len(keep), int(pool.positions[0, pool.video])))
     starts = np.array([int(pool.positions[0, pool.video]) for pool, _ in seen])
     return Kept(*(np.concatenate(part) for part in parts)), starts
 
@@ -96,7 +99,7 @@ def _some(windows: int, each: int, seed: int = 0) -> Kept:
     window = np.repeat(np.arange(windows), each)
     kind = np.where(rng.random(len(window)) < 0.5, VIDEO, AUDIO).astype(np.uint8)
     score = rng.standard_normal(len(window)).astype(np.float32)
-    return Kept(window, kind, score, window * WINDOW_IDS)
+    return Kept(window, kind, score, window * WINDOW_IDS, window * WINDOW_IDS)
 
 
 def test_nothing_leaves_where_there_is_room() -> None:
@@ -107,11 +110,25 @@ def test_nothing_leaves_where_there_is_room() -> None:
 
 def test_what_lies_beyond_the_horizon_leaves_with_room_to_spare() -> None:
     starts = np.array([0, 50, 100, HORIZON_IDS + 60])
-    leaving = windows_of_leaving(_some(4, 2), starts, 4, 100, ScoreWithAge())
+    kept = _some(4, 2)
+    kept = replace(kept, start_id=starts[kept.window])
+    leaving = windows_of_leaving(kept, starts, 4, 100, ScoreWithAge())
     assert leaving.tolist() == [3, 3, 3, 3, 3, 3, 4, 4]
 
 
 def test_an_open_window_takes_no_slots_and_lets_only_the_horizon_pass() -> None:
     starts = np.array([0, 50, 100, HORIZON_IDS + 60])
-    leaving = windows_of_leaving(_some(4, 2), starts, 3, 6, ScoreWithAge())
+    kept = _some(4, 2)
+    kept = replace(kept, start_id=starts[kept.window])
+    leaving = windows_of_leaving(kept, starts, 3, 6, ScoreWithAge())
     assert leaving.tolist() == [3, 3, 3, 3, 4, 4, 4, 4]
+
+
+def test_what_was_in_memory_before_the_first_window_competes_with_it() -> None:
+    kept = _some(5, 4)
+    earlier = replace(kept, window=kept.window - 2)
+    starts = np.arange(2, 5) * WINDOW_IDS
+    whole = windows_of_leaving(kept, np.arange(5) * WINDOW_IDS, 5, 10, RecentFirst())
+    resumed = windows_of_leaving(earlier, starts, 3, 10, RecentFirst())
+    assert (resumed[:8] < 3).any()
+    assert np.array_equal(np.maximum(whole - 2, 0)[whole >= 2], resumed[whole >= 2])
