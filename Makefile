@@ -35,7 +35,7 @@ starts: $(VENV)/serve
 study: $(VENV)/serve
 	$(BIN)/python -m sieve.train.demo.study --starts $(STARTS) --run runs/study --out runs/study.json $(ARGS)
 
-STUDIES := arms streams published abilities ablations regret memory horizon
+STUDIES := arms streams published abilities ablations regret memory newest horizon
 studies: $(VENV)/dev
 	for study in $(STUDIES); do $(BIN)/echosieve eval --study $$study --out runs/$$study $(ARGS) || exit 1; done
 	$(BIN)/echosieve report $(STUDIES:%=runs/%)

@@ -101,6 +101,19 @@ STUDIES = {
         modes=MODES,
     ),
     "memory": Study("which way of forgetting", ("memory",), ("memory",)),
+    "newest": Study(
+        "what each way of forgetting costs of what is newest, after half an hour",
+        ("newest",),
+        (
+            "score with age",
+            "half the fading",
+            "twice the fading",
+            "score alone",
+            "fixed share",
+            "recent first",
+            "newest windows whole",
+        ),
+    ),
     "horizon": Study(
         "what happens after 21.8 minutes",
         ("horizon", "old milestones"),

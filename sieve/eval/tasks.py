@@ -270,5 +270,19 @@ _ALL = (
         cases=3,
         ages_s=(900.0, 1500.0),
     ),
+    Task(
+        "newest",
+        "after half an hour: the newest seconds, by how much the memory holds",
+        (lambda _: Varied("held-out"),),
+        (1800.0, 1800.0),
+        reach_s=16.0,
+        kinds=LATEST_KINDS,
+        moments=16,
+        questions=4,
+        slots=(256, 512, 1_024, ALL_OF_A_MINUTE),
+        modes=("streamed",),
+        groups=("memory",),
+        cases=2,
+    ),
 )
 TASKS = {task.name: task for task in _ALL}

@@ -56,6 +56,21 @@ def memory_section(study: Results | None) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def newest_section(study: Results | None) -> str:
+    """By slots and policy, and what of it speaks for the default."""
+    if study is None:
+        return ""
+    arms = unique(cell["arm"] for cell in study["cells"])
+    parts = [
+        "## Memory: what is newest, after half an hour\n",
+        "Questions about the newest of something, at most 16 s ago, in streams of half an hour: "
+        "what a memory full of older things leaves of it.\n",
+        accuracies("newest", study),
+        policies(study, arms, "### What that says of the default"),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
 def _held_out(study: Results, task: str) -> bool:
     return study["tasks"].get(task, {}).get("compositions") == "held-out"
 
@@ -124,12 +139,16 @@ def _right(line: Results | None) -> str:
     return points(line["accuracy"], digits=0)
 
 
-def policies(study: Results, groups: dict[str, list[str]]) -> str:
+def policies(
+    study: Results,
+    arms: Iterable[str],
+    heading: str = f"### Why `{DEFAULT}` is the default",
+) -> str:
     """Every policy against the default, paired where the file has it, and what that decides."""
     budgets = budgets_of(study["cells"])
     behind = {
         arm: found
-        for arm in groups
+        for arm in arms
         if arm != DEFAULT and (found := _behind(study, arm, budgets)) is not None
     }
     if not behind:
@@ -141,7 +160,6 @@ def policies(study: Results, groups: dict[str, list[str]]) -> str:
     ]
     columns = ("policy", *budgets, "mean")
     said = f"Points against the default, `{DEFAULT}`, over all questions of a budget.\n"
-    heading = f"### Why `{DEFAULT}` is the default"
     verdict = _verdict(means, paired=all(len(of) > 1 for found in behind.values() for of in found))
     verdict += _sure(behind, budgets)
     return f"{heading}\n\n{said}\n{table(columns, rows)}\n{verdict}"

@@ -17,7 +17,7 @@ from sieve.errors import SettingInvalid
 from sieve.eval.outcomes import Journal
 from sieve.eval.report.density import density_section
 from sieve.eval.report.effects import abilities_section, ablations_section, kinds_section
-from sieve.eval.report.memory import horizon_section, memory_section
+from sieve.eval.report.memory import horizon_section, memory_section, newest_section
 from sieve.eval.report.missing import earlier_section, left_out_section, missing_section
 from sieve.eval.report.regret import regret_section
 from sieve.eval.report.results import Results, results
@@ -36,7 +36,16 @@ DOCS = Path("docs")
 STUDIES, TRAININGS, DISTILLED = "results", "trainings", "distilled"  # below docs/figures
 REPRODUCED = "reproduced"
 SHIPPED = Path(__file__).parents[2] / "demo" / "accuracy.json"  # the built-in model's card
-WITH_SECTION = ("arms", "streams", "ablations", "abilities", "memory", "horizon", "regret")
+WITH_SECTION = (
+    "arms",
+    "streams",
+    "ablations",
+    "abilities",
+    "memory",
+    "newest",
+    "horizon",
+    "regret",
+)
 HEAD = """# Results
 
 Written by `echosieve report` (`make report`) from the JSON in `docs/figures`; do not edit it. How
@@ -176,6 +185,7 @@ def text(findings: Findings) -> str:
         study_section(findings.trainings),
         distilled_section(findings.distilled),
         memory_section(found.get("memory")),
+        newest_section(found.get("newest")),
         regret_section(found.get("regret")),
         horizon_section(found.get("horizon")),
         density_section(found),

@@ -87,8 +87,9 @@ def test_streams_are_half_hours() -> None:
     assert {TASKS["streams"].windows(seed, 0) for seed in (1, 2, 3)} == {900}
 
 
-def test_streams_are_asked_about_the_newest_only() -> None:
-    case = TASKS["streams"].made(1, 0, 20)
+@pytest.mark.parametrize("name", ["streams", "newest"])
+def test_streams_are_asked_about_the_newest_only(name: str) -> None:
+    case = TASKS[name].made(1, 0, 20)
     assert case.asked
     assert {asked.question.kind for asked in case.asked} <= LATEST_KINDS
 

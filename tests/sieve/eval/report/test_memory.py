@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sieve.eval.outcomes import Outcome
-from sieve.eval.report.memory import groups_of, horizon_section, memory_section
+from sieve.eval.report.memory import groups_of, horizon_section, memory_section, newest_section
 from sieve.eval.report.results import results
 from tests.sieve.eval import made
 
@@ -95,3 +95,22 @@ def test_arms_that_do_not_differ_tell_nothing_of_the_horizon() -> None:
 
 def test_nothing_is_told_of_what_was_not_run() -> None:
     assert memory_section(None) == horizon_section(None) == ""
+
+
+def test_of_what_is_newest_every_policy_stands_beside_the_default_at_every_number_of_slots() -> (
+    None
+):
+    lines = [
+        line
+        for slots in (256, 512)
+        for line in made.run(
+            {"score with age": 0.5, "recent first": 0.9, "newest windows whole": 0.5},
+            task="newest",
+            budget=f"10 %, {slots} slots",
+        )
+    ]
+    written = newest_section(results(lines, {}))
+    assert "| arm | 10 %, 512 slots | 10 %, 256 slots |" in written
+    assert len(_row(written, "recent-N")) == 2
+    assert "`recent first` did better: the default does not follow these figures." in written
+    assert newest_section(None) == ""
