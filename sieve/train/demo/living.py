@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -75,35 +75,39 @@ def _refined(model: TinyModel, sampler: Sampler) -> _Refined:
 
 
 def _life(refined: _Refined, retention: float, rng: np.random.Generator) -> Remnant:
-    """Scenes drawn one after another, up to the horizon; lengths and slots of every magnitude."""
+    """Lengths up to the horizon and slots of every magnitude; a window always finds room."""
     windows, slots = (int(np.exp(rng.uniform(*np.log(span)))) for span in (_WINDOWS, _SLOTS))
-    streams, each = refined.scores.shape[:2]
-    drawn = rng.integers(streams, size=-(-windows // each)).repeat(each)[:windows]
-    stream, at = torch.from_numpy(drawn), torch.arange(windows) % each
-    scores = refined.scores[stream, at]  # [n, T]
-    count = math.ceil(retention * scores.shape[1] - 1e-9)
-    token = scores.topk(count).indices.sort(-1).values
-    start_id = torch.arange(-windows, 0)[:, None].expand_as(token) * WINDOW_IDS
-    positions = window_positions()[:, token] + start_id
-    kind = torch.full((WINDOW_TOKENS,), AUDIO, dtype=torch.uint8)
-    kind[:VIDEO_TOKENS] = VIDEO
+    whole = _sieved(refined, windows, retention, rng)
+    each = len(whole.score) // windows
+    whole = replace(whole, slots=max(slots, each))
     kept = Kept(
-        torch.arange(windows).repeat_interleave(count).numpy(),
-        kind[token].flatten().numpy(),
-        scores.gather(1, token).flatten().numpy(),
-        positions[0].flatten().numpy(),
-        start_id.flatten().numpy(),
+        np.repeat(np.arange(windows), each),
+        whole.kind.numpy(),
+        whole.score.numpy(),
+        whole.positions[0].numpy(),
+        whole.start_id.numpy(),
     )
-    starts = start_id[:, 0].numpy()
-    leaving = windows_of_leaving(kept, starts, windows, max(slots, count), _POLICY)
-    there = torch.from_numpy(leaving == windows).view_as(token)
-    window = there.nonzero()[:, 0]
+    starts = kept.start_id[::each]
+    leaving = windows_of_leaving(kept, starts, windows, whole.slots, _POLICY)
+    return whole.only(torch.from_numpy(leaving == windows))
+
+
+def _sieved(refined: _Refined, windows: int, retention: float, rng: np.random.Generator) -> Remnant:
+    """All that is kept of scenes drawn one after another."""
+    streams, each = refined.scores.shape[:2]
+    stream = torch.from_numpy(rng.integers(streams, size=-(-windows // each)))
+    stream = stream.repeat_interleave(each)[:windows, None]
+    window = (torch.arange(windows) % each)[:, None]
+    scores = refined.scores[stream[:, 0], window[:, 0]]  # [n, T]
+    count = math.ceil(retention * WINDOW_TOKENS - 1e-9)
+    token = scores.topk(count).indices.sort(-1).values  # [n, K]
+    start_id = (torch.arange(-windows, 0) * WINDOW_IDS)[:, None].expand_as(token)
     return Remnant(
-        states=refined.states[stream[window], at[window], token[there]],
-        positions=positions[:, there],
-        start_id=start_id[there],
-        kind=kind[token[there]],
-        score=scores[window, token[there]],
+        states=refined.states[stream, window, token].flatten(0, 1),
+        positions=(window_positions()[:, token] + start_id).flatten(1),
+        start_id=start_id.flatten(),
+        kind=torch.where(token < VIDEO_TOKENS, VIDEO, AUDIO).to(torch.uint8).flatten(),
+        score=scores.gather(1, token).flatten(),
         length_ids=windows * WINDOW_IDS,
-        slots=max(slots, count),
+        slots=len(start_id) * count,
     )

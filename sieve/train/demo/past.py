@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,6 +22,17 @@ class Remnant:
     score: Tensor  # f32 [m]
     length_ids: int  # how long the stream was
     slots: int  # of the memory
+
+    def only(self, there: Tensor) -> Remnant:
+        """Those tokens alone that are ``there`` [m], bool."""
+        return replace(
+            self,
+            states=self.states[there],
+            positions=self.positions[:, there],
+            start_id=self.start_id[there],
+            kind=self.kind[there],
+            score=self.score[there],
+        )
 
 
 @dataclass(frozen=True, slots=True)

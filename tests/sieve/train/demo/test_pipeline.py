@@ -158,5 +158,5 @@ def test_the_rehearsal_goes_through_the_same_stages_as_the_demo() -> None:
 
 def test_it_is_examined_by_seed_and_by_composition(rehearsed: Path) -> None:
     exams = [line for line in _journal(rehearsed) if line["event"] == "exam"]
-    assert exams[-1]["stage"] == "count"
-    assert {"seeds at 0.1", "compositions at 0.1"} <= exams[-1].keys()
+    assert exams[-1]["stage"] == "past"
+    assert {"seeds at 0.1", "compositions at 0.1, behind a past"} <= exams[-1].keys()
