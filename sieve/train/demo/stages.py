@@ -158,7 +158,8 @@ class Stage:
             modalities = Modalities(video=video, audio=not video)
         both = modalities == Modalities()
         described = both and bool(rng.random() < config.described_share)
-        past = both and not sieving.aware and bool(rng.random() < config.past_share)
+        able = both and not sieving.aware and config.past_share > 0.0
+        past = able and bool(rng.random() < config.past_share)
         if past:
             windows = min(windows, _WINDOWS_AFTER)
         crops = min(config.crops, max(2, round(config.windows_a_step / windows)))
