@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from sieve.baselines import RandomTokens, RefinedStates
+from sieve.baselines import RandomTokens, Recent, RefinedStates
 from sieve.cs2 import CS2
 from sieve.errors import SettingInvalid
 from sieve.eval.ablations import (
@@ -108,6 +108,11 @@ def oracle(model: Model, case: Case) -> Method:
     return Method("oracle", _refined(model, Oracle(case)))
 
 
+def newest(model: Model, case: Case) -> Method:
+    """All tokens, of which the oldest leave; in the states that the decoder was trained on."""
+    return Method("recent", _refined(model, Recent()), RecentFirst())
+
+
 def ablated(name: str, build: Callable[[CS2], Selector]) -> Build:
     """CS2 with one thing taken away."""
     return lambda model, case: Method(name, build(_cs2(model)))
@@ -188,7 +193,7 @@ CONTROLS = (
         "recent-N",
         "all tokens of the newest windows, at equal bytes",
         "control",
-        named("recent"),
+        newest,
         spend=on_the_newest,
         modes=LIVE,
     ),
@@ -196,7 +201,7 @@ CONTROLS = (
         "recent-4-frames",
         "all tokens of the last two seconds",
         "control",
-        named("recent"),
+        newest,
         spend=on_four_frames,
         modes=LIVE,
     ),
@@ -298,7 +303,7 @@ MEMORY = (
         "newest windows whole",
         "all tokens, the oldest leave: recent-N at equal bytes",
         "memory",
-        named("recent"),
+        newest,
         spend=on_the_newest,
         modes=LIVE,
         horizon_ids=HORIZON_IDS,

@@ -25,7 +25,7 @@ from sieve.eval.arms import (
 from sieve.eval.case import Case
 from sieve.eval.tasks import TASKS
 from sieve.eval.trial import outcomes
-from sieve.policy import FixedShare
+from sieve.policy import FixedShare, RecentFirst
 from sieve.pool import WindowEncoder
 from sieve.select import Text
 from sieve.timeline import Timeline
@@ -112,6 +112,21 @@ def test_a_long_case_goes_through_a_memory_that_is_full(stream_model: Model) -> 
         most[room] = max(sum(o.kept) for o in answered)
     assert most[None] > 6 * 68
     assert most[100] <= 100 + 68  # and the window that is open
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["recent-N", "recent-4-frames", "newest windows whole"])
+def test_the_newest_tokens_enter_in_the_states_that_all_tokens_enter_in(
+    stream_model: Model, case: Case, name: str
+) -> None:
+    pool = WindowEncoder(stream_model.backbone, stream_model.layout.pixels).close_window(
+        closed_window(case.stream, 0), TIMELINE
+    )
+    newest, full = (ARMS[arm].method(stream_model, case) for arm in (name, "full"))
+    one, other = (of.selector.select(pool, len(pool), NOTHING) for of in (newest, full))
+    assert torch.equal(one.keep, other.keep)
+    assert torch.allclose(one.states, other.states, atol=1e-5)
+    assert newest.policy == RecentFirst()
 
 
 def test_a_horizon_is_the_only_thing_that_changes(stream_model: Model) -> None:
