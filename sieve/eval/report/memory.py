@@ -56,8 +56,8 @@ def memory_section(study: Results | None) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def newest_section(study: Results | None) -> str:
-    """By slots and policy, and what of it speaks for the default."""
+def newest_section(study: Results | None, memory: Results | None = None) -> str:
+    """By slots and policy, and what of it and of ``memory`` speaks for the default."""
     if study is None:
         return ""
     arms = unique(cell["arm"] for cell in study["cells"])
@@ -67,8 +67,35 @@ def newest_section(study: Results | None) -> str:
         "what a memory full of older things leaves of it.\n",
         accuracies("newest", study),
         policies(study, arms, "### What that says of the default"),
+        _both(memory, study) if memory else "",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _both(memory: Results, newest: Results) -> str:
+    """Policies by the worse of what they do for old and for new."""
+    old, new = _means(memory), _means(newest)
+    worse = {arm: min(old[arm], new[arm]) for arm in old if arm in new}
+    if not worse:
+        return ""
+    rows = [(called(arm), *(f"{of[arm]:+.1f}" for of in (old, new, worse))) for arm in worse]
+    best = max(worse, key=lambda arm: worse[arm])
+    said = (
+        f"The best of them by the worse of the two is `{called(best)}`, {worse[best]:+.1f} points "
+        "from the default"
+    )
+    follows = "another would serve both better" if worse[best] >= CLOSE else "the default stays"
+    columns = ("policy", "what is old", "what is newest", "the worse")
+    head = "A memory has to serve both; points against the default, means over budgets.\n"
+    return f"{head}\n{table(columns, rows)}\n{said}: {follows}.\n"
+
+
+def _means(study: Results) -> dict[str, float]:
+    """Points against the default of every policy, the mean over budgets."""
+    budgets = budgets_of(study["cells"])
+    arms = unique(cell["arm"] for cell in study["cells"])
+    behind = {arm: _behind(study, arm, budgets) for arm in arms if arm != DEFAULT}
+    return {arm: sum(map(_value, of)) / len(of) for arm, of in behind.items() if of}
 
 
 def _held_out(study: Results, task: str) -> bool:
@@ -197,7 +224,7 @@ def _verdict(means: dict[str, float], *, paired: bool) -> str:
             "another default."
         )
     if better:
-        told.append(f"{listed(better)} did better: the default does not follow these figures.")
+        told.append(f"{listed(better)} did better on these questions.")
     return " ".join(told) + "\n"
 
 

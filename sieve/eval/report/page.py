@@ -185,7 +185,7 @@ def text(findings: Findings) -> str:
         study_section(findings.trainings),
         distilled_section(findings.distilled),
         memory_section(found.get("memory")),
-        newest_section(found.get("newest")),
+        newest_section(found.get("newest"), found.get("memory")),
         regret_section(found.get("regret")),
         horizon_section(found.get("horizon")),
         density_section(found),

@@ -112,5 +112,21 @@ def test_of_what_is_newest_every_policy_stands_beside_the_default_at_every_numbe
     written = newest_section(results(lines, {}))
     assert "| arm | 10 %, 512 slots | 10 %, 256 slots |" in written
     assert len(_row(written, "recent-N")) == 2
-    assert "`recent first` did better: the default does not follow these figures." in written
+    assert "`recent first` did better on these questions." in written
+    assert "has to serve both" not in written
     assert newest_section(None) == ""
+
+
+def test_a_policy_is_judged_by_the_worse_of_old_and_new() -> None:
+    old = results(_memory(score_with_age=0.9, recent_first=0.4, no_fading=0.9), {})
+    arms = {"score with age": 0.5, "recent first": 0.9, "no fading": 0.5, "fixed share": 0.1}
+    new = results(list(made.run(arms, task="newest", budget="10 %, 256 slots")), {})
+    _, both = newest_section(new, old).split("has to serve both")
+    in_old, in_new, worse = _row(both, "recent first")
+    assert in_new.startswith("+")
+    assert in_old.startswith("-")
+    assert worse == in_old
+    assert "| fixed share" not in both
+    assert (
+        "by the worse of the two is `no fading`, +0.0 points from the default: the default" in both
+    )
