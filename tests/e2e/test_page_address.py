@@ -115,6 +115,7 @@ async def test_back_and_forward_lead_from_the_list_to_the_sessions_and_back(
     page: Page, line: Line
 ) -> None:
     await ended(line)
+    await page.get_by_role("button", name="Look back").wait_for()  # no longer listed as live
     await line.join()
     await page.get_by_role("button", name="Join").wait_for()
     await join(page, "Ask")
