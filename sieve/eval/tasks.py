@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -171,6 +171,19 @@ def _milestones(length_s: float) -> Plot:
     return Milestones(length_s, split="held-out")
 
 
+_HALF_HOURS = Task(
+    "streams",
+    "the same live: the newest seconds of streams of half an hour, through a full memory",
+    (lambda _: Varied("held-out"),),
+    (1800.0, 1800.0),
+    reach_s=16.0,
+    kinds=LATEST_KINDS,
+    moments=16,
+    questions=4,
+    room=ALL_OF_A_MINUTE,
+    modes=("streamed",),
+    cases=2,
+)
 _DENSITIES = (_dense("sound"), _dense("picture"), _dense("both"))
 _ALL = (
     *(
@@ -220,19 +233,7 @@ _ALL = (
         (4.0, 60.0),
         questions=10,
     ),
-    Task(
-        "streams",
-        "the same live: the newest seconds of streams of half an hour, through a full memory",
-        (lambda _: Varied("held-out"),),
-        (1800.0, 1800.0),
-        reach_s=16.0,
-        kinds=LATEST_KINDS,
-        moments=16,
-        questions=4,
-        room=ALL_OF_A_MINUTE,
-        modes=("streamed",),
-        cases=2,
-    ),
+    _HALF_HOURS,
     Task(
         "memory",
         "what is still known of milestones up to half an hour ago",
@@ -270,19 +271,13 @@ _ALL = (
         cases=3,
         ages_s=(900.0, 1500.0),
     ),
-    Task(
-        "newest",
-        "after half an hour: the newest seconds, by how much the memory holds",
-        (lambda _: Varied("held-out"),),
-        (1800.0, 1800.0),
-        reach_s=16.0,
-        kinds=LATEST_KINDS,
-        moments=16,
-        questions=4,
+    replace(
+        _HALF_HOURS,
+        name="newest",
+        exposes="after half an hour: the newest seconds, by how much the memory holds",
+        room=None,
         slots=(256, 512, 1_024, ALL_OF_A_MINUTE),
-        modes=("streamed",),
         groups=("memory",),
-        cases=2,
     ),
 )
 TASKS = {task.name: task for task in _ALL}
