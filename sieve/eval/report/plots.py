@@ -24,8 +24,8 @@ from sieve.eval.report.memory import groups_of
 from sieve.eval.report.names import called
 
 Results = dict[str, Any]
-COLOURS = (*colormaps["tab10"].colors, *colormaps["Dark2"].colors)  # type: ignore[attr-defined]
-mpl.rcParams["axes.prop_cycle"] = cycler(color=COLOURS)
+COLOURS = colormaps["tab10"].colors  # type: ignore[attr-defined]
+mpl.rcParams["axes.prop_cycle"] = cycler(linestyle=("-", "--")) * cycler(color=COLOURS)
 PANELS = 6
 AGES_S = (1, 4, 16, 64, 256, 1024)
 SHOWN = (
