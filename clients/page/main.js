@@ -102,8 +102,11 @@ async function enter(id, after) {
   const mine = attempt;
   forgetShown();
   session = new Session(id);
-  session.follow(after, { hear, lost, back: reached, refused: (error) => gone(error.message) });
-  if (after === null) await recall(session, mine);
+  const refused = (error) => gone(error.message);
+  const listening = session.follow(after, { hear, lost, back: reached, refused });
+  if (after !== null) return; // everything is told
+  await listening;
+  if (mine === attempt) await recall(session, mine);
 }
 
 /** What a session has been through before this page came to it. Resolves to whether it has notes. */
@@ -119,7 +122,7 @@ async function recall(known, mine) {
   }
   for (const event of told.events) timeline.event(event, false);
   for (const number of told.counts) timeline.count(number, false);
-  hear({ type: "session.updated", session: described });
+  if (!known.told) hear({ type: "session.updated", session: described });
   return described.state === "ended" && notes.of(known);
 }
 

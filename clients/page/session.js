@@ -7,6 +7,7 @@ import { events, Follower } from "./sse.js";
 export class Session {
   #path;
   #follower = null;
+  #told = false; // whether an event has described it
   #asking = new Set(); // AbortControllers of the questions in flight
   #clock_start = Infinity; // page seconds when the session's clock stood at 0
 
@@ -17,13 +18,23 @@ export class Session {
 
   /**
    * Listen to every event after number `after` (null: from now on). `on` is that of a Follower.
+   * Resolves once it listens: what is asked for from then on is either told or in what comes back.
    */
   follow(after, on) {
     const hear = (event) => {
       this.#hearClock(event);
+      this.#told ||= Boolean(event.session);
       on.hear(event);
     };
-    this.#follower = new Follower(`${this.#path}/events`, after, { ...on, hear });
+    return new Promise((listening) => {
+      const heard = { ...on, hear, listening };
+      this.#follower = new Follower(`${this.#path}/events`, after, heard);
+    });
+  }
+
+  /** Whether an event has described it: that is newer than what was asked for before. */
+  get told() {
+    return this.#told;
   }
 
   /** Whether it tells nothing for now, since the service cannot be reached. */

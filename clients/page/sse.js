@@ -41,7 +41,8 @@ export class Follower {
   #abort = new AbortController();
 
   /**
-   * `on` hears each event by `hear(event)`, by `lost()` that the stream cannot be had for now and by
+   * `on` hears by `listening()` that the stream is there: nothing that happens from then on is missed.
+   * It hears each event by `hear(event)`, by `lost()` that the stream cannot be had for now and by
    * `back()` that it can again; `refused(error)` is the end that nobody wanted.
    */
   constructor(path, after, on) {
@@ -87,6 +88,7 @@ export class Follower {
     const { signal } = this.#abort;
     const response = await request("GET", this.#path, { headers, signal, cache: "no-store" });
     this.#isLost(false);
+    this.#on.listening();
     let heard = false;
     for await (const { id, data } of events(response)) {
       if (signal.aborted) return heard;

@@ -25,6 +25,7 @@ export class Timeline {
   /** A WatchEvent of session/wire/; `live` ones are also said aloud when they are new. */
   event(event, live = true) {
     const isNew = !this.#items.has(event.id);
+    if (!live && !isNew) return; // it was told meanwhile
     const item = this.#items.get(event.id) ?? this.#place(event.id, event.started_s, "event");
     const end = event.ended_s === null ? "now" : clockText(event.ended_s);
     item.dataset.open = String(event.change !== "end");

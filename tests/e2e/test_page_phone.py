@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.clients.sdk.conftest import Line
-from tests.e2e.browsing import ask
+from tests.e2e.browsing import ask, until
 from tests.e2e.faked import PATIENCE_MS, join, look_back
 from tests.e2e.test_page_past import MINUTES, ended, noted
 from tests.e2e.test_page_watching import AXE, SMALL, TABS
@@ -113,7 +113,7 @@ async def test_the_times_below_the_strip_are_whole_also_at_its_edge(page: Page, 
     await expect(page.get_by_label("Your question")).to_be_enabled()
     await page.evaluate(LABELS)
     await shown(line.house, session.id, peer, 62.0)  # more than there is room for
-    await page.wait_for_function("window.written === '1:00'")
+    await until(lambda: page.evaluate("() => window.written === '1:00'"))
     assert not await page.evaluate("window.cut")
 
 
