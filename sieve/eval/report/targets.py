@@ -258,11 +258,11 @@ def _without_labels(study: Results | None) -> Iterator[Target]:
             yield Target(says, goal)
             continue
         lines = Lines(study, "compositions")
-        shares = {arm: lines.of_full(arm, budget) for arm in lines.arms(labels=False)}
-        known = {arm: share for arm, share in shares.items() if share is not None}
-        arm = max(known, key=lambda name: known[name], default="")
+        shares = {arm: lines.share(arm, budget, lines.full) for arm in lines.arms(labels=False)}
+        known = {arm: share for arm, share in shares.items() if share}
+        arm = max(known, key=lambda name: known[name][0] or 0.0, default="")
         named = f"{arm}, the best {says}" if arm else says
-        yield Target(named, goal, [known[arm]] if arm else None)
+        yield Target(named, goal, known.get(arm))
 
 
 def _distilled(found: Evidence) -> Target:

@@ -22,6 +22,7 @@ from sieve.train.demo.study import ARMS
 
 Results = dict[str, Any]
 REFERENCE = "full method"
+SAME_BEGIN = "full method, from read"  # begins where those without labels do
 BEFORE_FASTAV = "similarity"  # the default without CS2 weights when files did not name it
 ABOUT = (
     "The full method is the recipe of the built-in model: labels of what matters, the softmax "
@@ -99,12 +100,21 @@ class Lines:
             return None
         return _points(line["by_seed"][seed] - against["by_seed"][seed] for seed in shared)
 
-    def of_full(self, arm: str, budget: str) -> float | None:
-        """Per cent of what the reference reaches with all tokens."""
-        got, full = self.accuracy(arm, budget), self.accuracy(REFERENCE, "100 %")
-        if got is None or full is None or got[0] is None or not full[0]:
+    @property
+    def full(self) -> str:
+        """The arm whose accuracy with all tokens those without labels are held against: the full
+        method from where they begin, or from where it does, if that is all that was trained."""
+        return SAME_BEGIN if (SAME_BEGIN, "100 %") in self._at else REFERENCE
+
+    def share(self, arm: str, budget: str, of: str) -> list[float | None] | None:
+        """Per cent of what ``of`` reaches with all tokens, paired by seed, with an interval."""
+        line, whole = self._at.get((arm, budget)), self._at.get((of, "100 %"))
+        if line is None or whole is None:
             return None
-        return 100 * got[0] / full[0]
+        shared = [seed for seed in line["by_seed"] if whole["by_seed"].get(seed)]
+        if not shared:
+            return None
+        return _points(100 * line["by_seed"][seed] / whole["by_seed"][seed] for seed in shared)
 
 
 def _points(values: Iterable[float]) -> list[float | None]:
@@ -156,21 +166,22 @@ def _label_free(lines: Lines) -> str:
     arms = lines.arms(labels=False)
     if not arms:
         return ""
-    budgets = ("100 %", "20 %", "10 %", "5 %")
+    budgets, shared = ("100 %", "20 %", "10 %", "5 %"), ("20 %", "10 %")
     rows = [
         (
             arm,
             *(points(lines.accuracy(arm, budget)) for budget in budgets),
-            *(number(lines.of_full(arm, budget), ".1f") for budget in ("20 %", "10 %")),
+            *(points(lines.share(arm, budget, lines.full)) for budget in shared),
+            *(points(lines.share(arm, budget, arm)) for budget in shared),
         )
         for arm in arms
     ]
     said = (
-        f"{LABEL_FREE} The last columns: per cent of what the full method reaches with all "
-        "tokens.\n"
+        f"{LABEL_FREE} *Of full*: per cent of what `{lines.full}` reaches with all tokens; *of its "
+        "own*: of what the arm itself does.\n"
     )
-    columns = ("arm", *budgets, "of full at 20 %", "of full at 10 %")
-    return f"{said}\n{table(columns, rows)}"
+    shares = (f"{of} at {budget}" for of in ("of full", "of its own") for budget in shared)
+    return f"{said}\n{table(('arm', *budgets, *shares), rows)}"
 
 
 def distilled_section(found: Results | None) -> str:

@@ -117,7 +117,8 @@ def test_the_best_without_labels_and_the_distilled_sieve_have_targets() -> None:
     found = Evidence({}, folded(made.trainings()), made.distilled())
     best = "softmax, no labels, the best without labels"
     assert _told(found, f"{best} at 20 %, per cent of full").status == "met"
-    assert _told(found, f"{best} at 10 %, per cent of full").status == "missed"
+    open_ = "missed, the interval leaves it open"
+    assert _told(found, f"{best} at 10 %, per cent of full").status == open_
     distilled = _told(found, "distilled from recordings at 20 %, per cent of full")
     assert (distilled.got, distilled.n, distilled.status) == ([100.0], 320, "met")
 
