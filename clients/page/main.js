@@ -332,7 +332,9 @@ async function addWatch() {
   const [describe, snapshot] = ["describe", "snapshot"].map((one) => at(`watch-${one}`).checked);
   const wanted = { query, threshold, release: threshold / 2, describe, snapshot };
   const counted = { query, threshold, kind: "count" };
-  if (await watches.add(counts() ? counted : wanted)) at("watch-query").value = "";
+  at("watch-query").value = ""; // what is typed from now on is the next one
+  const taken = await watches.add(counts() ? counted : wanted);
+  if (!taken && !at("watch-query").value) at("watch-query").value = query;
 }
 
 /** Whether a number is asked for, rather than an event. */

@@ -25,8 +25,8 @@ export class Watches {
   #list;
   #session = null;
   #items = new Map(); // id of a watch -> its parts on the page
-  #busy = false;
-  #again = false; // something happened since the look that is under way began
+  #looking = null; // the look that is under way
+  #again = false; // something happened since it began
 
   /** `trouble(message)` is called with what went wrong, or null. */
   constructor(list, trouble) {
@@ -42,22 +42,28 @@ export class Watches {
     if (session) await this.refresh();
   }
 
-  /** Look again; at most one look is under way, and another follows where it may be out of date. */
-  async refresh() {
-    const session = this.#session;
-    if (this.#busy) this.#again = true;
-    if (!session || this.#busy) return;
-    this.#busy = true;
-    this.#again = false;
-    try {
-      const watches = await session.watches();
-      if (session === this.#session) this.#show(watches);
-    } catch (error) {
-      if (error.status !== 409) this.trouble(error.message); // 409: it is not live yet
-    } finally {
-      this.#busy = false;
+  /** Look again; resolves when what is so now is shown. One look is under way at a time, so that
+   * none is overtaken by one before it. */
+  refresh() {
+    this.#again = true;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = null;
+    });
+    return this.#looking;
+  }
+
+  async #look() {
+    while (this.#again && this.#session) {
+      this.#again = false;
+      const session = this.#session;
+      try {
+        const watches = await session.watches();
+        if (session === this.#session) this.#show(watches);
+      } catch (error) {
+        if (session !== this.#session || error.status === 409) continue; // 409: not live yet
+        this.trouble(error.message);
+      }
     }
-    if (this.#again) await this.refresh();
   }
 
   /** Whether it was taken. */
@@ -73,7 +79,6 @@ export class Watches {
       this.trouble(error.message);
       return false;
     } finally {
-      this.#busy = false;
       await this.refresh();
     }
     return true;

@@ -27,6 +27,8 @@ from stream.source import SceneSource
 from stream.world.scene import Scene
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_S = 30.0  # of everything that waits for something, on a machine that is busy
+expect.set_options(timeout=1000 * PATIENCE_S)  # a page's own default does not hold for it
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -138,13 +140,13 @@ async def connect(page: Page, button: str) -> None:
 
 
 async def only_session(service: str) -> dict[str, object]:
-    async with httpx.AsyncClient(base_url=service) as client:
+    async with httpx.AsyncClient(base_url=service, timeout=PATIENCE_S) as client:
         (session,) = (await client.get("/v1/sessions")).json()["sessions"]
     assert isinstance(session, dict)
     return session
 
 
-async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = 10.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(limit_s):
         while not await condition():  # noqa: ASYNC110 - it happens in another process
             await asyncio.sleep(0.1)
@@ -152,7 +154,7 @@ async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = 10.0)
 
 async def sessions_gone(service: str) -> None:
     async def gone() -> bool:
-        async with httpx.AsyncClient(base_url=service) as client:
+        async with httpx.AsyncClient(base_url=service, timeout=PATIENCE_S) as client:
             return not (await client.get("/v1/sessions")).json()["sessions"]
 
     await until(gone)

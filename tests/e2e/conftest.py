@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from clients.monitor.bench.mosquitto import free_port
 from tests.e2e.browsing import axe, browser, chromium, devices, open_page
 from tests.e2e.faked import line, page
 
@@ -26,7 +26,7 @@ STOP_S = 15.0
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running `echosieve serve`."""
-    port = _free_port()
+    port = free_port()
     log = tmp_path_factory.mktemp("service") / "log"
     command = [sys.executable, "-m", "clients.cli", "serve", "--port", str(port)]
     with log.open("wb") as output:
@@ -43,12 +43,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def horizon_s(service: str) -> float:
     """How far back the model of the running service remembers."""
     return float(httpx.get(f"{service}/readyz").json()["horizon_s"])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _quiet() -> dict[str, str]:

@@ -13,12 +13,13 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, Request, Route, expect
 
 from session.api.scenes import remembered_since
 from stream.world.scene import NATIVE_SIZE
 from tests.e2e.browsing import (
     ANSWER_MS,
+    PATIENCE_S,
     READY_MS,
     Devices,
     Open,
@@ -219,7 +220,7 @@ async def test_the_caption_follows_a_change_of_retention_while_the_camera_runs(
     await keep.fill("60")
     await caption_keeps(page, 0.6)
     session = await only_session(service)
-    async with httpx.AsyncClient(base_url=service) as client:  # somebody else
+    async with httpx.AsyncClient(base_url=service, timeout=PATIENCE_S) as client:  # somebody else
         await client.patch(f"/v1/sessions/{session['id']}", json={"retention": 0.05})
     await caption_keeps(page, 0.05)
     await expect(keep).to_have_value("5")
@@ -232,7 +233,7 @@ async def test_a_session_that_is_ended_elsewhere_says_so_and_can_be_opened_again
     page = await open_page()
     await connect(page, "Camera and microphone")
     session = await only_session(service)
-    async with httpx.AsyncClient(base_url=service) as client:
+    async with httpx.AsyncClient(base_url=service, timeout=PATIENCE_S) as client:
         await client.delete(f"/v1/sessions/{session['id']}")
     await expect(page.get_by_role("alert")).to_be_visible()
     await expect(page.get_by_label("Your question")).to_be_disabled()
@@ -255,16 +256,34 @@ async def test_what_the_service_says_before_the_page_listens_is_not_lost(open_pa
     await connect(page, "Camera and microphone")
 
 
+GATHERED_S = 2.0  # after which an offer that is to be sent is on its way
+
+
+def offers_of(page: Page) -> set[Request]:
+    """Those that the page has sent and that are not answered yet; the set is kept up to date."""
+    under_way: set[Request] = set()
+    page.on("request", lambda one: under_way.add(one) if "/whip/" in one.url else None)
+    page.on("requestfinished", under_way.discard)
+    page.on("requestfailed", under_way.discard)
+    return under_way
+
+
 @pytest.mark.parametrize("wait_s", [0.0, 0.3, 0.8, 1.5])
 async def test_closing_while_it_connects_leaves_nothing_behind(
     open_page: Open, service: str, wait_s: float
 ) -> None:
     page = await open_page()
+    under_way = offers_of(page)
     await page.get_by_role("button", name="Camera and microphone").click()
     await asyncio.sleep(wait_s)
     await page.get_by_role("button", name="Close").click()
     await expect(page.get_by_role("status").first).to_have_text("Not connected")
-    await asyncio.sleep(1.0)  # what is under way may still arrive
+    await asyncio.sleep(GATHERED_S)
+
+    async def answered() -> bool:
+        return not under_way
+
+    await until(answered)
     await sessions_gone(service)
     await expect(page.get_by_role("button", name="Demo scene")).to_be_visible()
     await expect(page.get_by_role("alert")).to_be_hidden()

@@ -13,13 +13,13 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.clients.sdk.cuts import Network, network
-from tests.e2e.browsing import ask, connect, only_session, sessions_gone
+from tests.e2e.browsing import PATIENCE_S, ask, connect, only_session, sessions_gone
 from tests.e2e.faked import join
 from tests.session.journal.killable import serve_rtc, service
 
 pytestmark = pytest.mark.browser
 
-AT_ONCE_MS = 3_000  # the stream of events is tried again after half a second
+AT_ONCE_MS = 8_000  # the stream of events is tried again after half a second
 GIVEN_UP_MS = 45_000  # the browser itself takes some ten seconds to see that nobody is there
 NOBODY = "http://127.0.0.1:9"
 MANY_TRIES = 12
@@ -87,7 +87,7 @@ async def test_a_service_that_is_away_for_long_is_waited_for_and_the_session_goe
     session = str((await only_session(line.url))["id"])
     await ask(page, "what do you see now?")
     path = f"/v1/sessions/{session}"
-    async with httpx.AsyncClient(base_url=line.url) as client:
+    async with httpx.AsyncClient(base_url=line.url, timeout=PATIENCE_S) as client:
         await client.post(f"{path}/watches", json={"query": "is there a dog now?"})
         await client.patch(path, json={"instruction": "the dog"})
     line.kill()
@@ -128,7 +128,7 @@ async def test_what_failed_to_connect_again_still_goes_on_with_the_session(
 async def test_a_new_scene_is_a_new_session_also_after_a_loss(page: Page, line: Line) -> None:
     await connect(page, "Camera and microphone")
     session = (await only_session(line.url))["id"]
-    async with httpx.AsyncClient(base_url=line.url) as client:
+    async with httpx.AsyncClient(base_url=line.url, timeout=PATIENCE_S) as client:
         await client.delete(f"/v1/sessions/{session}")
     await expect(page.get_by_role("button", name="Connect again")).to_be_visible()
     await connect(page, "Camera and microphone")

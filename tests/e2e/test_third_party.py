@@ -67,7 +67,8 @@ async def test_a_clip_sent_by_ffmpeg_is_watched_and_answered(
     ):
         session = await session_in(client, "ffmpeg", sender)
         moments = (7, 10, 13)
-        answers = [await ask_something(client, session, scene, at, horizon_s) for at in moments]
+        async with asyncio.timeout(60.0):
+            answers = [await ask_something(client, session, scene, at, horizon_s) for at in moments]
     assert sum(right for right, _ in answers) >= 2, answers
     assert all(facts["newest_frame_s"] is not None for _, facts in answers)
     assert all(facts["kept"]["audio"] and facts["kept"]["video"] for _, facts in answers)

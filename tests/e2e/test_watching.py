@@ -42,7 +42,7 @@ def test_a_file_is_watched_to_its_end_and_asked_about(
     service: str, clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as exit:
-        main(["watch", str(clip), "--url", service, "--ask", "what do you see?", "--every", "2"])
+        main(["watch", str(clip), "--url", service, "--ask", "what do you see?", "--every", "0.5"])
     assert not exit.value.code
     told = capsys.readouterr().out
     assert "is watched in session ses_" in told

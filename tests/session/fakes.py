@@ -65,7 +65,7 @@ class FakeBranch:
 class FakeEngine:
     """Answers every question with "<question> at <windows>", a word a step.
 
-    A question with "slowly" in it is answered by 10,000 words, one every 2 ms of real time.
+    A question with "slowly" in it is answered by 10,000 words, one every 5 ms of real time.
     `ingest_s` and `step_s` of `clock` pass with every window and step. A window whose start is in
     `poison` makes `ingest` fail; `sound` is what `check_integrity` says.
     """
@@ -199,7 +199,7 @@ class FakeEngine:
         self._pass(self._step_s)
         state = self.branches[branch]
         if len(state.words) > 1_000:
-            time.sleep(0.002)
+            time.sleep(0.005)
         text = state.words[state.said]
         state.said += 1
         spoken, cut = state.said == len(state.words), state.said == state.max_tokens

@@ -15,6 +15,7 @@ from stream.connection import Connection, Loopback
 from stream.publish import Sending
 from stream.receive import ReceiveConfig
 from stream.rtc import Peer, PeerConfig
+from tests.session.fakes import eventually
 from tests.stream.media import FlashAndBeep, loopback
 
 
@@ -79,8 +80,7 @@ async def test_a_closed_peer_is_freed_without_a_garbage_collection() -> None:
             await anext(aiter(peer))
             parts = [weakref.ref(part) for part in parts_of(peer)]
         del sending, peer
-        await asyncio.sleep(0.01)
-        assert [alive for part in parts if (alive := part()) is not None] == []
+        await eventually(lambda: all(part() is None for part in parts))
     finally:
         gc.enable()
 
@@ -104,6 +104,5 @@ async def test_a_connection_closed_while_it_is_being_made_leaves_nothing_running
         await asyncio.sleep(rng.uniform(0, 0.1))
         for side in rng.sample([sending, peer], 2):
             await side.close()
-    await asyncio.sleep(0.05)
-    assert not [t for t in threading.enumerate() if "decoder" in t.name]
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+    await eventually(lambda: not [t for t in threading.enumerate() if "decoder" in t.name])
+    await eventually(lambda: asyncio.all_tasks() == {asyncio.current_task()})

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+
+PORTS = range(20_000, 32_000)
 
 
 def find_mosquitto() -> str | None:
@@ -57,6 +60,10 @@ class Mosquitto:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """One below those from which systems take the ports of connections: it stays free until it is
+    listened at. Raises OSError where none is free."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port of this machine is free to listen at")

@@ -288,7 +288,7 @@ async def test_a_service_that_is_killed_finds_its_source_again_and_nothing_is_to
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 1)  # how soon a sender misses the service
-    monkeypatch.setattr("aioice.ice.CONSENT_FAILURES", 1)
+    monkeypatch.setattr("aioice.ice.CONSENT_FAILURES", 2)
     journal, address = str(tmp_path / "journal.db"), str(film(tmp_path / "film.ts", 60))
     with mosquitto(tmp_path) as broker:
         await broker.listening()
@@ -327,7 +327,7 @@ async def test_a_file_that_was_cut_is_watched_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 1)
-    monkeypatch.setattr("aioice.ice.CONSENT_FAILURES", 1)
+    monkeypatch.setattr("aioice.ice.CONSENT_FAILURES", 2)
     journal, address = str(tmp_path / "journal.db"), str(film(tmp_path / "film.ts", 12))
     config = config_of(tmp_path, {"kind": "media", "name": "film", "address": address})
     async with network("http://127.0.0.1:9") as net, AsyncExitStack() as stack:

@@ -41,6 +41,7 @@ async def shown(house: House, session: str, peer: FakePeer, end_s: float) -> Non
         wanted = live.progress.windows + 1
         await peer.play(2.0 * wanted + 0.1)
         await eventually(partial(judged, wanted))
+    await live.attendant.answered()
     await live.hub.told()
 
 

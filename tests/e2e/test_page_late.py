@@ -1,0 +1,80 @@
+"""Requests of the page that are answered late, while its person goes on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from tests.clients.sdk.conftest import Line
+from tests.e2e.faked import join
+from tests.e2e.test_page_judging import JUDGED
+
+pytestmark = pytest.mark.browser
+
+A_WHILE = "() => new Promise((done) => setTimeout(done, 300))"
+
+
+class Held:
+    """The first request of one method, whose answer is held back as it was when it was given."""
+
+    def __init__(self, method: str) -> None:
+        self.method, self.asked, self.free = method, asyncio.Event(), asyncio.Event()
+
+    async def handle(self, route: Route) -> None:
+        if route.request.method != self.method or self.asked.is_set():
+            await route.continue_()
+            return
+        answer = await route.fetch()
+        self.asked.set()
+        await self.free.wait()
+        await route.fulfill(response=answer)
+
+
+async def test_a_watch_stays_on_the_list_when_an_older_list_comes_late(
+    page: Page, line: Line
+) -> None:
+    session, _ = await line.join()
+    await join(page, "Watches")
+    words = page.get_by_label("Tell me when")
+    await words.fill(JUDGED)
+    held = Held("GET")
+    await page.route("**/watches", held.handle)
+    await page.get_by_role("tab", name="Watches").click()  # it looks again
+    await held.asked.wait()
+    async with page.expect_response(lambda answer: answer.request.method == "POST"):
+        await words.press("Enter")
+    assert [watch.query for watch in await session.watches.list()] == [JUDGED]
+    await page.evaluate(A_WHILE)
+    held.free.set()
+    await page.evaluate(A_WHILE)
+    await expect(page.locator("#watch-list li")).to_have_count(1)
+
+
+async def test_what_is_typed_while_a_watch_is_being_set_stays(page: Page, line: Line) -> None:
+    await line.join()
+    await join(page, "Watches")
+    words = page.get_by_label("Tell me when")
+    await words.fill(JUDGED)
+    held = Held("POST")
+    await page.route("**/watches", held.handle)
+    await words.press("Enter")
+    await held.asked.wait()
+    await words.fill("is it there")
+    held.free.set()
+    await expect(page.locator("#watch-list li")).to_have_count(1)
+    await page.evaluate(A_WHILE)
+    await expect(words).to_have_value("is it there")
+
+
+async def test_a_watch_that_is_refused_can_be_worded_otherwise(page: Page, line: Line) -> None:
+    await line.join()
+    await join(page, "Watches")
+    words = page.get_by_label("Tell me when")
+    refusal = {"error": {"type": "bad_request", "message": "not like this"}}
+    await page.route("**/watches", lambda route: route.fulfill(status=400, json=refusal))
+    await words.fill(JUDGED)
+    await words.press("Enter")
+    await expect(page.locator("#watch-text")).to_have_text("not like this")
+    await expect(words).to_have_value(JUDGED)
