@@ -263,8 +263,8 @@ def offers_of(page: Page) -> set[Request]:
     """Those that the page has sent and that are not answered yet; the set is kept up to date."""
     under_way: set[Request] = set()
     page.on("request", lambda one: under_way.add(one) if "/whip/" in one.url else None)
-    page.on("requestfinished", under_way.discard)
-    page.on("requestfailed", under_way.discard)
+    page.on("requestfinished", lambda one: under_way.discard(one))
+    page.on("requestfailed", lambda one: under_way.discard(one))
     return under_way
 
 
