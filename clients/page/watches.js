@@ -46,13 +46,12 @@ export class Watches {
    * none is overtaken by one before it. */
   refresh() {
     this.#again = true;
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = null;
-    });
+    this.#looking ??= this.#look();
     return this.#looking;
   }
 
   async #look() {
+    await null; // so that one which is over at once is over after `refresh` has noted it
     while (this.#again && this.#session) {
       this.#again = false;
       const session = this.#session;
@@ -64,6 +63,7 @@ export class Watches {
         this.trouble(error.message);
       }
     }
+    this.#looking = null; // in one breath with the last check: no wish to look again falls between
   }
 
   /** Whether it was taken. */

@@ -28,7 +28,6 @@ from stream.world.scene import Scene
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_S = 30.0  # of everything that waits for something, on a machine that is busy
-expect.set_options(timeout=1000 * PATIENCE_S)  # a page's own default does not hold for it
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -47,6 +46,7 @@ FILE_S = 90.0  # longer than the test asks, so that the devices never start agai
 FPS = 10
 READY_MS = 60_000  # to render the demo scene and to connect
 ANSWER_MS = 15_000
+expect.set_options(timeout=1000 * PATIENCE_S)  # a page's own default does not hold for it
 
 
 @dataclass(frozen=True)

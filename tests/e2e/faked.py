@@ -9,9 +9,9 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from tests.clients.sdk.conftest import Line, served
-from tests.e2e.browsing import FLAGS
+from tests.e2e.browsing import FLAGS, PATIENCE_S
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 1000 * PATIENCE_S
 
 
 @pytest.fixture
