@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from clients.sdk.errors import Misused
 
@@ -46,18 +46,18 @@ class Portal:
             future.cancel()  # of no effect on what is done
 
     def iterate(self, items: AsyncIterable[T]) -> Iterator[T]:
-        """The items one by one; leaving the loop early closes them."""
-        iterator: AsyncIterator[T] = aiter(items)
+        """The items one by one; leaving the loop early, or an interrupt, closes them."""
+        steps = _Steps(items)
         try:
             while True:
                 try:
-                    item = self.run(_next(iterator))
+                    item = self.run(steps.next())
                 except StopAsyncIteration:
                     return
                 yield item
         finally:
-            if isinstance(iterator, AsyncGenerator) and self.open:
-                self.run(iterator.aclose())
+            if self.open:
+                self.run(steps.close())
 
     def close(self) -> None:
         """Cancel what still runs and end the thread; may be called any number of times."""
@@ -75,8 +75,25 @@ class Portal:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
 
 
-async def _next(iterator: AsyncIterator[T]) -> T:
-    return await anext(iterator)
+class _Steps(Generic[T]):
+    """What is iterated over, and the step that is under way or was the last."""
+
+    def __init__(self, items: AsyncIterable[T]) -> None:
+        self._iterator: AsyncIterator[T] = aiter(items)
+        self._step: asyncio.Task[Any] | None = None
+
+    async def next(self) -> T:
+        self._step = asyncio.current_task()
+        return await anext(self._iterator)
+
+    async def close(self) -> None:
+        """An interrupt may have left the step under way: it ends first."""
+        if self._step is not None:
+            if not self._step.cancelling():  # a second time would cut short how it lets go
+                self._step.cancel()
+            await asyncio.wait([self._step])
+        if isinstance(self._iterator, AsyncGenerator):
+            await self._iterator.aclose()
 
 
 async def _cancel_others() -> None:
