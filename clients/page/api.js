@@ -63,11 +63,21 @@ export async function request(method, path, { body, headers = {}, ...options } =
   return response;
 }
 
+/** What is being read of a response. Throws `Refused` where it breaks off, and AbortError. */
+export async function read(reading) {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused("The answer of the service broke off.", 0);
+  }
+}
+
 /** A request whose answer is JSON, or nothing. `content`, where given, is sent as JSON. */
 export async function call(method, path, content) {
   const headers = content === undefined ? {} : { "Content-Type": "application/json" };
   const response = await request(method, path, { body: JSON.stringify(content), headers });
-  return response.status === 204 ? null : response.json();
+  return response.status === 204 ? null : read(response.json());
 }
 
 async function refusal(response) {

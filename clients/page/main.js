@@ -13,7 +13,7 @@ import { DemoScene } from "./scene.js";
 import { Session } from "./session.js";
 import { Sessions } from "./sessions.js";
 import { Settings } from "./settings.js";
-import { camera, clear, demoScene, NoSource, stop } from "./sources.js";
+import { camera, clear, demoScene, display, NoSource, stop } from "./sources.js";
 import { setStage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { Suggestions } from "./suggestions.js";
@@ -77,7 +77,7 @@ async function start(chosen, wanted) {
   problem(null);
   show("connecting", chosen === "demo" ? "Preparing the scene" : "Connecting", source);
   try {
-    const media = await (chosen === "demo" ? openDemo() : camera(video));
+    const media = await (chosen === "demo" ? openDemo(mine) : openCamera(mine));
     if (mine !== attempt) return stop(media);
     stream = media;
     const opened = await Publication.open(media, wanted, { lost, back, gone });
@@ -87,14 +87,21 @@ async function start(chosen, wanted) {
     if (wanted && latest !== wanted) problem(NEW_ONE);
     await enter(latest, latest === wanted ? null : 0);
   } catch (error) {
-    if (mine !== attempt) return;
-    fail(error);
+    failed(error, mine);
   }
 }
 
-async function openDemo() {
+/** The stream of the demo scene; null where it was given up while it was prepared. */
+async function openDemo(mine) {
   const [blob] = await Promise.all([scene.film(), suggestions.load(scene.seed)]);
-  return demoScene(video, blob);
+  return mine === attempt ? demoScene(video, blob) : null;
+}
+
+/** The stream of the camera, which is shown unless it was given up while it was asked for. */
+async function openCamera(mine) {
+  const media = await camera();
+  if (mine === attempt) await display(video, media);
+  return media;
 }
 
 /** Listen to session `id`: to what it says after event number `after`, or null for from now on. */
@@ -155,8 +162,9 @@ function choose({ id }) {
 
 async function join(described) {
   name = sessionName(described);
-  if (described.state === "waiting") show("connecting", `Nobody sends it yet: ${name}`);
-  await enter(described.id, null).catch(fail);
+  connecting(described);
+  const mine = attempt;
+  await enter(described.id, null).catch((error) => failed(error, mine));
 }
 
 async function lookBack(described) {
@@ -166,7 +174,8 @@ async function lookBack(described) {
   session = past;
   tabs.offer(OF_THE_PAST);
   at("close").focus();
-  const noted = await recall(past, attempt).catch(fail);
+  const mine = attempt;
+  const noted = await recall(past, mine).catch((error) => failed(error, mine));
   if (session === past) askable(noted);
 }
 
@@ -217,6 +226,11 @@ function fail(error) {
   if (!(error instanceof NoSource || error instanceof Refused)) throw error;
 }
 
+/** What began at `mine` failed: no matter where it was left meanwhile. */
+function failed(error, mine) {
+  if (mine === attempt) fail(error);
+}
+
 /** What was wanted takes a token, or another one: it is entered below. */
 function wantsToken({ message }) {
   const refused = `The access token was refused (${message}): enter another one below.`;
@@ -240,8 +254,10 @@ function locked(error) {
 
 // --- The connection -----------------------------------------------------------------------------
 
-function lost() {
-  if (at("page").dataset.state !== "live") return;
+function lost(refused = null) {
+  const state = at("page").dataset.state;
+  if (state === "connecting" && refused) show("connecting", `Trying again: ${refused.message}`, source);
+  if (state !== "live") return;
   pace("");
   show("lost", "Connection lost, trying again", source);
 }
@@ -257,8 +273,15 @@ async function reached() {
   const told = session;
   const described = await told.describe().catch(() => null);
   if (session !== told) return;
-  if (described?.state === "ended") closed(described.reason);
+  if (described?.state === "ended") over(described.reason);
+  else if (at("page").dataset.state === "connecting") connecting(described);
   else settle();
+}
+
+/** It is not live yet, as far as is known. */
+function connecting(described) {
+  const waits = !source && described?.state === "waiting";
+  show("connecting", waits ? `Nobody sends it yet: ${name}` : "Connecting", source);
 }
 
 /** Live again, where nothing is lost any more. */
@@ -281,7 +304,14 @@ function gone(message) {
 
 // --- What the session says ----------------------------------------------------------------------
 
-function closed(reason) {
+/** It has ended; or had, where this is told late: it may have gone on meanwhile. */
+async function closed(reason) {
+  const told = session;
+  const described = await told.describe().catch(() => null);
+  if (session === told && (described?.state ?? "ended") === "ended") over(reason);
+}
+
+function over(reason) {
   if (publication && !isWanted(reason)) publication.renew();
   else {
     session?.over();
@@ -293,7 +323,7 @@ function state(described) {
   if (at("page").dataset.state === "past") return;
   const comes = at("page").dataset.state === "connecting";
   if (described.state === "live" && comes) begin();
-  if (described.state === "ended" && comes && !source) return closed(described.reason);
+  if (described.state === "ended" && comes && !source) return over(described.reason);
   settings.show(described);
   showMemory(described.memory);
 }
@@ -304,11 +334,13 @@ function begin() {
   if (source) recorder.start();
   if (source) overlay.start();
   watches.of(session);
-  notes.of(session).catch((error) => problem(error.message));
+  const mine = attempt;
+  notes.of(session).catch((error) => mine === attempt && problem(error.message));
   if (matchMedia("(pointer: fine)").matches) at("question").focus(); // no keyboard over a phone
 }
 
 function forgetShown() {
+  settings.clear();
   film.clear();
   strip.clear();
   timeline.clear();

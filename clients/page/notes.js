@@ -5,6 +5,7 @@ import { plural, spanText } from "./text.js";
 
 export class Notes {
   #session = null;
+  #inForce = null; // the NoteSettings of session/wire/, as last told
   #timeline;
 
   constructor(timeline) {
@@ -19,9 +20,12 @@ export class Notes {
     for (const format of ["md", "vtt"]) {
       at(`save-${format}`).addEventListener("click", () => this.#save(format));
     }
-    for (const id of ["notes-every", "notes-events"]) {
-      at(id).addEventListener("change", () => this.#set());
-    }
+    at("notes-every").addEventListener("change", () => {
+      this.#set({ every_s: at("notes-every").value ? Number(at("notes-every").value) : null });
+    });
+    at("notes-events").addEventListener("change", () => {
+      this.#set({ events: at("notes-events").checked });
+    });
   }
 
   /**
@@ -30,19 +34,21 @@ export class Notes {
    */
   async of(session) {
     this.#session = session;
+    this.#inForce = null;
     this.#say("");
     at("words").value = "";
     this.#found(null);
     if (!session) return false;
     const { settings, notes } = await session.notes();
     if (session !== this.#session) return false;
-    this.settings(settings);
+    if (!this.#inForce) this.settings(settings); // what was told meanwhile is newer
     for (const note of notes) this.#timeline.note(note);
     return notes.length > 0;
   }
 
   /** Show what is in force. */
-  settings({ every_s, events }) {
+  settings(settings) {
+    const { every_s, events } = (this.#inForce = settings);
     at("notes-every").value = every_s ?? "";
     if (at("notes-every").value !== String(every_s ?? "")) {
       at("notes-every").add(new Option(`every ${every_s} s`, every_s, true, true));
@@ -53,10 +59,14 @@ export class Notes {
   async #search() {
     const words = at("words").value.trim();
     if (!words || !this.#session) return this.#found(null);
-    await this.#try(async () => {
-      const { notes } = await this.#session.notes(words);
-      if (at("words").value) this.#found(notes); // it was not emptied meanwhile
-    });
+    const session = this.#session;
+    const wanted = () => session === this.#session && at("words").value.trim() === words;
+    try {
+      const { notes } = await session.notes(words);
+      if (wanted()) this.#found(notes);
+    } catch (error) {
+      if (wanted()) this.#say(error.message);
+    }
   }
 
   /** Show the notes found, best first, in place of the timeline; null shows the timeline. */
@@ -68,28 +78,26 @@ export class Notes {
     this.#say(notes ? `${plural(notes.length, "note")} found` : "");
   }
 
-  #set() {
-    const every = at("notes-every").value;
-    const settings = {
-      every_s: every ? Number(every) : null,
-      events: at("notes-events").checked,
-    };
-    return this.#try(() => this.#session.takeNotes(settings), at("tune-text"));
-  }
-
-  #save(format) {
-    return this.#try(async () => {
-      const url = URL.createObjectURL(await this.#session.notesFile(format));
-      make("a", { href: url, download: `notes-${this.#session.id}.${format}` }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 1000); // the browser has begun to read it
-    });
-  }
-
-  async #try(act, place = at("search-text")) {
+  async #set(settings) {
+    const session = this.#session;
+    at("tune-text").textContent = "";
     try {
-      await act();
+      await session.takeNotes(settings);
     } catch (error) {
-      place.textContent = error.message;
+      if (session !== this.#session) return;
+      at("tune-text").textContent = error.message;
+      this.settings(this.#inForce); // what was refused is not what holds
+    }
+  }
+
+  async #save(format) {
+    const session = this.#session;
+    try {
+      const url = URL.createObjectURL(await session.notesFile(format));
+      make("a", { href: url, download: `notes-${session.id}.${format}` }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 1000); // the browser has begun to read it
+    } catch (error) {
+      if (session === this.#session) this.#say(error.message);
     }
   }
 

@@ -88,7 +88,7 @@ export class Publication {
       try {
         return await this.#resume();
       } catch (error) {
-        if (!(error instanceof Refused)) throw error;
+        if (!(error instanceof Refused)) reportError(error); // a fault of the page's own
         const taken = error.status === TAKEN && tries < TAKEN_TRIES;
         if (!taken && !FOR_NOW.has(error.status)) {
           return `The connection to the service was lost: ${error.message}`;

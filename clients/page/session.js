@@ -1,7 +1,7 @@
 // One session of the service: what it tells, and what can be asked of it and set. The messages are
 // those of session/wire/.
 
-import { call, Refused, request } from "./api.js";
+import { call, read, Refused, request } from "./api.js";
 import { events, Follower } from "./sse.js";
 
 export class Session {
@@ -23,7 +23,7 @@ export class Session {
   follow(after, on) {
     const hear = (event) => {
       this.#hearClock(event);
-      this.#told ||= Boolean(event.session);
+      this.#told ||= Boolean(event.session?.state); // others name it by its id
       on.hear(event);
     };
     return new Promise((listening) => {
@@ -127,7 +127,8 @@ export class Session {
 
   /** The notes as a file: "md" or "vtt". */
   async notesFile(format) {
-    return (await request("GET", `${this.#path}/notes?format=${format}`)).blob();
+    const response = await request("GET", `${this.#path}/notes?format=${format}`);
+    return read(response.blob());
   }
 
   takeNotes(settings) {

@@ -9,6 +9,8 @@ const ALL = 100; // percent
 
 export class Settings {
   #inForce = null; // the Session of session/wire/, as last told
+  #awaited = {}; // what was set here and is not told yet: the control of it stays where it is
+  #instruction = ""; // as last shown: a field that holds something else is being written in
   #says = new Map(); // what each selector does
   #configure;
 
@@ -16,7 +18,10 @@ export class Settings {
   constructor(configure) {
     this.#configure = configure;
     const set = (settings) => this.#set(settings);
-    onSubmit(at("tune"), () => set({ instruction: at("instruction").value.trim() || null }));
+    onSubmit(at("tune"), () => {
+      at("instruction").value = at("instruction").value.trim();
+      set({ instruction: at("instruction").value || null });
+    });
     at("retention").addEventListener("change", () => set({ retention: shareMoved(at("retention")) }));
     at("selector").addEventListener("input", () => this.#explain());
     at("selector").addEventListener("change", () => set({ selector: at("selector").value }));
@@ -25,17 +30,33 @@ export class Settings {
     });
   }
 
+  /** Another session is shown from now on, or none: what was written belongs to the one before. */
+  clear() {
+    this.#awaited = {};
+    this.#instruction = at("instruction").value = "";
+    at("tune-text").textContent = "";
+  }
+
   /** Show the settings that are in force. */
   show(session) {
     this.#inForce = session;
-    showShare(at("retention"), session.retention, ALL);
-    at("retention-text").textContent = percent(session.retention);
-    list(session.selector);
-    at("selector").value = session.selector;
-    this.#explain();
-    if (document.activeElement !== at("instruction")) {
-      at("instruction").value = session.instruction ?? "";
+    for (const [name, value] of Object.entries(this.#awaited)) {
+      if (session[name] === value) delete this.#awaited[name];
     }
+    this.#showKeeping(session);
+    const instruction = session.instruction ?? "";
+    if (at("instruction").value === this.#instruction) at("instruction").value = instruction;
+    this.#instruction = instruction;
+  }
+
+  #showKeeping({ retention, selector }) {
+    if (!("retention" in this.#awaited)) {
+      showShare(at("retention"), retention, ALL);
+      at("retention-text").textContent = percent(retention);
+    }
+    list(selector);
+    if (!("selector" in this.#awaited)) at("selector").value = selector;
+    this.#explain();
   }
 
   /** List the selectors that the service offers; the one in force is listed all the same. */
@@ -53,14 +74,20 @@ export class Settings {
   }
 
   async #set(settings) {
+    const awaited = Object.assign(this.#awaited, settings); // those of this session
+    let said = "Set; it holds from the next window on.";
     at("tune-text").textContent = "";
     try {
       await this.#configure(settings);
-      at("tune-text").textContent = "Set; it holds from the next window on.";
     } catch (error) {
-      at("tune-text").textContent = error.message;
-      this.show(this.#inForce); // what was refused is not what holds
+      said = error.message;
+      for (const [name, value] of Object.entries(settings)) {
+        if (awaited[name] === value) delete awaited[name]; // what was refused is not what holds
+      }
     }
+    if (awaited !== this.#awaited) return; // another session is shown
+    at("tune-text").textContent = said;
+    this.show(this.#inForce);
   }
 }
 

@@ -14,7 +14,7 @@ const TROUBLE = {
 };
 
 /** Camera and microphone, or the one of them there is, as a MediaStream. Throws `NoSource`. */
-export async function camera(video) {
+export async function camera() {
   if (!navigator.mediaDevices) {
     throw new NoSource("The browser gives cameras to pages on https or localhost only.");
   }
@@ -24,12 +24,15 @@ export async function camera(video) {
     audio: kinds.includes("audioinput") && AUDIO,
   };
   if (!wanted.video && !wanted.audio) throw new NoSource(TROUBLE.NotFoundError);
-  const stream = await navigator.mediaDevices.getUserMedia(wanted).catch((error) => {
+  return navigator.mediaDevices.getUserMedia(wanted).catch((error) => {
     throw new NoSource(TROUBLE[error.name] ?? `The camera cannot be used: ${error.message}`);
   });
+}
+
+/** Show `stream` in `video`. */
+export async function display(video, stream) {
   video.srcObject = stream;
   await video.play();
-  return stream;
 }
 
 /** The film of the demo scene, a Blob, playing in `video`, as a MediaStream. Throws `NoSource`. */

@@ -101,7 +101,8 @@ async function picture(item, path, time) {
   const image = make("img", { alt: `The picture at ${time}` });
   item.prepend(image);
   try {
-    image.src = URL.createObjectURL(await (await request("GET", path)).blob());
+    const shown = await (await request("GET", path)).blob();
+    if (item.isConnected) image.src = URL.createObjectURL(shown); // `forget` lets go of it
   } catch {
     image.remove(); // there may be none any more; the event itself stands
   }

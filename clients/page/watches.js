@@ -27,6 +27,7 @@ export class Watches {
   #items = new Map(); // id of a watch -> its parts on the page
   #looking = null; // the look that is under way
   #again = false; // something happened since it began
+  #blind = false; // the trouble that was told of is a look's
 
   /** `trouble(message)` is called with what went wrong, or null. */
   constructor(list, trouble) {
@@ -39,6 +40,7 @@ export class Watches {
     this.#session = session;
     this.#items.clear();
     this.#list.replaceChildren();
+    this.#tell(null);
     if (session) await this.refresh();
   }
 
@@ -57,10 +59,12 @@ export class Watches {
       const session = this.#session;
       try {
         const watches = await session.watches();
-        if (session === this.#session) this.#show(watches);
+        if (session !== this.#session) continue;
+        this.#show(watches);
+        if (this.#blind) this.#tell(null);
       } catch (error) {
         if (session !== this.#session || error.status === 409) continue; // 409: not live yet
-        this.trouble(error.message);
+        this.#tell(error.message, true);
       }
     }
     this.#looking = null; // in one breath with the last check: no wish to look again falls between
@@ -68,20 +72,28 @@ export class Watches {
 
   /** Whether it was taken. */
   add(settings) {
-    return this.#try(() => this.#session.addWatch(settings));
+    return this.#try((session) => session.addWatch(settings));
   }
 
+  /** Do `act` with the session; what comes of it is no matter of another one. */
   async #try(act) {
+    const session = this.#session;
+    let trouble = null;
     try {
-      await act();
-      this.trouble(null);
+      await act(session);
     } catch (error) {
-      this.trouble(error.message);
-      return false;
-    } finally {
+      trouble = error.message;
+    }
+    if (session === this.#session) {
+      this.#tell(trouble);
       await this.refresh();
     }
-    return true;
+    return trouble === null;
+  }
+
+  #tell(trouble, blind = false) {
+    this.#blind = blind;
+    this.trouble(trouble);
   }
 
   #show(watches) {
@@ -127,11 +139,11 @@ export class Watches {
   }
 
   #setThreshold(id, threshold) {
-    return this.#try(() => this.#session.changeWatch(id, { threshold, release: threshold / 2 }));
+    return this.#try((session) => session.changeWatch(id, { threshold, release: threshold / 2 }));
   }
 
   async #remove(id) {
-    await this.#try(() => this.#session.removeWatch(id));
+    await this.#try((session) => session.removeWatch(id));
     const next = this.#list.querySelector("button") ?? document.getElementById("watch-query");
     next.focus();
   }

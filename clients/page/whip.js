@@ -1,6 +1,6 @@
 // One WebRTC connection to the service, opened with a single POST (WHIP, RFC 9725).
 
-import { request } from "./api.js";
+import { read, request } from "./api.js";
 
 const GATHER_MS = 1000; // candidates found later than this are left to the other side to discover
 const VIDEO = { maxFramerate: 10, maxBitrate: 1_200_000 };
@@ -22,7 +22,7 @@ export async function publish(stream, room, session = null) {
       headers: { "Content-Type": "application/sdp" },
       body: peer.localDescription.sdp,
     });
-    await peer.setRemoteDescription({ type: "answer", sdp: await response.text() });
+    await peer.setRemoteDescription({ type: "answer", sdp: await read(response.text()) });
     const resource = new URL(response.headers.get("Location"), response.url).href;
     return { peer, resource, session: response.headers.get("X-EchoSieve-Session") };
   } catch (error) {
