@@ -17,7 +17,8 @@ MAX_TOKENS = 64
 Then = Callable[[str | None], None]
 """What is done with the answer; None where there is none."""
 
-Ask = Callable[[str, Then], None]
+Ask = Callable[[str, Then], bool]
+"""Whether the question is asked; where too many wait it is not, and has no answer at once."""
 
 
 @dataclass(slots=True)
@@ -48,13 +49,15 @@ class Asides:
         """Waits until nothing is being asked."""
         await self._quiet.wait()
 
-    def ask(self, question: str, then: Then) -> None:
-        """`then` gets the answer, sooner or later; at once, and None, where too many wait."""
+    def ask(self, question: str, then: Then) -> bool:
+        """`then` gets the answer, sooner or later; at once, and None, where too many wait and False
+        is returned."""
         if len(self._waiting) >= WAITING:
             then(None)
-            return
+            return False
         self._waiting.append(Pending(new_id("aside"), question, then))
         self._next()
+        return True
 
     def on_report(self, report: reports.TurnReport) -> bool:
         """Whether the report was about an aside."""

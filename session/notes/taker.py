@@ -45,7 +45,8 @@ class NoteTaker:
         return self.settings
 
     def on_window(self, done: reports.WindowDone) -> None:
-        """A window went in. While the engine is behind, the stretch becomes longer."""
+        """A window went in. While the engine is behind, or has no time to be asked, the stretch
+        becomes longer."""
         every_s, start_s = self.settings.every_s, done.waiting.window.start_s
         self.seen_s = done.waiting.end_s  # the notes of events need it too
         if every_s is None:
@@ -71,9 +72,10 @@ class NoteTaker:
             self._add(started_s, end_s, "event", f"{query}: {sentence}")
 
     def _describe(self, start_s: float) -> None:
-        end_s = self.noted_s = self.seen_s
+        end_s = self.seen_s
         question = DESCRIBE if end_s - start_s <= SHORT_S else MINUTE
-        self.ask(question, partial(self._add, start_s, end_s, "time"))
+        if self.ask(question, partial(self._add, start_s, end_s, "time")):
+            self.noted_s = end_s
 
     def _add(self, start_s: float, end_s: float, reason: wire.NoteReason, text: str | None) -> None:
         if text is None:

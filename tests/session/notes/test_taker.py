@@ -96,6 +96,19 @@ async def test_taking_notes_is_not_part_of_the_conversation(house: House) -> Non
     assert house.engine.asked[-1][1] == ()
 
 
+async def test_a_stretch_that_could_not_be_asked_about_is_told_with_the_next(house: House) -> None:
+    session, peer = await noting(house, every_s=10.0)
+    live = await house.manager.live(session)
+    notes = live.attendant.notes
+    ask, notes.ask = notes.ask, lambda _, then: bool(then(None))  # too many questions wait
+    await shown(house, session, peer, 13.0)
+    assert not noted(house, session)
+    notes.ask = ask
+    await shown(house, session, peer, 15.0)
+    (note,) = noted(house, session)
+    assert (note.start_s, note.end_s) == (0.0, 16.0)
+
+
 async def test_the_session_ending_leaves_no_question_behind(house: House) -> None:
     session, peer = await noting(house, every_s=10.0)
     await peer.play(10.5)

@@ -56,7 +56,7 @@ class Stage:
             "ses",
             post=self.engine.take,
             tell=self.tell,
-            ask=lambda _, then: self.writing.append(then),
+            ask=self._written,
             noted=lambda _, __, sentence: self.noted.append(sentence),
             snapshots=Snapshots(self.pictures),
         )
@@ -78,6 +78,10 @@ class Stage:
         waiting = Waiting(index, window, arrived=0.0)
         done = reports.WindowDone("ses", waiting, kept, 0.2, ingest_s=0.1, behind=0)
         self.watches.on_judged(reports.Judged("ses", index, {watch.id: verdict}, 0.1), done)
+
+    def _written(self, _: str, then: Then) -> bool:
+        self.writing.append(then)
+        return True
 
     def changes(self) -> list[tuple[str, str, str | None]]:
         """Of each that was told of an event: what, of which, with which sentence."""
