@@ -112,6 +112,7 @@ async def nobody_judges(_: Watch) -> None:
     """There is no stream."""
 
 
-def no_answer(_: str, then: Then) -> None:
+def no_answer(_: str, then: Then) -> bool:
     """There is nothing to ask about."""
     then(None)
+    return False
