@@ -19,6 +19,14 @@ def portal() -> Iterator[Portal]:
     portal.close()
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Ctrl-C interrupts, also where this was begun by a shell that has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Source:
     """Gives a number, then nothing more; what is given up takes a while to let go."""
 
@@ -48,7 +56,7 @@ def _interrupt_once(waits: threading.Event) -> threading.Thread:
 
 
 def test_an_interrupt_while_a_loop_waits_is_just_that_and_closes_what_it_went_over(
-    portal: Portal,
+    portal: Portal, interrupts: None
 ) -> None:
     source = Source()
     thread = _interrupt_once(source.waits)
