@@ -169,6 +169,9 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     torch.set_num_threads(args.threads)
+    for name, folder in (("--out", args.out), ("--run", args.run)):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            args.refuse(f"{name}: {folder} is a file; name a folder, which need not exist yet")
     if args.data is None and args.recordings is None:
         return _from_recipe(args)
     return _finetune(args)

@@ -27,6 +27,8 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
         (["--steps", "3", "--out", "c"], "--steps goes with --data or --recordings"),
         (["--fresh", "--out", "c"], "--fresh goes with --data or --recordings"),
         (["--data", "a"], "--out"),
+        (["--recipe", "rehearsal", "--out", __file__], "is a file; name a folder"),
+        (["--data", "a", "--out", "c", "--run", __file__], "is a file; name a folder"),
         (["--data", "a", "--out", "c", "--questions", "q"], "--questions goes with --recordings"),
         (["--data", "a", "--out", "c", "--fresh", "--sieve", "s"], "give one"),
         (["--data", "a", "--out", "c", "--threads", "257"], "from 1 to 256, not 257"),
