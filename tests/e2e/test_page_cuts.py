@@ -9,8 +9,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.clients.sdk.conftest import Line
-from tests.e2e.faked import join
-from tests.e2e.test_page_late import A_WHILE
+from tests.e2e.faked import A_WHILE, join
 from tests.session.fakes import eventually
 
 pytestmark = pytest.mark.browser

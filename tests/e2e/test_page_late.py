@@ -8,28 +8,10 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.clients.sdk.conftest import Line
-from tests.e2e.faked import join
+from tests.e2e.faked import A_WHILE, Held, join, refuse
 from tests.e2e.test_page_judging import JUDGED
 
 pytestmark = pytest.mark.browser
-
-A_WHILE = "() => new Promise((done) => setTimeout(done, 300))"
-
-
-class Held:
-    """The first request of one method, whose answer is held back as it was when it was given."""
-
-    def __init__(self, method: str) -> None:
-        self.method, self.asked, self.free = method, asyncio.Event(), asyncio.Event()
-
-    async def handle(self, route: Route) -> None:
-        if route.request.method != self.method or self.asked.is_set():
-            await route.continue_()
-            return
-        answer = await route.fetch()
-        self.asked.set()
-        await self.free.wait()
-        await route.fulfill(response=answer)
 
 
 async def test_a_watch_stays_on_the_list_when_an_older_list_comes_late(
@@ -72,8 +54,7 @@ async def test_a_watch_that_is_refused_can_be_worded_otherwise(page: Page, line:
     await line.join()
     await join(page, "Watches")
     words = page.get_by_label("Tell me when")
-    refusal = {"error": {"type": "bad_request", "message": "not like this"}}
-    await page.route("**/watches", lambda route: route.fulfill(status=400, json=refusal))
+    await refuse(page, "**/watches", "POST", "not like this")
     await words.fill(JUDGED)
     await words.press("Enter")
     await expect(page.locator("#watch-text")).to_have_text("not like this")
@@ -128,15 +109,7 @@ async def test_what_was_wrong_with_a_watch_is_not_said_of_another_session(
 ) -> None:
     await line.join()
     await join(page, "Watches")
-    refusal = {"error": {"type": "bad_request", "message": "not like this"}}
-    await page.route(
-        "**/watches",
-        lambda route: (
-            route.fulfill(status=400, json=refusal)
-            if route.request.method == "POST"
-            else route.continue_()
-        ),
-    )
+    await refuse(page, "**/watches", "POST", "not like this")
     words, trouble = page.get_by_label("Tell me when"), page.locator("#watch-text")
     await words.fill(JUDGED)
     await words.press("Enter")
@@ -154,8 +127,7 @@ async def test_a_list_of_watches_that_could_not_be_had_is_trouble_until_it_can(
 ) -> None:
     await line.join()
     await join(page, "Watches")
-    refusal = {"error": {"type": "internal", "message": "not now"}}
-    await page.route("**/watches", lambda route: route.fulfill(status=500, json=refusal))
+    await refuse(page, "**/watches", "GET", "not now")
     watches = page.get_by_role("tab", name="Watches")
     await watches.click()
     await expect(page.locator("#watch-text")).to_have_text("not now")

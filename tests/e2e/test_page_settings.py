@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, Response, Route, expect
 
 from session import wire
 from tests.clients.sdk.conftest import Line
-from tests.e2e.faked import join
-from tests.e2e.test_page_late import A_WHILE, Held
+from tests.e2e.faked import A_WHILE, Held, join, refuse
 
 pytestmark = pytest.mark.browser
 
 WRITTEN = "watch the door"
-REFUSAL = {"error": {"type": "bad_request", "message": "not like this"}}
+REFUSED = "not like this"
 
 
 async def test_an_instruction_that_is_being_written_outlasts_what_else_is_set(
@@ -72,11 +71,13 @@ async def test_a_slider_stays_where_it_was_moved_until_that_is_told(page: Page, 
     await page.route(f"**/v1/sessions/{session.id}", hold)
     for _ in range(2):
         await keep.press("ArrowRight")
-    await (await sent.get()).continue_()
+    async with page.expect_response(changed):
+        await (await sent.get()).continue_()
     await page.evaluate(A_WHILE)  # the first of the two is told
     assert (await session.refresh()).retention == 0.31
     await expect(told).to_have_text("32 %")
-    await (await sent.get()).continue_()
+    async with page.expect_response(changed):
+        await (await sent.get()).continue_()
     await expect(page.locator("#tune-text")).to_contain_text("Set")
     assert (await session.refresh()).retention == 0.32
     await session.update(retention=0.5)
@@ -89,9 +90,9 @@ async def test_a_share_that_is_refused_is_taken_back(page: Page, line: Line) -> 
     await join(page, "Settings")
     keep, told = page.get_by_label("Keep", exact=True), page.locator("#retention-text")
     await expect(told).to_have_text("30 %")
-    await _refuse_once(page, f"**/v1/sessions/{session.id}")
+    await refuse(page, f"**/v1/sessions/{session.id}", "PATCH", REFUSED)
     await keep.press("ArrowRight")
-    await expect(page.locator("#tune-text")).to_have_text("not like this")
+    await expect(page.locator("#tune-text")).to_have_text(REFUSED)
     await expect(told).to_have_text("30 %")
 
 
@@ -101,14 +102,15 @@ async def test_refused_settings_of_notes_are_neither_shown_nor_sent_again(
     session, _ = await line.join()
     await join(page, "Settings")
     every, events = page.get_by_label("Take a note"), page.get_by_label("Note described events")
-    await _refuse_once(page, "**/notes")
+    await refuse(page, "**/notes", "PATCH", REFUSED)
     await every.select_option("60")
-    await expect(page.locator("#tune-text")).to_have_text("not like this")
+    await expect(page.locator("#tune-text")).to_have_text(REFUSED)
     await expect(every).to_have_value("")
-    await events.check()
+    await page.unroute("**/notes")
+    async with page.expect_response(changed):
+        await events.check()
     await expect(page.locator("#tune-text")).to_have_text("")
     await expect(events).to_be_checked()
-    await page.evaluate(A_WHILE)
     assert await session.notes.settings() == wire.NoteSettings(every_s=None, events=True)
 
 
@@ -128,14 +130,5 @@ async def test_settings_of_notes_that_are_told_are_newer_than_what_was_asked_for
     await expect(events).to_be_checked()
 
 
-async def _refuse_once(page: Page, path: str) -> None:
-    """The next change of `path` is refused."""
-
-    async def refuse(route: Route) -> None:
-        if route.request.method != "PATCH":
-            await route.continue_()
-            return
-        await page.unroute(path, refuse)
-        await route.fulfill(status=400, json=REFUSAL)
-
-    await page.route(path, refuse)
+def changed(answer: Response) -> bool:
+    return answer.request.method == "PATCH"
