@@ -22,7 +22,7 @@ CONFIGURATION = Advice(
 OF_COMMANDS = {"monitor": CONFIGURATION}  # all others take options
 OTHERWISE = {
     "session_unknown": "GET /v1/sessions tells which sessions there are",
-    "session_busy": "one sender at a time: end the other first",
+    "session_busy": "one sender at a time: end the other",
 }
 
 

@@ -100,9 +100,12 @@ class SessionOver(ServiceError):
 
 
 class SessionBusy(ServiceError):
-    """A sender is there already."""
+    """A sender is there already; one that was cut off is missed within seconds."""
 
-    status, kind = 409, "session_busy"
+    status, kind, retry_after_s = 409, "session_busy", 2
+
+    def __init__(self) -> None:
+        super().__init__("a sender is there already; one that was cut off is missed after 8 s")
 
 
 class NothingSeen(ServiceError):

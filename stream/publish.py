@@ -23,6 +23,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from numpy.typing import NDArray
 
 from stream.connection import Connection, Loopback, report_capture_times
+from stream.receipts import SILENCE_S, Receipts
 from stream.rtc import Channel
 from stream.source import Source
 from stream.window import SAMPLE_RATE, Frame, Item, Sound
@@ -62,7 +63,9 @@ class Sending:
             for kind, sent in (("audio", source.has_audio), ("video", source.has_video))
             if sent
         }
-        self._state = asyncio.Event()  # set when the connection stands, or never will
+        self._receipts = Receipts([])
+        self._stands = asyncio.Event()
+        self._broken = asyncio.Event()  # it stands no more, or never will
         self._pump: asyncio.Task[None] | None = None
         self._began_unix_s = 0.0
 
@@ -72,6 +75,7 @@ class Sending:
         for outlet in self._outlets.values():
             sender = pc.addTransceiver(outlet, direction="sendonly").sender
             report_capture_times(sender, partial(self._captured_s, _RTP_RATE[outlet.kind]))
+        self._receipts = Receipts(pc.getSenders())
         if self._with_channel:
             self.channel.bind(pc.createDataChannel("echosieve"))
         pc.on("connectionstatechange", self._state_changed)
@@ -89,10 +93,10 @@ class Sending:
         self._pump = asyncio.create_task(self._send())
 
     async def finished(self) -> None:
-        """Waits until the source has ended and its last item has left.
+        """Waits until the source has ended and the receiver has reported after its last item.
 
-        Raises PublishError where the connection failed or was closed by the other side before, and
-        whatever the source raised.
+        Raises PublishError where the connection failed, was closed by the other side or fell silent
+        before, and whatever the source raised.
         """
         if self._pump is None:
             raise PublishError("nothing is being sent; accept an answer first")
@@ -110,28 +114,45 @@ class Sending:
 
     def _state_changed(self) -> None:
         state = self._connection.pc.connectionState
-        if state in ("failed", "closed"):
-            for outlet in self._outlets.values():
-                outlet.give_up()
-        if state in ("connected", "failed", "closed"):
-            self._state.set()
+        if state == "connected":
+            self._stands.set()
+        elif state in ("failed", "closed"):
+            self._broken.set()
 
     async def _send(self) -> None:
-        await self._state.wait()
+        delivery = asyncio.create_task(self._deliver())
+        losses = {asyncio.create_task(self._break()), asyncio.create_task(self._fall_silent())}
+        try:
+            await asyncio.wait({delivery, *losses}, return_when=asyncio.FIRST_COMPLETED)
+            for loss in losses:
+                if loss.done() and not delivery.done():
+                    await loss  # raises
+            await delivery
+        finally:
+            for task in (delivery, *losses):
+                task.cancel()
+            await asyncio.gather(delivery, *losses, return_exceptions=True)
+
+    async def _deliver(self) -> None:
+        await self._stands.wait()
         began_s, self._began_unix_s = time.monotonic(), time.time()
         async for item in _with_tail(self._source):
             time_s = item.time_s if isinstance(item, Frame) else item.start_s
             await asyncio.sleep(max(0.0, began_s + time_s - time.monotonic()))
             await self._outlets["video" if isinstance(item, Frame) else "audio"].put(item)
-            self._check_connected()
+        await self._receipts.another()
+
+    async def _break(self) -> None:
+        await self._broken.wait()
+        state = self._connection.pc.connectionState
+        raise PublishError(f"the connection to the receiver is {state}")
+
+    async def _fall_silent(self) -> None:
+        await self._receipts.silence()
+        raise PublishError(f"the receiver is gone: it has reported nothing for {SILENCE_S:g} s")
 
     def _captured_s(self, rate: int, timestamp: int) -> float:
         return self._began_unix_s + timestamp / rate
-
-    def _check_connected(self) -> None:
-        state = self._connection.pc.connectionState
-        if state != "connected":
-            raise PublishError(f"the connection to the receiver is {state}")
 
 
 class Publication:
@@ -231,14 +252,8 @@ class _Outlet(MediaStreamTrack):
             raise MediaStreamError
         return await self._frames.get()
 
-    def give_up(self) -> None:
-        """Nothing leaves any more: whoever waits to put something goes on."""
-        self.stop()
-        while not self._frames.empty():
-            self._frames.get_nowait()
-
     async def put(self, item: Item) -> None:
-        """Sends an item; waits while the encoder is behind. Does nothing once given up."""
+        """Sends an item; waits while the encoder is behind."""
         if isinstance(item, Frame):
             await self._put_picture(item.rgb, round(item.time_s * _VIDEO_RATE))
         else:
@@ -250,7 +265,7 @@ class _Outlet(MediaStreamTrack):
         frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
         frame.pts, frame.time_base = pts, Fraction(1, _VIDEO_RATE)
         self._next = pts + 1
-        await self._put(frame)
+        await self._frames.put(frame)
 
     async def _put_sound(self, sound: Sound) -> None:
         missing = round(sound.start_s * SAMPLE_RATE) - self._next
@@ -266,8 +281,4 @@ class _Outlet(MediaStreamTrack):
             frame.sample_rate = SAMPLE_RATE
             frame.pts, frame.time_base = self._next, Fraction(1, SAMPLE_RATE)
             self._next += piece.shape[1]
-            await self._put(frame)
-
-    async def _put(self, frame: Any) -> None:
-        if self.readyState == "live":
             await self._frames.put(frame)

@@ -33,7 +33,7 @@ HINTS = {
     "session_unknown": "client.sessions.list() tells which sessions there are",
     "answer_unknown": "only an answer that is still being written can be cancelled",
     "session_over": "publish to the session again, or begin a new one",
-    "session_busy": "one sender at a time: close the other publication first",
+    "session_busy": "one sender at a time: close the other publication",
     "nothing_seen": "ask again when the first picture or sound has arrived",
     "no_capacity": "close a session, or start the service with more --sessions",
     "unauthorized": "pass a token: EchoSieve(url, token); `echosieve token` makes one",

@@ -218,10 +218,11 @@ class Publication:
         self._sender = sender
 
     async def finished(self) -> None:
-        """Wait until the media has come to its end and its last piece was sent.
+        """Wait until the media has come to its end and the service has reported after its last
+        piece.
 
-        Raises MediaFailed where the media breaks, ConnectionLost where the connection does, Misused
-        where nothing is being sent.
+        Raises MediaFailed where the media breaks; ConnectionLost where the connection does, or
+        where the service has reported nothing for 8 s; Misused where nothing is being sent.
         """
         if self._sender is None:
             raise Misused(NOT_BEGUN)

@@ -143,7 +143,7 @@ class Manager:
             await self._gone(session_id)
         self.check_ready()
         if session_id in self._attaching:
-            raise SessionBusy("a sender is there already")
+            raise SessionBusy
         attached = self._attaching[session_id] = asyncio.Event()
         try:
             idle = await self._idle(session_id)
@@ -267,7 +267,7 @@ class Manager:
     async def _idle(self, session_id: str) -> Idle:
         session = await self.find(session_id)
         if isinstance(session, LiveSession):
-            raise SessionBusy("a sender is there already")
+            raise SessionBusy
         return session
 
     def waiting(self) -> list[Idle]:

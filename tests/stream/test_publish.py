@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from aiortc import RTCRtpReceiver
 
 from stream.publish import PublishError, Sending, _Outlet, publish
 from stream.rtc import Peer
@@ -119,6 +120,59 @@ async def test_a_sender_whose_encoder_is_behind_is_told_too(
         await peer.close()
         with pytest.raises(PublishError, match="the connection to the receiver is"):
             await asyncio.wait_for(sending.finished(), PATIENCE_S)
+
+
+@pytest.fixture
+def dumb(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """When called, receivers report no more, as one that was killed."""
+    monkeypatch.setattr("stream.receipts.SILENCE_S", 2.0)
+
+    async def nothing(*_: object) -> None: ...
+
+    return lambda: monkeypatch.setattr(RTCRtpReceiver, "_send_rtcp", nothing)
+
+
+class Resting(FlashAndBeep):
+    """Something comes, and then nothing more."""
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        async for item in super().__aiter__():
+            yield item
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("source", [FlashAndBeep(30.0), Resting(0.2)], ids=["runs", "rests"])
+async def test_a_receiver_that_was_killed_is_missed_within_seconds(
+    source: FlashAndBeep, dumb: Callable[[], None]
+) -> None:
+    async with loopback(source) as (sending, _):
+        await sending._receipts.another()
+        dumb()
+        with pytest.raises(PublishError, match="the receiver is gone: it has reported nothing"):
+            await asyncio.wait_for(sending.finished(), PATIENCE_S)
+
+
+async def test_a_source_that_ends_before_its_receiver_was_missed_is_not_taken_for_sent(
+    dumb: Callable[[], None],
+) -> None:
+    dumb()
+    async with loopback(FlashAndBeep(0.2)) as (sending, _):
+        with pytest.raises(PublishError, match="the receiver is gone"):
+            await asyncio.wait_for(sending.finished(), PATIENCE_S)
+
+
+@pytest.mark.parametrize("source", [Resting(0.2), Resting(0.0)], ids=["after a while", "at once"])
+async def test_a_source_that_rests_is_no_reason_to_miss_the_receiver(
+    source: Resting, dumb: Callable[[], None]
+) -> None:
+    async with loopback(source) as (sending, _):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(sending.finished(), 4.0)
+
+
+async def test_a_source_in_which_there_is_nothing_ends_at_once() -> None:
+    async with loopback(FlashAndBeep(0.0)) as (sending, _):
+        await asyncio.wait_for(sending.finished(), PATIENCE_S)
 
 
 async def test_an_error_of_the_source_reaches_who_waits() -> None:

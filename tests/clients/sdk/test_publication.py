@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 
 from clients.sdk import EchoSieve
 from clients.sdk.session import Publication
+from session import wire
+from session.errors import SessionBusy
 from tests.session.described import session
 
 
@@ -26,26 +30,61 @@ class Sender:
         self.is_closed = True
 
 
-@pytest.mark.parametrize("status", [404, 500, 502, 503])
-async def test_a_publication_closes_also_where_a_proxy_answers_for_a_service_that_is_away(
-    status: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def sender(monkeypatch: pytest.MonkeyPatch) -> Sender:
+    """What every publication is sent by."""
     sender = Sender()
 
     async def sender_of(_: object) -> Sender:
         return sender
 
+    monkeypatch.setattr("clients.media.sender_of", sender_of)
+    return sender
+
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def taken(request: httpx.Request) -> httpx.Response:
+    """What a service answers that takes a publication."""
+    if request.method == "POST":
+        headers = {"Location": "/whip/door/whip_1", "X-EchoSieve-Session": "ses_1"}
+        return httpx.Response(201, text="v=0", headers=headers)
+    return httpx.Response(200, content=session(state="live").model_dump_json())
+
+
+def client_of(answer: Answer) -> EchoSieve:
+    return EchoSieve("http://proxy", transport=httpx.MockTransport(answer))
+
+
+async def test_a_sender_that_was_cut_off_is_waited_for_until_the_service_misses_it(
+    sender: Sender,
+) -> None:
+    refusals = [SessionBusy(), SessionBusy()]
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and refusals:
+            error = refusals.pop()
+            body = wire.ErrorBody(error=error.detail()).model_dump_json()
+            return httpx.Response(error.status, content=body, headers={"Retry-After": "0"})
+        return taken(request)
+
+    async with client_of(answered) as client, client.publish("clip.webm", room="door") as live:
+        assert live.session.id == "ses_1"
+    assert not refusals
+    assert SessionBusy().headers["Retry-After"] == "2"
+
+
+@pytest.mark.parametrize("status", [404, 500, 502, 503])
+async def test_a_publication_closes_also_where_a_proxy_answers_for_a_service_that_is_away(
+    status: int, sender: Sender
+) -> None:
     def answered(request: httpx.Request) -> httpx.Response:
         if request.method == "DELETE":
             return httpx.Response(status, text="<html>away</html>")
-        if request.method == "POST":
-            headers = {"Location": "/whip/door/whip_1", "X-EchoSieve-Session": "ses_1"}
-            return httpx.Response(201, text="v=0", headers=headers)
-        return httpx.Response(200, content=session(state="live").model_dump_json())
+        return taken(request)
 
-    monkeypatch.setattr("clients.media.sender_of", sender_of)
-    transport = httpx.MockTransport(answered)
-    async with EchoSieve("http://proxy", transport=transport) as client:
+    async with client_of(answered) as client:
         publication = client.publish("clip.webm", room="door")
         assert isinstance(publication, Publication)
         async with publication:
