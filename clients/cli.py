@@ -29,6 +29,7 @@ from session.options import (
     add_sessions,
     config_of,
     count,
+    hours,
     journal_of,
     positive,
     text,
@@ -294,7 +295,7 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
         commands.add_parser("eval", help="run the evaluation's studies, or a --benchmark"), given
     )
     _add_report(commands.add_parser("report", help="write docs/RESULTS.md"), given)
-    train = commands.add_parser("train", help="train the built-in model")
+    train = commands.add_parser("train", help="train a sieve for a model, or the built-in one")
     if given[:1] == ["train"]:
         from sieve.train import add_arguments, run
 
@@ -331,7 +332,7 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
         help="in which session (default: in all)",
     )
     parser.add_argument(
-        "--hours", type=positive, default=24.0, help="how long it holds (default %(default)g)"
+        "--hours", type=hours, default=24.0, help="how long it holds, up to ten years (default 24)"
     )
     parser.add_argument(
         "--name", type=text, help="of its holder, for whom what is done in a minute is counted"

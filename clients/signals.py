@@ -23,6 +23,12 @@ async def _terminable(work: Coroutine[Any, Any, None]) -> None:
     """SIGINT is seen to by `asyncio.run`."""
     task = asyncio.current_task()
     assert task is not None
+
+    def end() -> None:
+        """Once: a second, as `timeout` sends to the whole group, would break what ends in order."""
+        if not task.cancelling():
+            task.cancel()
+
     with suppress(NotImplementedError):  # a system without it
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
     await work

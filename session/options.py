@@ -18,6 +18,8 @@ from session.config import (
     ServiceConfig,
 )
 
+MAX_HOURS = 87_600
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Which model, and where it works."""
@@ -167,6 +169,14 @@ def positive(given: str) -> float:
     value = number(given)
     if not 0.0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be more than 0, not {given}")
+    return value
+
+
+def hours(given: str) -> float:
+    """How long a token holds."""
+    value = positive(given)
+    if value > MAX_HOURS:
+        raise argparse.ArgumentTypeError(f"must be at most {MAX_HOURS} (ten years), not {given}")
     return value
 
 

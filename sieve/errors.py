@@ -49,6 +49,10 @@ class SettingInvalid(SieveError):
     """A setting out of its range."""
 
 
+class FolderBusy(SieveError):
+    """Another process is at work in a run's folder."""
+
+
 class BenchmarkError(SieveError):
     """The files of a benchmark are not there, or nothing in them can be asked."""
 

@@ -51,7 +51,7 @@ def load_model(
     cannot be used.
     """
     directory = _resolve(directory_or_hub_id)
-    cs2_directory = _resolve(sieve) if sieve is not None else directory
+    cs2_directory = _resolve(sieve, "a sieve's") if sieve is not None else directory
     read_config(directory)
     config = read_config(cs2_directory)
     text_config = text_config_of(config)
@@ -75,7 +75,7 @@ def weights_of(directory_or_hub_id: str | Path) -> str:
     return digest(_resolve(directory_or_hub_id))
 
 
-def _resolve(directory_or_hub_id: str | Path) -> Path:
+def _resolve(directory_or_hub_id: str | Path, whose: str = "a model's") -> Path:
     if str(directory_or_hub_id) == "demo":
         return DEMO
     path = Path(directory_or_hub_id).expanduser()
@@ -83,8 +83,8 @@ def _resolve(directory_or_hub_id: str | Path) -> Path:
         return path
     if path.is_absolute() or len(path.parts) != 2:
         raise CheckpointError(
-            f"no model directory at {path}: give a directory with config.json and safetensors, "
-            "a hub id (owner/name), or 'demo' for the built-in model"
+            f"no directory at {path} that could be {whose}: give one with config.json and "
+            "safetensors, a hub id (owner/name), or 'demo' for the built-in model"
         )
     return _download(str(directory_or_hub_id))
 

@@ -374,6 +374,11 @@ def trained_arms(path: Path) -> list[Arm]:
     """The models that a JSON file lists. Raises SettingInvalid."""
     try:
         lines = TypeAdapter(list[Trained]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise SettingInvalid(
+            f"--trained: {path} cannot be read ({error.strerror}): give the trained.json that "
+            "stands beside the models of `make study`"
+        ) from None
     except ValidationError as error:
         why = faults(error, "it")
         raise SettingInvalid(f"{path} is no list of trained models: {why}") from None

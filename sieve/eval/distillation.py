@@ -22,13 +22,13 @@ import numpy as np
 
 from sieve.baselines import KeepAll
 from sieve.checkpoint import load_model, weights_of
-from sieve.errors import TrainingError
+from sieve.errors import SieveError
 from sieve.eval.accuracy import WORLDS, horizon_s, measure
 from sieve.eval.accuracy import Plan as Measuring
+from sieve.folder import claim, held
 from sieve.model import Model
 from sieve.selectors import TRAINING_FREE, default_name, method_of
 from sieve.train import main as train
-from sieve.train.saving import claim
 from stream.render import render_file
 from stream.source import SceneSource
 from stream.world.plot import Plot
@@ -88,8 +88,12 @@ class Plan:
 
 def distil(plan: Plan, folder: Path) -> dict[str, Any]:
     """All that is left to do; returns the figures, which also stand in ``distilled.json``. Raises
-    TrainingError where the folder holds another plan's."""
-    folder.mkdir(parents=True, exist_ok=True)
+    SettingInvalid where the folder holds another plan's, FolderBusy."""
+    with held(folder):
+        return _distil(plan, folder)
+
+
+def _distil(plan: Plan, folder: Path) -> dict[str, Any]:
     decided = {name: value for name, value in asdict(plan).items() if name != "threads"}
     claim(folder / "plan.json", decided)
     record(plan, folder / "recordings")
@@ -193,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("minutes are above 0; steps, streams, moments and threads 1 or more")
     try:
         found = distil(plan, folder)
-    except TrainingError as error:
+    except SieveError as error:
         parser.exit(1, f"{error}\n")
     for name in ("without", "with"):
         shown = {arm: of["mean"] for arm, of in found[name]["accuracy"].items()}

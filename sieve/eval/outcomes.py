@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sieve.errors import SettingInvalid
+from sieve.folder import claim, facts_in, put
 
 Mode = Literal["streamed", "offline"]
 Pair = tuple[int, int]  # tokens: video, audio
@@ -85,36 +86,32 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._setting, self._lines = folder / "run.json", folder / "outcomes.jsonl"
         self._left_out = folder / "left-out.json"
-        folder.mkdir(parents=True, exist_ok=True)
 
     def begin(self, setting: dict[str, Any]) -> None:
-        """Note what is run; raises SettingInvalid where the folder holds another run."""
-        if not self._setting.exists():
-            self._setting.write_text(json.dumps(setting, indent=2) + "\n")
-            return
-        before = json.loads(self._setting.read_text())
-        changed = sorted(k for k in {*before, *setting} if before.get(k) != setting.get(k))
-        if changed:
-            raise SettingInvalid(
-                f"{self._setting.parent} holds a run with another {', '.join(changed)}: "
-                "give another folder, or the setting in its run.json"
-            )
+        """Note what is run. Raises SettingInvalid where the folder holds another run."""
+        claim(self._setting, setting)
 
     def setting(self) -> dict[str, Any]:
         """What was run. Raises SettingInvalid for a folder without a run."""
         if not self._setting.exists():
             raise SettingInvalid(f"{self._setting.parent} holds no run: it has no run.json")
-        return dict(json.loads(self._setting.read_text()))
+        setting = facts_in(self._setting)
+        if "model" not in setting:
+            raise SettingInvalid(f"{self._setting} does not say which model was run")
+        return setting
 
     def leave_out(self, lines: Iterable[LeftOut]) -> None:
         """Note what cannot be run, beside what was noted before."""
         known = dict.fromkeys([*self.left_out(), *lines])
-        self._left_out.write_text(json.dumps([asdict(line) for line in known], indent=1) + "\n")
+        put(self._left_out, json.dumps([asdict(line) for line in known], indent=1) + "\n")
 
     def left_out(self) -> list[LeftOut]:
         if not self._left_out.exists():
             return []
-        return [LeftOut(**line) for line in json.loads(self._left_out.read_text())]
+        try:
+            return [LeftOut(**line) for line in json.loads(self._left_out.read_bytes())]
+        except (ValueError, TypeError) as error:
+            raise SettingInvalid(f"{self._left_out} is damaged ({error}): remove it") from error
 
     def append(self, outcomes: Sequence[Outcome]) -> None:
         """All outcomes of a cell, in one piece."""

@@ -27,6 +27,7 @@ from sieve.eval.pace import measured
 from sieve.eval.run import Job, Models, Plan, carry_out, todo
 from sieve.eval.tasks import TASKS
 from sieve.eval.trial import LEAST_SLOTS
+from sieve.folder import held
 from sieve.model import Model
 from sieve.prune import shares
 from sieve.selectors import REFINED
@@ -149,8 +150,17 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         _list(console)
         return 0
-    plan = possible(plan_of(args))
+    plan = plan_of(args)
+    check_asked(plan, args.arms or ())
     folder = args.out or Path("runs") / args.study
+    if folder.exists() and not folder.is_dir():
+        raise SettingInvalid(f"--out: {folder} is a file; name a folder, which need not exist yet")
+    with held(folder):
+        _run(console, possible(plan), folder, args.workers)
+    return 0
+
+
+def _run(console: Console, plan: Plan, folder: Path, workers: int) -> None:
     journal = Journal(folder)
     journal.begin(plan.setting)
     journal.leave_out(plan.left_out)
@@ -161,10 +171,9 @@ def run(args: argparse.Namespace) -> int:
     told = f"{folder}: {cells} cells to do in {len(work)} cases"
     console.print(told, soft_wrap=True)  # a path is copied in one piece
     if cells:
-        _estimate(console, plan, work, args.workers)
-        _carry_out(console, plan, journal, work, args.workers)
+        _estimate(console, plan, work, workers)
+        _carry_out(console, plan, journal, work, workers)
     console.print(f"done: echosieve report {folder}", soft_wrap=True)
-    return 0
 
 
 def plan_of(args: argparse.Namespace) -> Plan:
@@ -189,6 +198,27 @@ def plan_of(args: argparse.Namespace) -> Plan:
         trained=args.trained,
         device=args.device,
     )
+
+
+def check_asked(plan: Plan, names: Sequence[str]) -> None:
+    """Raises SettingInvalid where there is nothing to ask, or not of an arm that was named."""
+    asked = {cell.arm for cell in plan.cells()}
+    for arm in plan.arm.values():
+        if arm.name in names and arm.name not in asked:
+            raise SettingInvalid(f"{arm.name} would not be asked: {_unasked(plan, arm)}")
+    if not asked:
+        raise SettingInvalid("of these tasks, arms, retentions and modes nothing can be asked")
+
+
+def _unasked(plan: Plan, arm: Arm) -> str:
+    if not {*arm.modes} & {*plan.modes}:
+        return f"it goes with --modes {' '.join(arm.modes)}"
+    if not any(arm.group in TASKS[name].groups for name in plan.tasks):
+        fitting = [name for name, task in TASKS.items() if arm.group in task.groups]
+        return f"arms of the group {arm.group} go with the tasks {', '.join(fitting)}"
+    if arm.full:
+        return "it reads all tokens: give --retentions with 1"
+    return "it keeps a part of the tokens: give --retentions with one below 1"
 
 
 def possible(plan: Plan) -> Plan:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sieve.folder import held
+
 if TYPE_CHECKING:
     from sieve.model import Model
     from sieve.train.backbone.library import Data
@@ -189,9 +191,9 @@ def _from_recipe(args: argparse.Namespace) -> int:
         args.refuse(f"{given[0]} goes with --data or --recordings, not with a recipe")
     recipe, device = RECIPES[args.recipe or "demo"], args.device or "cpu"
     folder = args.run or Path("runs/train")
-    folder.mkdir(parents=True, exist_ok=True)
     members = args.threads if device == "cpu" else 1
-    together(members, folder / "meet", train_recipe, recipe, folder, args.out, device)
+    with held(folder):
+        together(members, folder / "meet", train_recipe, recipe, folder, args.out, device)
     return 0
 
 
@@ -206,16 +208,16 @@ def _finetune(args: argparse.Namespace) -> int:
     if args.fresh and args.sieve is not None:
         args.refuse("--fresh begins with a new sieve, --sieve with one that is there: give one")
     tuning = tuning_of(_settings(args))
-    source = args.model or "demo"
+    model = _model(args, tuning)
     args.out.mkdir(parents=True, exist_ok=True)
     folder = args.run or Path("runs") / args.out.resolve().name
-    folder.mkdir(parents=True, exist_ok=True)
-    bulletin = Bulletin(folder / "journal.jsonl")
-    data = _data(args, tuning, bulletin)
-    claim_run(folder, tuning, _begin_from(args), data)
-    training = Finetuning(_model(args, tuning), tuning, data, folder, bulletin)
-    use = write(training.finish(), tuning, source, args.out)
-    bulletin.note("finished", f"trained; use it with: {use}")
+    with held(folder):
+        bulletin = Bulletin(folder / "journal.jsonl")
+        data = _data(args, tuning, bulletin)
+        claim_run(folder, tuning, _begin_from(args), data)
+        training = Finetuning(model, tuning, data, folder, bulletin)
+        use = write(training.finish(), tuning, args.model or "demo", args.out)
+        bulletin.note("finished", f"trained; use it with: {use}")
     return 0
 
 

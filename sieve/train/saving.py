@@ -1,11 +1,10 @@
-"""What a run leaves in its folder: whose it is, and files that are whole or not there."""
+"""What a training leaves for itself: files of tensors that are whole or not there."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -23,17 +22,12 @@ def save_whole(state: Any, path: Path) -> None:
     partial.replace(path)
 
 
-def claim(path: Path, facts: Mapping[str, Any]) -> None:
-    """Make a folder the run's by writing ``facts`` to ``path`` in it, or see that it is. Raises
-    TrainingError where it holds a run with others."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        path.write_text(json.dumps(facts, indent=2) + "\n")
-        return
-    theirs = json.loads(path.read_text())
-    other = [name for name in facts if theirs.get(name) != facts[name]]
-    if other:
+def load_whole(path: Path, device: torch.device | str = "cpu", *, mmap: bool = False) -> Any:
+    """What was saved there. Raises TrainingError for a file that is damaged."""
+    try:
+        return torch.load(path, weights_only=True, map_location=device, mmap=mmap)
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TrainingError(
-            f"{path.parent} holds a run that differs in {', '.join(other)}: give this one another "
-            "folder (--run), or the settings and data that one was begun with"
-        )
+            f"{path} is damaged ({reason}): remove it, and what it held is made again"
+        ) from error

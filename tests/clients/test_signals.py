@@ -28,7 +28,9 @@ class Work:
                 os.kill(os.getpid(), self._number)
                 await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(0)  # as goodbyes take a moment
+            if self._number == signal.SIGTERM:
+                os.kill(os.getpid(), signal.SIGTERM)  # as `timeout` sends two
+            await asyncio.sleep(0.01)  # as goodbyes take a moment
             self.ended = True
 
 

@@ -97,6 +97,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fold, write, draw. Raises SettingInvalid for what holds no results."""
     figures = args.docs / "figures"
+    if not args.runs and not figures.is_dir():
+        raise SettingInvalid(f"--docs: {args.docs} has no folder figures, in which results stand")
     for path in args.runs:
         take_in(path, figures)
     found = load(figures)

@@ -26,7 +26,7 @@ from sieve.train.backbone.teacher import Teacher
 from sieve.train.backbone.tuning import StagePlan, Tuning
 from sieve.train.bulletin import Bulletin
 from sieve.train.optimise import Optimiser
-from sieve.train.saving import save_whole
+from sieve.train.saving import load_whole, save_whole
 
 _DRAWS = 4  # a stream of random numbers of its own
 
@@ -216,7 +216,7 @@ class Finetuning:
     def _resumed(self) -> _Progress:
         if not self._checkpoint.exists():
             return _Progress()
-        state = torch.load(self._checkpoint, weights_only=True, map_location="cpu")
+        state = load_whole(self._checkpoint)
         for name, learner in self._learners.items():
             learner.load_state_dict(state["weights"][name])
         self._library.left_out |= state["left_out"]

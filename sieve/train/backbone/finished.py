@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from sieve.checkpoint import save_model, save_sieve
+from sieve.folder import claim
 from sieve.model import Model
 from sieve.tokens import IDS_PER_S
 from sieve.train.backbone.library import Data
 from sieve.train.backbone.tuning import Tuning
-from sieve.train.saving import claim
 
 
 def claim_run(folder: Path, tuning: Tuning, model: str, data: Data) -> None:
-    """Make ``folder`` the run's, or see that it is. Raises TrainingError where it holds a run with
+    """Make ``folder`` the run's, or see that it is. Raises SettingInvalid where it holds a run with
     other settings or other data."""
     facts = {"model": model, "data": data.digest, **asdict(tuning)}
     claim(folder / "run.json", json.loads(json.dumps(facts)))

@@ -35,7 +35,7 @@ from sieve.train.backbone.window_loss import (
     answer_logits,
     ask,
 )
-from sieve.train.saving import save_whole
+from sieve.train.saving import load_whole, save_whole
 
 ASK_FOR_QUESTION = "Ask a question about this video that only who watched and listened can answer."
 _TEMPERATURE = 0.8
@@ -193,7 +193,7 @@ class Lessons:
         save_whole(asdict(taught), self._path(number))
 
     def get(self, number: int) -> Taught:
-        found: dict[str, Any] = torch.load(self._path(number), weights_only=True)
+        found: dict[str, Any] = load_whole(self._path(number))
         lessons = tuple(
             Lesson(
                 tuple(lesson["question"]),

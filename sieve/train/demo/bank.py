@@ -20,6 +20,7 @@ from torch import Tensor
 
 from sieve.train.demo.tiny import TinyModel, batch_tower_chunks, build_tokenizer, thinker_config
 from sieve.train.demo.towers import hear, see
+from sieve.train.saving import load_whole
 from sieve.train.world.render import open_mel, open_pairs, render_stream, stream_mel
 from sieve.train.world.truth import (
     AUDIO_TOKENS,
@@ -82,7 +83,7 @@ class Bank:
     @staticmethod
     def load(parts: Sequence[Path]) -> Bank:
         """One bank of the streams of all ``parts``, in their order."""
-        loaded = [torch.load(path, weights_only=True, mmap=True) for path in parts]
+        loaded = [load_whole(path, mmap=True) for path in parts]
         return Bank(**{name: torch.cat([part[name] for part in loaded]) for name in loaded[0]})
 
 

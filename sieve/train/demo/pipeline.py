@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from rich.console import Console
 
+from sieve.folder import claim
 from sieve.train.bulletin import Bulletin
 from sieve.train.demo.bank import Bank, Filming, Row, encode_streams, load_towers, tower_state
 from sieve.train.demo.batch import BatchShape, Sampler
@@ -33,7 +34,7 @@ from sieve.train.demo.tiny import (
 )
 from sieve.train.demo.towers import Pictures, Sounds, fold_scales, picture_stage, sound_stage
 from sieve.train.optimise import Optimiser
-from sieve.train.saving import claim, save_whole
+from sieve.train.saving import load_whole, save_whole
 from sieve.train.team import Team
 from sieve.train.world.render import render_stream
 from stream.world.plot import Plot
@@ -155,7 +156,7 @@ class Run:
             if self.team.leads:
                 save_whole(tower_state(self.model), path)
             self.team.wait()
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: dict[str, Any] = load_whole(path)
         return state
 
     def _train_towers(self) -> None:
@@ -224,7 +225,7 @@ class Run:
         """Steps, reports and checkpoints until the stage is done."""
         path = self.folder / f"stage-{name}.pt"
         if path.exists():
-            stage.load(torch.load(path, weights_only=True, map_location=self.model.device))
+            stage.load(load_whole(path, self.model.device))
             step = stage.optimiser.step
             self.bulletin.note(
                 "resumed", f"{name} goes on after step {step}", stage=name, step=step

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -21,7 +20,7 @@ from sieve.errors import TrainingError
 from sieve.train.demo.bank import tower_state
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.tiny import deepen
-from sieve.train.saving import save_whole
+from sieve.train.saving import load_whole, save_whole
 
 _PARTS = ("model", "words")  # of a stage's checkpoint; what the optimiser knows is left out
 
@@ -35,7 +34,7 @@ def keep(run_folder: Path, stages: Sequence[str], out: Path) -> None:
             raise TrainingError(f"{run_folder} has no checkpoint of the stage {stage}: train it")
     out.mkdir(parents=True, exist_ok=True)  # `make` takes a folder that is there for made
     for stage, path in paths.items():
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        state = load_whole(path)
         target = out / f"{stage}.safetensors"
         save_file(_flat(state), target, metadata={"format": "pt"})
         target.chmod(0o644)  # safetensors writes it for its owner alone

@@ -20,7 +20,8 @@ from typing import Any
 
 import torch
 
-from sieve.errors import TrainingError
+from sieve.errors import SieveError, TrainingError
+from sieve.folder import held
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import RECIPES, Recipe
 from sieve.train.demo.stages import LABEL_LOSSES, StageConfig
@@ -219,7 +220,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"steps and seeds are 1 or more; there are these arms: {names}")
     plan, members = Plan(args.steps, args.seeds, chosen), args.threads
     given = (RECIPES[args.recipe], args.run, args.device, args.starts, plan, args.out, args.models)
-    together(members if args.device == "cpu" else 1, args.out.with_suffix(".meet"), _join, *given)
+    try:
+        with held(args.run):
+            meeting = args.out.with_suffix(".meet")
+            together(members if args.device == "cpu" else 1, meeting, _join, *given)
+    except SieveError as error:
+        parser.exit(1, f"{error}\n")
     return 0
 
 

@@ -92,7 +92,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.clips < 1 or args.turns < 1 or args.seed < 0 or args.size < 84 or args.size % 84:
         parser.error("--clips and --turns are 1 or more, --seed 0 or more, --size a multiple of 84")
     plan = Plan(args.clips, args.world, args.seed, turns=args.turns, size=args.size)
-    print(f"echosieve train --data {write(plan, args.out)} --model DIR --out SIEVE")
+    try:
+        path = write(plan, args.out)
+    except OSError as error:
+        parser.exit(1, f"{args.out} cannot be written to ({error.strerror}): name a folder\n")
+    print(f"echosieve train --data {path} --model DIR --out SIEVE")
     return 0
 
 

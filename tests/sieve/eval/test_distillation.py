@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sieve.checkpoint import load_model
-from sieve.errors import TrainingError
+from sieve.errors import SettingInvalid
 from sieve.eval import distillation
 from sieve.eval.accuracy import WORLDS
 from sieve.eval.distillation import Plan, distil, main, questions, record, without_sieve
@@ -29,7 +29,7 @@ def test_a_rehearsal_goes_to_its_end_and_is_not_done_twice(
     assert found["with"]["questions"] == found["without"]["questions"]
     assert json.loads((tmp_path / "distilled.json").read_text()) == found
     assert load_model("demo", sieve=tmp_path / "sieve").cs2 is not None
-    with pytest.raises(TrainingError, match="differs in steps"):
+    with pytest.raises(SettingInvalid, match="another steps"):
         distil(replace(TINY, steps=3), tmp_path)
 
 

@@ -78,3 +78,18 @@ def test_a_folder_holds_one_run(tmp_path: Path) -> None:
 def test_outcomes_of_a_cell_are_in_the_order_of_the_questions() -> None:
     cells = by_cell([_cell(1)[1], _cell(0)[0], _cell(1)[0]])
     assert [[line.number for line in found] for found in cells.values()] == [[0, 1], [0]]
+
+
+def test_reading_makes_no_folder(tmp_path: Path) -> None:
+    Journal(tmp_path / "typo").outcomes()
+    assert not (tmp_path / "typo").exists()
+
+
+def test_notes_of_a_run_that_are_damaged_are_told(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    (tmp_path / "run.json").write_text('{"weights": "abc"}')
+    with pytest.raises(SettingInvalid, match=r"run\.json does not say which model"):
+        journal.setting()
+    (tmp_path / "left-out.json").write_text("[{]")
+    with pytest.raises(SettingInvalid, match=r"left-out\.json is damaged"):
+        journal.left_out()

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sieve.errors import SettingInvalid
+from sieve.errors import FolderBusy, SettingInvalid
 from sieve.eval.outcomes import Journal, LeftOut, by_cell
 from sieve.eval.suite import STUDIES, add_arguments, plan_of, possible, run
 from sieve.eval.tasks import TASKS
+from sieve.folder import held
 from tests import tiny
 
 
@@ -129,3 +130,35 @@ def test_a_run_that_is_killed_goes_on_to_the_same_outcomes(directory: str, tmp_p
     assert run(_arguments(*given, str(folder), "--workers", "1")) == 0
     assert run(_arguments(*given, str(whole), "--workers", "1")) == 0
     assert by_cell(journal.outcomes()) == by_cell(Journal(whole).outcomes())
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--arms", "full", "--retentions", "0.2"), "full would not be asked: it reads all tokens"),
+        (("--arms", "sieve", "--retentions", "1"), "sieve would not be asked: it keeps a part"),
+        (("--arms", "fastv, as published"), "it goes with --modes offline"),
+        (("--arms", "sieve", "score alone"), "memory go with the tasks memory"),
+        (("--arms", "method", "--retentions", "1"), "nothing can be asked"),
+    ],
+)
+def test_an_arm_that_was_named_and_would_not_be_asked_is_refused(
+    given: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingInvalid, match=told):
+        run(_arguments(*given, "--out", str(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_a_file_and_one_that_is_held_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingInvalid, match="file is a file; name a folder"):
+        run(_arguments("--out", str(tmp_path / "file")))
+    with held(tmp_path / "run"), pytest.raises(FolderBusy):
+        run(_arguments("--out", str(tmp_path / "run")))
+
+
+def test_a_list_of_trained_models_that_is_not_there_is_told(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nothing.json"):
+        with pytest.raises(SettingInvalid, match=r"--trained: .* cannot be read"):
+            run(_arguments("--trained", str(path), "--out", str(tmp_path / "run")))

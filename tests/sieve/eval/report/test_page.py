@@ -168,3 +168,14 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, content: str, told:
     path.write_text(content)
     with pytest.raises(SettingInvalid, match=told):
         take_in(path, tmp_path / "figures")
+
+
+def test_a_run_or_docs_that_are_not_there_are_told_and_not_made(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    docs = tmp_path / "docs"
+    with pytest.raises(SettingInvalid, match="holds no run"):
+        run(parser.parse_args([str(tmp_path / "typo"), "--docs", str(docs)]))
+    with pytest.raises(SettingInvalid, match="has no folder figures"):
+        run(parser.parse_args(["--docs", str(docs)]))
+    assert list(tmp_path.iterdir()) == []

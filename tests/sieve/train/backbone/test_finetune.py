@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from safetensors.torch import load_file
 from clients.cli import main
 from sieve import load_model
 from sieve.errors import TrainingError
+from sieve.folder import held
 from sieve.train.backbone.clips import read_clips
 from sieve.train.backbone.finetune import Finetuning
 from sieve.train.backbone.library import Data
@@ -158,7 +160,7 @@ def test_a_run_with_other_settings_is_not_mixed_with_it(
     stock: Path, recordings: Path, distilled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(stock, distilled, "--recordings", str(recordings), seed=5) == 1
-    assert "holds a run that differs in seed" in capsys.readouterr().err
+    assert "holds a run with another seed" in capsys.readouterr().err
 
 
 def test_labelled_clips_train_all_stages_and_the_whole_model(
@@ -198,3 +200,22 @@ def test_recordings_cannot_teach_the_backbone(stock: Path, tmp_path: Path) -> No
         Finetuning(
             load_model(stock), tuning, Data([], False), tmp_path, Bulletin(tmp_path / "j.jsonl")
         )
+
+
+def test_a_checkpoint_that_is_damaged_is_told_and_a_folder_that_is_held_refused(
+    stock: Path,
+    recordings: Path,
+    distilled: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(distilled / "run", tmp_path / "run")
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    assert train(stock, tmp_path, "--recordings", str(recordings)) == 1
+    assert "checkpoint.pt is damaged" in capsys.readouterr().err
+    with held(tmp_path / "run"):
+        assert train(stock, tmp_path, "--recordings", str(recordings)) == 1
+    assert "another process is at work in" in capsys.readouterr().err
+    assert train(stock / "nothing", tmp_path, "--recordings", str(recordings)) == 1
+    assert "no directory at" in capsys.readouterr().err

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from sieve import Engine, EngineConfig, RowConfig, load_model
-from sieve.errors import TrainingError
+from sieve.errors import SettingInvalid
 from sieve.train import main
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import DEMO, REHEARSAL
@@ -113,7 +113,7 @@ def test_a_killed_team_leaves_nobody_and_goes_on_to_the_same_model(
 
 
 def test_another_recipe_does_not_go_on_in_the_same_folder(rehearsed: Path) -> None:
-    with pytest.raises(TrainingError, match="differs in seed"):
+    with pytest.raises(SettingInvalid, match="another seed"):
         Run(replace(REHEARSAL, seed=1), rehearsed)
 
 

@@ -56,3 +56,12 @@ def test_the_command_says_how_to_train_with_them(
 def test_what_cannot_be_is_refused(tmp_path: Path, wrong: tuple[str, str]) -> None:
     with pytest.raises(SystemExit):
         clips.main(["--out", str(tmp_path), *wrong])
+
+
+def test_a_folder_that_is_a_file_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        clips.main(["--out", str(tmp_path / "file")])
+    assert "cannot be written to (File exists): name a folder" in capsys.readouterr().err
