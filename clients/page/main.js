@@ -21,6 +21,7 @@ import { Tabs } from "./tabs.js";
 import { clockText, sessionName, whenText } from "./text.js";
 import { Timeline } from "./timeline.js";
 import { askable, bar, pace, problem, show } from "./view.js";
+import { setWatchForm } from "./watchform.js";
 import { Watches } from "./watches.js";
 
 const TABS = ["tab-ask", "tab-watches", "tab-timeline", "tab-settings"];
@@ -357,23 +358,6 @@ function ask(question, truth = null) {
   session.ask(question, exchange(at("answers"), question, { truth }), past ? "only" : "auto");
 }
 
-async function addWatch() {
-  const threshold = at("watch-threshold").value / 100;
-  const query = at("watch-query").value.trim();
-  if (!query) return;
-  const [describe, snapshot] = ["describe", "snapshot"].map((one) => at(`watch-${one}`).checked);
-  const wanted = { query, threshold, release: threshold / 2, describe, snapshot };
-  const counted = { query, threshold, kind: "count" };
-  at("watch-query").value = ""; // what is typed from now on is the next one
-  const taken = await watches.add(counts() ? counted : wanted);
-  if (!taken && !at("watch-query").value) at("watch-query").value = query;
-}
-
-/** Whether a number is asked for, rather than an event. */
-function counts() {
-  return at("watch-kind").value === "count";
-}
-
 at("demo").addEventListener("click", () => start("demo", goingOn));
 at("camera").addEventListener("click", () => start("camera", goingOn));
 at("again").addEventListener("click", () => start(source, latest));
@@ -393,7 +377,6 @@ onSubmit(at("ask"), () => {
   at("question").value = "";
   ask(question);
 });
-onSubmit(at("watch-form"), addWatch);
 onSubmit(at("access"), () => {
   token.set(at("token").value.trim());
   problem(null);
@@ -402,15 +385,8 @@ onSubmit(at("access"), () => {
   else sessions.refresh();
   settings.offer();
 });
-at("watch-kind").addEventListener("change", () => {
-  at("watch-query-label").textContent = counts() ? "Count" : "Tell me when";
-  at("watch-query").placeholder = counts() ? "red things" : "a red circle appears";
-  for (const one of ["describe", "snapshot"]) at(`watch-${one}-label`).hidden = counts();
-});
-at("watch-threshold").addEventListener("input", () => {
-  at("watch-threshold-text").textContent = `${at("watch-threshold").value} %`;
-});
 setStage(video);
+setWatchForm(watches);
 setInterval(() => {
   if (session) at("clock").textContent = clockText(session.clock_s);
 }, 500);
