@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from rich.console import Console
 
+from sieve.errors import TrainingError
 from sieve.folder import claim
 from sieve.train.bulletin import Bulletin
 from sieve.train.demo.bank import Bank, Filming, Row, encode_streams, load_towers, tower_state
@@ -56,7 +57,7 @@ class Resumable(Protocol):
 
 class Run:
     """Trains by ``recipe`` in ``folder``; call ``finish`` again after an interruption. Raises
-    TrainingError where the folder holds a run of another recipe."""
+    SettingInvalid where the folder holds a run of another recipe."""
 
     def __init__(
         self, recipe: Recipe, folder: Path, device: str = "cpu", team: Team | None = None
@@ -79,9 +80,25 @@ class Run:
         """All that is left to do; returns the trained model."""
         load_towers(self.model, self.towers())
         self.sampler, self.exams  # noqa: B018  all members wait here until they are made
-        for config in self.recipe.stages:
+        for config in self._left():
             self.train(self.stage(config), config.name, config)
         return self.model
+
+    def _left(self) -> Sequence[StageConfig]:
+        """The stage that was begun last, the one before, which it begins from, and all after them:
+        checkpoints of earlier ones are not asked for."""
+        stages = self.recipe.stages
+        begun = [n for n, config in enumerate(stages) if self._checkpoint(config.name).exists()]
+        first = max(0, begun[-1] - 1) if begun else 0
+        if begun and first not in begun:
+            raise TrainingError(
+                f"{self.folder} holds a checkpoint of the stage {stages[begun[-1]].name} and none "
+                f"of {stages[first].name}, from which it begins: bring that one back"
+            )
+        return stages[first:]
+
+    def _checkpoint(self, stage: str) -> Path:
+        return self.folder / f"stage-{stage}.pt"
 
     def write(self, directory: Path) -> None:
         """The trained model as a directory, its recipe beside it."""
@@ -223,7 +240,7 @@ class Run:
         look: Callable[[int], None] | None = None,
     ) -> None:
         """Steps, reports and checkpoints until the stage is done."""
-        path = self.folder / f"stage-{name}.pt"
+        path = self._checkpoint(name)
         if path.exists():
             stage.load(load_whole(path, self.model.device))
             step = stage.optimiser.step

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from sieve import Engine, EngineConfig, RowConfig, load_model
-from sieve.errors import SettingInvalid
+from sieve.errors import SettingInvalid, TrainingError
 from sieve.train import main
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import DEMO, REHEARSAL
@@ -83,6 +83,19 @@ def test_a_killed_run_goes_on_to_the_same_model_from_its_last_checkpoint(
     finished = torch.load(rehearsed / "finished.pt", weights_only=True)
     for name, value in run.model.state_dict().items():
         assert torch.equal(value, finished[name]), name
+
+
+def test_a_run_goes_on_from_its_last_two_checkpoints_alone(rehearsed: Path, tmp_path: Path) -> None:
+    folder = _begun(rehearsed, tmp_path / "run", ("sieve", "count"))
+    run = Run(REHEARSAL, folder)
+    run.finish()
+    assert not (folder / "stage-read.pt").exists()
+    finished = torch.load(rehearsed / "finished.pt", weights_only=True)
+    for name, value in run.model.state_dict().items():
+        assert torch.equal(value, finished[name]), name
+    (folder / "stage-count.pt").unlink()
+    with pytest.raises(TrainingError, match="none of count, from which it begins"):
+        Run(REHEARSAL, folder).finish()
 
 
 @needs_proc
