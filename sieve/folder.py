@@ -21,14 +21,17 @@ def held(folder: Path) -> Iterator[None]:
     FolderBusy where another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock", timeout=0)
+    lock = FileLock(folder / "lock")
     try:
-        with lock:
-            yield
+        lock.acquire(timeout=0)
     except Timeout:
         raise FolderBusy(
             f"another process is at work in {folder}: wait for its end, or name another folder"
         ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def claim(path: Path, facts: Mapping[str, Any]) -> None:

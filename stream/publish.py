@@ -123,11 +123,8 @@ class Sending:
         delivery = asyncio.create_task(self._deliver())
         losses = {asyncio.create_task(self._break()), asyncio.create_task(self._fall_silent())}
         try:
-            await asyncio.wait({delivery, *losses}, return_when=asyncio.FIRST_COMPLETED)
-            for loss in losses:
-                if loss.done() and not delivery.done():
-                    await loss  # raises
-            await delivery
+            done, _ = await asyncio.wait({delivery, *losses}, return_when=asyncio.FIRST_COMPLETED)
+            await (delivery if delivery in done else done.pop())  # a loss raises
         finally:
             for task in (delivery, *losses):
                 task.cancel()

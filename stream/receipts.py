@@ -8,9 +8,7 @@ from typing import Any
 
 from aiortc import RTCRtpSender
 
-SILENCE_S = (
-    8.0  # a receiver reports every 0.5 to 1.5 s (aiortc), every 5 s at the latest (RFC 3550)
-)
+SILENCE_S = 8.0  # aiortc reports every 0.5 to 1.5 s; RFC 3550 asks for about every 5 s
 _LOOK_S = 0.25
 
 

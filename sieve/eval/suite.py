@@ -155,8 +155,9 @@ def run(args: argparse.Namespace) -> int:
     folder = args.out or Path("runs") / args.study
     if folder.exists() and not folder.is_dir():
         raise SettingInvalid(f"--out: {folder} is a file; name a folder, which need not exist yet")
+    plan = possible(plan)  # before a folder is made for what cannot be had
     with held(folder):
-        _run(console, possible(plan), folder, args.workers)
+        _run(console, plan, folder, args.workers)
     return 0
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from sieve.errors import SieveError, TrainingError
-from sieve.folder import held
+from sieve.folder import held, put
 from sieve.train.demo.pipeline import Run
 from sieve.train.demo.recipe import RECIPES, Recipe
 from sieve.train.demo.stages import LABEL_LOSSES, StageConfig
@@ -167,10 +167,7 @@ def _begun(plan: Plan, out: Path) -> dict[str, Any]:
 
 
 def _write(found: dict[str, Any], out: Path) -> None:
-    """Whole or not at all."""
-    partial = out.with_suffix(".partial")
-    partial.write_text(json.dumps(found, indent=2) + "\n")
-    partial.replace(out)
+    put(out, json.dumps(found, indent=2) + "\n")
 
 
 def _train(run: Run, starts: Path, arm: Arm, steps: int, seed: int) -> dict[str, Any]:
