@@ -25,11 +25,13 @@ def test_a_folder_is_held_by_one_process_until_that_ends_however_it_does(tmp_pat
     folder = tmp_path / "run"
     command = [sys.executable, "-c", HOLDER, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(FolderBusy, match="another process is at work in"), held(folder):
-            pass
-        other.kill()
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(FolderBusy, match="another process is at work in"), held(folder):
+                pass
+        finally:
+            other.kill()
     with held(folder):
         pass
     with held(folder):
