@@ -116,6 +116,7 @@ class Journal:
     def append(self, outcomes: Sequence[Outcome]) -> None:
         """All outcomes of a cell, in one piece."""
         text = "".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
+        self._lines.parent.mkdir(parents=True, exist_ok=True)
         with self._lines.open("ab") as file:
             file.write(text.encode())
 
